@@ -1,0 +1,68 @@
+import { decodeEntry, encodeEntry } from "./codec.ts";
+import { lifetimeMs, type Entry } from "./entry.ts";
+import { digest, type Address } from "./key.ts";
+import type { Store } from "./Store.ts";
+
+/** How long a KV location may go on answering from its own cache, in s; KV's minimum. Misses are remembered as long. */
+const KV_CACHE_TTL_S = 30;
+/** KV's shortest expiry, in s. */
+const MIN_EXPIRY_S = 60;
+
+/**
+ * Entries in Workers KV, under `e1/<origin>/<method>/<partition>/<hash>`. Eventually consistent: another location may
+ * see an older value, or none, for a minute.
+ */
+export class KvStore implements Store {
+  readonly #kv: KVNamespace;
+
+  constructor(kv: KVNamespace) {
+    this.#kv = kv;
+  }
+
+  async get(address: Address): Promise<Entry | undefined> {
+    const value = await this.#kv.get(await nameOf(address), { type: "text", cacheTtl: KV_CACHE_TTL_S });
+    return value === null ? undefined : decodeEntry(value);
+  }
+
+  /** Keeps the entry until nothing could serve it any more. */
+  async put(address: Address, entry: Entry): Promise<void> {
+    const expirationTtl = Math.max(MIN_EXPIRY_S, Math.ceil(lifetimeMs(entry) / 1_000));
+    await this.#kv.put(await nameOf(address), encodeEntry(entry), { expirationTtl });
+  }
+
+  async delete(address: Address): Promise<void> {
+    await this.#kv.delete(await nameOf(address));
+  }
+
+  async purge(originId: string, method: string, scope?: Entry["scope"]): Promise<void> {
+    const prefix = prefixOf(originId, method);
+    const names: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page: KVNamespaceListResult<unknown> = await this.#kv.list({ prefix, ...(cursor && { cursor }) });
+      names.push(...page.keys.map(({ name }) => name));
+      cursor = page.list_complete ? undefined : page.cursor;
+    } while (cursor);
+    const wanted = names.filter((name) => {
+      const isPublic = name.startsWith(`${prefix}${PUBLIC_PART}/`);
+      return scope === undefined || isPublic === (scope === "public");
+    });
+    await Promise.all(wanted.map((name) => this.#kv.delete(name)));
+  }
+
+  /** Whether anything of the method is kept for anybody. */
+  async hasAny(originId: string, method: string): Promise<boolean> {
+    return (await this.#kv.list({ prefix: prefixOf(originId, method), limit: 1 })).keys.length > 0;
+  }
+}
+
+const PUBLIC_PART = "public";
+
+function prefixOf(originId: string, method: string): string {
+  return `e1/${originId}/${method}/`;
+}
+
+async function nameOf({ text, originId, method, partition }: Address): Promise<string> {
+  const part = partition.scope === "public" ? PUBLIC_PART : (await digest(partition.principal)).slice(0, 16);
+  return `${prefixOf(originId, method)}${part}/${await digest(text)}`;
+}

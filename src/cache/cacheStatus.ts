@@ -1,0 +1,28 @@
+/** What happened to a request in the cache, for the `Cache-Status` header. */
+export type CacheOutcome =
+  | { kind: "hit"; ttlMs: number; detail?: "memory" | "kv" }
+  /** Answered with an old entry after the origin failed; `status` is its HTTP status, where it gave one. */
+  | { kind: "stale-if-error"; ttlMs: number; status?: number }
+  | { kind: "forward"; why: "uri-miss" | "stale" | "request" | "bypass"; status?: number; stored?: boolean; collapsed?: boolean };
+
+/** The header's value (RFC 9211). The key is left out: it would tell callers of each other. */
+export function cacheStatus(outcome: CacheOutcome): string {
+  switch (outcome.kind) {
+    case "hit":
+      return `edge-replica; hit; ttl=${seconds(outcome.ttlMs)}${outcome.detail ? `; detail=${outcome.detail}` : ""}`;
+    case "stale-if-error":
+      return `edge-replica; fwd=stale${status(outcome)}; ttl=${seconds(outcome.ttlMs)}; detail=stale-if-error`;
+    case "forward": {
+      const flags = `${outcome.stored ? "; stored" : ""}${outcome.collapsed ? "; collapsed" : ""}`;
+      return `edge-replica; fwd=${outcome.why}${status(outcome)}${flags}`;
+    }
+  }
+}
+
+function status(outcome: { status?: number }): string {
+  return outcome.status === undefined ? "" : `; fwd-status=${outcome.status}`;
+}
+
+function seconds(ms: number): number {
+  return Math.floor(ms / 1_000);
+}

@@ -1,0 +1,50 @@
+import { isObject } from "../mcp/isObject.ts";
+import type { Entry } from "./entry.ts";
+import { digest } from "./key.ts";
+
+/** The version of the stored form. A value of any other is a miss, so that old and new Workers live side by side. */
+const VERSION = 1;
+
+/** An entry as stored: one line of JSON, a newline, the body and the `_meta` members. */
+export function encodeEntry(entry: Entry): string {
+  const { body, meta, ...header } = entry;
+  return `${JSON.stringify({ v: VERSION, ...header, split: body.length })}\n${body}${meta}`;
+}
+
+/** The entry of a stored value; `undefined` for a value that is corrupt, cut short, or of another version. */
+export async function decodeEntry(value: string): Promise<Entry | undefined> {
+  const newline = value.indexOf("\n");
+  if (newline < 0) return undefined;
+  let header: unknown;
+  try {
+    header = JSON.parse(value.slice(0, newline));
+  } catch {
+    return undefined;
+  }
+  if (!isHeader(header)) return undefined;
+  const { v: _, split, ...rest } = header;
+  const body = value.slice(newline + 1, newline + 1 + split);
+  const meta = value.slice(newline + 1 + split);
+  return (await hashOf(body, meta)) === rest.hash ? { ...rest, body, meta } : undefined;
+}
+
+/** The hash of what an entry says. */
+export function hashOf(body: string, meta: string): Promise<string> {
+  return digest(`${body}\n${meta}`);
+}
+
+type Header = Omit<Entry, "body" | "meta"> & { v: number; split: number };
+
+const NUMBERS = ["storedAt", "ttlMs", "staleWhileRevalidateMs", "staleIfErrorMs", "promisedMs", "contentEnd", "split"];
+
+function isHeader(value: unknown): value is Header {
+  if (!isObject(value) || value["v"] !== VERSION || typeof value["hash"] !== "string") return false;
+  if (value["scope"] !== "public" && value["scope"] !== "private") return false;
+  const clientTtlMs = value["clientTtlMs"];
+  return (
+    NUMBERS.every((name) => Number.isFinite(value[name]) && (value[name] as number) >= 0) &&
+    (clientTtlMs === undefined || Number.isFinite(clientTtlMs)) &&
+    (value["only"] === undefined || value["only"] === "modern" || value["only"] === "legacy") &&
+    Array.isArray(value["tags"])
+  );
+}

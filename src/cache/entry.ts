@@ -1,0 +1,31 @@
+import type { Era } from "../mcp/versions.ts";
+
+/** One stored result in neutral form: without what differs between eras, callers and moments. Times are epoch ms or ms. */
+export interface Entry {
+  /** When the origin was asked for it, so that age is never understated. */
+  storedAt: number;
+  ttlMs: number;
+  staleWhileRevalidateMs: number;
+  staleIfErrorMs: number;
+  /** What the origin itself promised, counted from `storedAt`: the most that a caller may be promised. 0 where the ttl is the operator's. */
+  promisedMs: number;
+  /** What the operator lets callers keep instead. */
+  clientTtlMs?: number;
+  scope: "public" | "private";
+  /** The only era that this result can be told in without translating it. Absent where it fits both. */
+  only?: Era;
+  tags: readonly string[];
+  /** SHA-256 of body and meta, in hex. */
+  hash: string;
+  /** The result's members as the origin wrote them, but for `resultType`, `ttlMs`, `cacheScope` and `_meta`. Without braces. */
+  body: string;
+  /** The members of the result's `_meta`, without braces. */
+  meta: string;
+  /** Where the `content` array closes in `body`; 0 where stale answers are not told to the model. */
+  contentEnd: number;
+}
+
+/** How long the entry can serve anyone at all, in ms from `storedAt`. */
+export function lifetimeMs(entry: Pick<Entry, "ttlMs" | "staleWhileRevalidateMs" | "staleIfErrorMs">): number {
+  return entry.ttlMs + Math.max(entry.staleWhileRevalidateMs, entry.staleIfErrorMs);
+}

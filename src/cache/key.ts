@@ -1,0 +1,67 @@
+import canonicalize from "canonicalize";
+import { toHex } from "./hex.ts";
+import type { CacheableMethod } from "../mcp/methods.ts";
+
+/** Raised when what a stored entry means changes: older entries are then never found, and lapse. */
+const FORMAT = 1;
+
+/** Where an answer is kept: all that it depends on. */
+export interface Address {
+  /** Canonical JSON (RFC 8785) of everything the answer depends on. The key in memory; its SHA-256 is the key elsewhere. */
+  text: string;
+  originId: string;
+  method: string;
+  partition: Partition;
+}
+
+/** Whose answers they are: everybody's, or one principal's. */
+export type Partition = { scope: "public" } | { scope: "private"; principal: string };
+
+/** The partition that every caller shares. */
+export const PUBLIC: Partition = Object.freeze({ scope: "public" });
+
+/** What identifies an answer besides whose it is. */
+export interface Subject {
+  originId: string;
+  /** What makes answers of one configuration unusable for another. */
+  identity: string;
+  method: string;
+  target: string | null;
+  /** The arguments or the cursor; `undefined` where absent. */
+  variant: unknown;
+  /** Canonical JSON of the client capabilities that the answer may depend on. */
+  capabilities: string;
+}
+
+/** The address of a subject in a partition; `undefined` where the arguments have no canonical form (lone surrogates). */
+export function addressOf(subject: Subject, partition: Partition): Address | undefined {
+  try {
+    const text = canonicalize([
+      FORMAT,
+      subject.originId,
+      subject.identity,
+      subject.method,
+      subject.target,
+      // Absent arguments and empty ones are different requests, and so are an absent and an empty cursor.
+      subject.variant === undefined ? null : [subject.variant],
+      partition.scope === "public" ? null : partition.principal,
+      subject.capabilities,
+    ]) as string;
+    return { text, originId: subject.originId, method: subject.method, partition };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The class of declared capabilities on which an answer to the method may depend, in canonical JSON. */
+export function capabilityClass(shape: CacheableMethod, capabilities: Readonly<Record<string, unknown>>): string {
+  const relevant = shape.capabilities === "all" ? capabilities : shape.capabilities === "extensions" ? capabilities["extensions"] : null;
+  for (const _ in (relevant ?? {}) as object) return canonicalize(relevant) as string;
+  return "{}";
+}
+
+/** The SHA-256 of an address in hex: the key wherever keys are seen by others. */
+export async function digest(text: string): Promise<string> {
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return toHex(hash);
+}

@@ -1,0 +1,55 @@
+import { ageMs, freshness, promiseMs } from "./freshness.ts";
+import type { Entry } from "./entry.ts";
+import { META_CACHE } from "../mcp/names.ts";
+import type { Era } from "../mcp/versions.ts";
+
+/** How an answer stands to the cache, as callers are told. */
+export type CacheWord = "hit" | "stale" | "miss";
+
+/** To whom an entry is told, and when. */
+export interface Telling {
+  era: Era;
+  id: string | number;
+  status: CacheWord;
+  /** Whether the method's results carry `ttlMs` and `cacheScope`. */
+  hints: boolean;
+  /** Epoch ms. */
+  now: number;
+}
+
+/** The JSON-RPC response that tells an entry to a caller: text joined to text, nothing parsed. */
+export function tell(entry: Entry, to: Telling): string {
+  const age = ageMs(entry, to.now);
+  const word = to.status === "hit" && freshness(entry, to.now) !== "fresh" ? "stale" : to.status;
+  const body = word === "stale" && entry.contentEnd > 0 ? withNotice(entry, age) : entry.body;
+  const cache = `"${META_CACHE}":{"status":"${word}","ageMs":${age},"storedAt":${entry.storedAt}}`;
+  const meta = `"_meta":{${entry.meta === "" ? "" : `${entry.meta},`}${cache}}`;
+  const open = `{"jsonrpc":"2.0","id":${JSON.stringify(to.id)},"result":{${body}${body === "" ? "" : ","}`;
+  if (to.era === "legacy") return `${open}${meta}}}`;
+  return `${open}"resultType":"complete",${hintsOf(entry, to)}${meta}}}`;
+}
+
+function hintsOf(entry: Entry, to: Telling): string {
+  // Without hints in the protocol, only the operator's `clientTtl` gives the caller any.
+  if (!to.hints && entry.clientTtlMs === undefined) return "";
+  return `"ttlMs":${promiseMs(entry, to.now)},"cacheScope":"${entry.scope}",`;
+}
+
+/** The body with one more text block, for models, which see neither `_meta` nor headers. */
+function withNotice(entry: Entry, age: number): string {
+  const before = entry.body.slice(0, entry.contentEnd);
+  const stored = new Date(entry.storedAt).toISOString();
+  const notice = JSON.stringify({
+    type: "text",
+    text: `Note: this answer is ${spoken(age)} old (from ${stored}); the source could not be asked again yet.`,
+  });
+  return `${before}${/\[\s*$/.test(before) ? "" : ","}${notice}${entry.body.slice(entry.contentEnd)}`;
+}
+
+/** An age as one says it: the largest unit that counts at least two, else the unit itself. */
+function spoken(ms: number): string {
+  const seconds = Math.round(ms / 1_000);
+  const [count, unit] =
+    seconds < 120 ? [seconds, "second"] : seconds < 7_200 ? [Math.round(seconds / 60), "minute"] : [Math.round(seconds / 3_600), "hour"];
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,64 @@
+import type { PatternTable } from "./pattern.ts";
+import type { LocationHint } from "./types.ts";
+
+/** The operator's file with every default filled in and every unit resolved: what the rest of the code reads. */
+export interface Replica {
+  origins: ReadonlyMap<string, Origin>;
+  /** What `/mcp` serves, where that is decided. */
+  defaultOrigin: Origin | undefined;
+  access: { open: boolean; openOnPurpose: boolean; keys: boolean };
+  hosts: ReadonlySet<string>;
+  ignoreMeta: readonly string[];
+  limits: { bodyBytes: number; depth: number };
+  enabled: boolean;
+}
+
+/** One origin with its policy. */
+export interface Origin {
+  settings: OriginSettings;
+  lists: CacheRule;
+  annotated: CacheRule | undefined;
+  tools: PatternTable<TargetPolicy>;
+  /** Whether any tool is denied, so that `tools/list` has to be filtered. */
+  denies: boolean;
+  resources: PatternTable<TargetPolicy>;
+  prompts: PatternTable<TargetPolicy>;
+}
+
+/** What a call to the origin needs to know. Plain data: it crosses to the Durable Objects. */
+export interface OriginSettings {
+  id: string;
+  endpoint: { url: string } | { service: string };
+  /** The header to send, and the name of the secret that holds its value. */
+  auth: { header: string; prefix: string; secret: string } | undefined;
+  firstByteMs: number;
+  totalMs: number;
+  concurrency: number;
+  region: LocationHint | undefined;
+  /** What makes answers of one configuration unusable for another: the endpoint, the credential's name, the denied tools. */
+  identity: string;
+  /** The largest result that is stored, in bytes. */
+  entryBytes: number;
+}
+
+/** The policy of one tool, resource or prompt. */
+export interface TargetPolicy {
+  deny: boolean;
+  cache: CacheRule | undefined;
+}
+
+/** How long, and for whom, a result may be kept. Times in ms. */
+export interface CacheRule {
+  /** The operator's ttl; `undefined` leaves it to the origin's hints, then to `defaultTtlMs`. */
+  ttlMs: number | undefined;
+  /** The ttl where neither operator nor origin gives one. */
+  defaultTtlMs: number;
+  staleWhileRevalidateMs: number;
+  staleIfErrorMs: number;
+  /** `public` only by the operator's explicit word on an exact name; `origin` follows the origin's hint, absent = private. */
+  scope: "public" | "private" | "origin";
+  clientTtlMs: number | undefined;
+  tell: boolean;
+  /** Tag templates. */
+  tags: readonly string[];
+}

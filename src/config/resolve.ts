@@ -1,0 +1,148 @@
+import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
+import { parseDuration, type Duration } from "./duration.ts";
+import { patternTable } from "./pattern.ts";
+import type { CacheRule, Origin, OriginSettings, Replica, TargetPolicy } from "./replica.ts";
+import { parseSize } from "./size.ts";
+import type { OriginConfig, ToolCacheConfig, ToolConfig } from "./types.ts";
+import { validate } from "./validate.ts";
+
+/** Vars by name, as the Worker's environment has them. */
+export type Vars = Readonly<Record<string, unknown>>;
+
+const DAY_MS = 86_400_000;
+
+/** What the protocol alone allows: the origin's hints decide, and nothing else is promised. */
+export const PROTOCOL_RULE: CacheRule = {
+  ttlMs: undefined,
+  defaultTtlMs: 0,
+  staleWhileRevalidateMs: 0,
+  staleIfErrorMs: 0,
+  scope: "origin",
+  clientTtlMs: undefined,
+  tell: false,
+  tags: [],
+};
+
+/** Validates the operator's file and fills in its defaults. Throws `ConfigError` with every problem it has. */
+export function resolve(file: unknown, vars: Vars = {}): Replica {
+  const config = validate(file);
+  const problems: ConfigProblem[] = [];
+  const origins = new Map<string, Origin>();
+  const entryBytes = parseSize(config.limits?.entry ?? "2MB")!;
+  for (const [id, origin] of Object.entries(config.origins)) {
+    const endpoint = endpointOf(`origins.${id}`, origin, vars, problems);
+    if (endpoint) origins.set(id, resolveOrigin(id, origin, endpoint, entryBytes));
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  const marked = Object.keys(config.origins).find((id) => config.origins[id]!.default);
+  const only = origins.size === 1 ? [...origins.keys()][0] : undefined;
+  return {
+    origins,
+    defaultOrigin: origins.get(marked ?? only ?? ""),
+    access: {
+      open: config.access?.open ?? false,
+      openOnPurpose: config.access?.openOnPurpose ?? false,
+      keys: config.access?.keys ?? false,
+    },
+    hosts: new Set(config.hosts),
+    ignoreMeta: config.ignoreMeta ?? [],
+    limits: { bodyBytes: parseSize(config.limits?.body ?? "4MB")!, depth: config.limits?.depth ?? 64 },
+    enabled: (config.enabled ?? true) && vars["REPLICA_CACHE"] !== "off",
+  };
+}
+
+function resolveOrigin(
+  id: string,
+  config: OriginConfig,
+  endpoint: OriginSettings["endpoint"],
+  entryBytes: number,
+): Origin {
+  const denied = Object.keys(config.tools ?? {}).filter((name) => config.tools![name]!.deny);
+  const auth = authOf(config);
+  return {
+    settings: {
+      id,
+      endpoint,
+      auth,
+      firstByteMs: ms(config.timeout?.firstByte, 10_000),
+      totalMs: ms(config.timeout?.total, 60_000),
+      concurrency: config.concurrency ?? 24,
+      region: config.region,
+      identity: JSON.stringify([endpoint, auth?.header ?? null, auth?.secret ?? null, denied.sort()]),
+      entryBytes,
+    },
+    lists: {
+      ...PROTOCOL_RULE,
+      defaultTtlMs: ms(config.lists?.defaultTtl, 0),
+      staleIfErrorMs: ms(config.lists?.staleIfError, DAY_MS),
+    },
+    annotated: config.annotated ? ruleOf({ ttl: config.annotated.ttl }, false) : undefined,
+    tools: table(config.tools),
+    denies: denied.length > 0,
+    resources: table(config.resources),
+    prompts: table(config.prompts),
+  };
+}
+
+function table(entries: Readonly<Record<string, ToolConfig>> = {}) {
+  const policies: Record<string, TargetPolicy> = {};
+  for (const [name, { cache, deny }] of Object.entries(entries)) {
+    policies[name] = { deny: deny ?? false, cache: cache && ruleOf(cache, !name.includes("*")) };
+  }
+  return patternTable(policies);
+}
+
+function ruleOf(cache: ToolCacheConfig, exact: boolean): CacheRule {
+  const widened = exact ? "public" : "origin";
+  return {
+    ttlMs: cache.ttl === undefined ? undefined : ms(cache.ttl, 0),
+    defaultTtlMs: 0,
+    staleWhileRevalidateMs: ms(cache.staleWhileRevalidate, 0),
+    staleIfErrorMs: ms(cache.staleIfError, 0),
+    scope: cache.scope === "public" ? widened : "private",
+    clientTtlMs: cache.clientTtl === undefined ? undefined : ms(cache.clientTtl, 0),
+    tell: cache.tell ?? false,
+    tags: cache.tags ?? [],
+  };
+}
+
+function endpointOf(
+  path: string,
+  config: OriginConfig,
+  vars: Vars,
+  problems: ConfigProblem[],
+): OriginSettings["endpoint"] | undefined {
+  if (config.service !== undefined) return { service: config.service };
+  const named = typeof config.url === "object" ? config.url.env : undefined;
+  const url = named === undefined ? config.url : vars[named];
+  if (typeof url === "string" && isEndpoint(url)) return { url };
+  problems.push({
+    path: `${path}.url`,
+    // A URL may carry a credential by mistake, so a bad one is not repeated.
+    found: named === undefined ? "another kind of URL" : `no such URL in the var ${named}`,
+    expected: "an https URL, or an http one on loopback, without user, password or fragment",
+  });
+  return undefined;
+}
+
+function isEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  if (url.username || url.password || url.hash) return false;
+  return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
+}
+
+/** Whether a host name, without its port, is this machine's own. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || hostname === "127.0.0.1";
+}
+
+function authOf(config: OriginConfig): OriginSettings["auth"] {
+  if (!config.auth) return undefined;
+  if ("bearer" in config.auth) return { header: "authorization", prefix: "Bearer ", secret: config.auth.bearer.secret };
+  return { header: config.auth.header.name.toLowerCase(), prefix: "", secret: config.auth.header.secret };
+}
+
+function ms(duration: Duration | undefined, otherwise: number): number {
+  return parseDuration(duration) ?? otherwise;
+}

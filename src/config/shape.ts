@@ -1,0 +1,68 @@
+import * as z from "zod";
+import { DURATION_SHAPE, parseDuration, type Duration } from "./duration.ts";
+import { parseSize, SIZE_SHAPE } from "./size.ts";
+import { LOCATION_HINTS, type ReplicaConfig } from "./types.ts";
+
+const duration = z.custom<Duration>((value) => parseDuration(value) !== undefined, DURATION_SHAPE);
+const size = z.custom<string>((value) => parseSize(value) !== undefined, SIZE_SHAPE);
+const secretName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, "the name of a Worker secret, such as CATALOG_TOKEN");
+const secret = z.strictObject({ secret: secretName });
+const headerName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "an HTTP header name");
+const tag = z.string().regex(/^[\x21-\x7e]{1,128}$/, "a tag of 1 to 128 printable characters without spaces");
+
+const cache = z.strictObject({
+  ttl: duration.optional(),
+  staleWhileRevalidate: duration.optional(),
+  staleIfError: duration.optional(),
+  scope: z.enum(["public", "private"]).optional(),
+  tags: z.array(tag).max(32, "at most 32 tags").optional(),
+  clientTtl: duration.optional(),
+});
+const tool = z.strictObject({
+  cache: cache.extend({ tell: z.boolean().optional() }).optional(),
+  deny: z.boolean().optional(),
+});
+const readable = z.strictObject({ cache: cache.optional() });
+
+const origin = z
+  .strictObject({
+    url: z.union([z.string(), z.strictObject({ env: z.string() })], 'a URL, or { env: "NAME" }').optional(),
+    service: z.string().optional(),
+    default: z.boolean().optional(),
+    auth: z
+      .union(
+        [z.strictObject({ bearer: secret }), z.strictObject({ header: secret.extend({ name: headerName }) })],
+        '{ bearer: { secret: "NAME" } } or { header: { name: "X-Api-Key", secret: "NAME" } }',
+      )
+      .optional(),
+    timeout: z.strictObject({ firstByte: duration.optional(), total: duration.optional() }).optional(),
+    concurrency: z.int().min(1, "a whole number of 1 to 1000").max(1_000, "a whole number of 1 to 1000").optional(),
+    region: z.enum(LOCATION_HINTS).optional(),
+    lists: z.strictObject({ defaultTtl: duration.optional(), staleIfError: duration.optional() }).optional(),
+    annotated: z.strictObject({ ttl: duration }).optional(),
+    tools: z.record(z.string(), tool).optional(),
+    resources: z.record(z.string(), readable).optional(),
+    prompts: z.record(z.string(), readable).optional(),
+  })
+  .refine((value) => (value.url === undefined) !== (value.service === undefined), "exactly one of url and service");
+
+const originId = z.string().regex(/^[a-z][a-z0-9-]*$/, "an origin id: a lower-case letter, then letters, digits, hyphens");
+const host = z.string().regex(/^[a-z0-9.-]+(:\d+)?$/, "a host name in lower case, such as replica.example.com");
+
+/** The whole file. It says of each wrong value where it stands and what was expected. */
+export const shape = z.strictObject({
+  origins: z.record(originId, origin),
+  access: z
+    .strictObject({ open: z.boolean().optional(), openOnPurpose: z.boolean().optional(), keys: z.boolean().optional() })
+    .optional(),
+  hosts: z.array(host).optional(),
+  ignoreMeta: z.array(z.string().min(1, "a _meta key or pattern")).optional(),
+  limits: z
+    .strictObject({
+      body: size.optional(),
+      depth: z.int().min(4, "a whole number of 4 to 256").max(256, "a whole number of 4 to 256").optional(),
+      entry: size.optional(),
+    })
+    .optional(),
+  enabled: z.boolean().optional(),
+}) satisfies z.ZodType<ReplicaConfig>;

@@ -1,0 +1,121 @@
+import type { Duration } from "./duration.ts";
+
+/** The operator's file: what is replicated, for whom, within which limits. Plain data. */
+export interface ReplicaConfig {
+  /** The upstream MCP servers by id (`[a-z][a-z0-9-]*`). Each is served at `/mcp/<id>`; `/mcp` serves the only one, or the `default`. */
+  origins: Record<string, OriginConfig>;
+  /** Who may call. Default: nobody, so that a deployed replica without a decision refuses to serve. */
+  access?: AccessConfig;
+  /** `Host` and browser `Origin` names that are served, such as `replica.example.com`. Loopback names always are. Default: none. */
+  hosts?: string[];
+  /** Request `_meta` keys that only observe (`acme/*`), beyond the built-in ones: they neither prevent a hit nor reach the key. Default: none. */
+  ignoreMeta?: string[];
+  /** Bounds on what the replica reads and keeps. */
+  limits?: LimitsConfig;
+  /** The kill switch: `false`, or the var `REPLICA_CACHE="off"`, relays every call. Default: `true`. */
+  enabled?: boolean;
+}
+
+/** One upstream MCP server. Exactly one of `url` and `service` is given. */
+export interface OriginConfig {
+  /** Its Streamable HTTP endpoint: https, or http on loopback. `{ env: "NAME" }` reads a var. */
+  url?: string | { env: string };
+  /** Instead of `url`: the name of a service binding to a Worker that speaks MCP at `/mcp`. */
+  service?: string;
+  /** Serve this origin at `/mcp` too, where there are several. Default: `true` for the only one. */
+  default?: boolean;
+  /** The replica's own credential at the origin. The caller's is never sent on. Default: none. */
+  auth?: { bearer: SecretName } | { header: SecretName & { name: string } };
+  /** How long to wait: for the first byte of any call (default `"10s"`), and for all of a fill (default `"60s"`). Relays have no total. */
+  timeout?: { firstByte?: Duration; total?: Duration };
+  /** Calls that the origin sees at once from fills. 1 to 1,000. Default: 24. */
+  concurrency?: number;
+  /** Where the origin's Durable Objects should live (a Cloudflare location hint). Default: near the first caller. */
+  region?: LocationHint;
+  /** Discover, initialize and the four lists. */
+  lists?: {
+    /** Their ttl where the origin gives none. Default: `"0s"`. */
+    defaultTtl?: Duration;
+    /** How long past their ttl they may be answered while the origin fails. Default: `"24h"`. */
+    staleIfError?: Duration;
+  };
+  /** Cache tools that the origin marks `readOnlyHint: true` and that no entry of `tools` names. Default: never. */
+  annotated?: { ttl: Duration };
+  /** Policy by tool name. An exact name beats a pattern, a longer pattern a shorter one; `*` matches any run of characters. */
+  tools?: Record<string, ToolConfig>;
+  /** Policy by resource URI, or pattern. */
+  resources?: Record<string, ResourceConfig>;
+  /** Policy by prompt name, or pattern. */
+  prompts?: Record<string, PromptConfig>;
+}
+
+/** A secret, by the name of the Worker secret that holds it; never the value. */
+export interface SecretName {
+  secret: string;
+}
+
+/** What the operator allows for one tool. */
+export interface ToolConfig {
+  /** Cache its results. A pattern caches only tools that the origin marks `readOnlyHint: true`. Default: not cached. */
+  cache?: ToolCacheConfig;
+  /** Refuse calls, and leave it out of `tools/list`. Default: `false`. */
+  deny?: boolean;
+}
+
+/** What the operator allows for resources. Without an entry, the origin's own hints decide. */
+export interface ResourceConfig {
+  cache?: CacheConfig;
+}
+
+/** What the operator allows for prompts. Without an entry they are not cached. */
+export interface PromptConfig {
+  cache?: CacheConfig;
+}
+
+/** How long, and for whom, a result is kept. */
+export interface CacheConfig {
+  /** Fresh for this long, at most 24 h. Default: the origin's hint, else 0. */
+  ttl?: Duration;
+  /** Past the ttl, for this long: answer the old and refresh behind (RFC 5861). Default: `"0s"`. */
+  staleWhileRevalidate?: Duration;
+  /** Past the ttl, for this long: answer the old only when the origin fails (RFC 5861). Default: `"0s"`. */
+  staleIfError?: Duration;
+  /** `"public"`: one answer for all callers; on a pattern only where the origin says so too. Default: `"private"`. */
+  scope?: "public" | "private";
+  /** Names that the entry carries, templates over the arguments: `product:{sku}`. A missing value makes the name end in `:-`. Default: none. */
+  tags?: string[];
+  /** How long a caller may keep the answer, beyond the origin's own hint. It cannot be recalled. Default: not at all. */
+  clientTtl?: Duration;
+}
+
+/** As `CacheConfig`, for tools. */
+export interface ToolCacheConfig extends CacheConfig {
+  /** Add a text block to stale answers that says how old they are: models see neither `_meta` nor headers. Default: `false`. */
+  tell?: boolean;
+}
+
+/** Who may call. */
+export interface AccessConfig {
+  /** Anybody, on loopback only. Default: `false`. */
+  open?: boolean;
+  /** With `open`: anybody, from anywhere. Default: `false`. */
+  openOnPurpose?: boolean;
+  /** API keys made by `npm run replica -- keys create`, sent as `Authorization: Bearer`. Default: `false`. */
+  keys?: boolean;
+}
+
+/** Bounds. A size is `"500B"`, `"64KB"`, `"4MB"`. */
+export interface LimitsConfig {
+  /** The largest request body. Default: `"4MB"`. */
+  body?: string;
+  /** The deepest nesting of a request's JSON, 4 to 256. Default: 64. */
+  depth?: number;
+  /** The largest result that is stored. Default: `"2MB"`. */
+  entry?: string;
+}
+
+/** Cloudflare's Durable Object location hints. */
+export const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"] as const;
+
+/** One of Cloudflare's Durable Object location hints. */
+export type LocationHint = (typeof LOCATION_HINTS)[number];

@@ -1,0 +1,96 @@
+import type * as z from "zod";
+import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
+import { shape } from "./shape.ts";
+import type { ReplicaConfig } from "./types.ts";
+
+/**
+ * Options that the design names and this version does not have. They are refused by name: an option that is
+ * silently ignored is a promise silently broken.
+ */
+const NOT_BUILT: ReadonlySet<string> = new Set([
+  "origins.*.sync",
+  "origins.*.modernize",
+  "origins.*.collections",
+  "origins.*.tools.*.write",
+  "origins.*.tools.*.consistency",
+  "origins.*.tools.*.answer",
+  "origins.*.tools.*.shape",
+  "origins.*.tools.*.verify",
+  "origins.*.tools.*.maxMismatch",
+  "origins.*.resources.*.mirror",
+  "access.jwt",
+  "access.roles",
+  "access.dev",
+  "limits.edge",
+  "limits.origin",
+]);
+
+/** The operator's file, if it is one. Throws `ConfigError` with every problem it has. */
+export function validate(value: unknown): ReplicaConfig {
+  const parsed = shape.safeParse(value, { reportInput: true });
+  const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => problemsOf(issue, value));
+  if (parsed.success) problems.push(...contradictions(parsed.data));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return parsed.data as ReplicaConfig;
+}
+
+/** What the shape alone cannot say. */
+function contradictions(config: ReplicaConfig): ConfigProblem[] {
+  const ids = Object.keys(config.origins);
+  const defaults = ids.filter((id) => config.origins[id]?.default);
+  const problems: ConfigProblem[] = [];
+  if (ids.length === 0) problems.push({ path: "origins", found: "{}", expected: "at least one origin" });
+  if (defaults.length > 1) problems.push({ path: "origins", found: defaults.join(", "), expected: "one default at most" });
+  if (config.access?.openOnPurpose && !config.access.open) {
+    problems.push({ path: "access.openOnPurpose", found: "true", expected: "access.open to be true with it" });
+  }
+  return problems;
+}
+
+function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      path: [...path, key].join("."),
+      found: shorten(at(root, [...path, key])),
+      expected: notBuilt([...path, key])
+        ? "nothing: this option is not built yet in this version"
+        : `one of the known options${knownBy(path)}`,
+    }));
+  }
+  return [{ path: path.join("."), found: shorten(at(root, path)), expected: expectation(issue) }];
+}
+
+function notBuilt(path: readonly string[]): boolean {
+  // Names of origins, tools and resources are the operator's own: in the table they stand as `*`.
+  const starred = path.map((part, index) => (path[0] === "origins" && (index === 1 || index === 3) ? "*" : part));
+  return NOT_BUILT.has(starred.join("."));
+}
+
+function knownBy(path: readonly string[]): string {
+  return path.at(-1) === "cache" ? " (ttl, staleWhileRevalidate, staleIfError, scope, tags, clientTtl; tell for tools)" : "";
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `${issue.expected === "object" || issue.expected === "array" ? "an" : "a"} ${issue.expected}`;
+    case "invalid_value":
+      return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
+    case "invalid_key":
+      return issue.issues[0]?.message ?? "another name";
+    default:
+      return issue.message;
+  }
+}
+
+function at(root: unknown, path: readonly string[]): unknown {
+  let value = root;
+  for (const part of path) value = value === null || typeof value !== "object" ? undefined : (value as Record<string, unknown>)[part];
+  return value;
+}
+
+function shorten(value: unknown): string {
+  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value));
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

@@ -1,0 +1,27 @@
+/** Names that the protocol and this project give to `_meta` keys and error codes. */
+
+export const META_VERSION = "io.modelcontextprotocol/protocolVersion";
+export const META_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities";
+export const META_CLIENT_INFO = "io.modelcontextprotocol/clientInfo";
+export const META_SERVER_INFO = "io.modelcontextprotocol/serverInfo";
+export const META_SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
+
+/** On results: `{ status, ageMs, storedAt }`. */
+export const META_CACHE = "edge-replica/cache";
+/** On results, the origin's own hint for a shared cache; on requests, what the caller asks of it. HTTP `Cache-Control` directives. */
+export const META_CACHE_CONTROL = "edge-replica/cache-control";
+/** On tool results with `isError`: `{ code, retryAfterMs?, correlationId }`. */
+export const META_ERROR = "edge-replica/error";
+
+/** JSON-RPC error codes: JSON-RPC 2.0, and the MCP specification's own. */
+export const CODE = {
+  parse: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internal: -32603,
+  headerMismatch: -32020,
+  unsupportedVersion: -32022,
+  /** The replica's own, outside of what the specification reserves; `data.code` says which. */
+  replica: -31000,
+} as const;
