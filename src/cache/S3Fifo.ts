@@ -10,6 +10,9 @@ interface Node<V> {
   previous: Node<V> | undefined;
 }
 
+/** Longer keys are forgotten as soon as they fall out. */
+const MAX_GHOST_LENGTH = 1_024;
+
 /**
  * A map bounded by size that a scan cannot empty: S3-FIFO (Yang et al., SOSP 2023). New entries pass through a small
  * queue, and only those used again reach the main one; keys that fell out lately are remembered, and go to the main
@@ -87,6 +90,8 @@ export class S3Fifo<V> {
   }
 
   #remember(key: string): void {
+    // What is remembered is not counted in the size, so it has to be small.
+    if (key.length > MAX_GHOST_LENGTH) return;
     this.#ghosts.add(key);
     if (this.#ghosts.size <= this.#nodes.size / 2 + 16) return;
     this.#olderGhosts = this.#ghosts;

@@ -4,7 +4,8 @@ export type Directives = ReadonlyMap<string, string>;
 /** Reads the directives of a header value; malformed ones are passed over. */
 export function parseCacheControl(text: string | null | undefined): Directives {
   const directives = new Map<string, string>();
-  for (const part of (text ?? "").slice(0, 1_000).split(",")) {
+  // A comma within quotes does not end a directive: `private="a, b"` is one.
+  for (const [part] of (text ?? "").slice(0, 1_000).matchAll(/(?:"[^"]*"|[^,])+/g)) {
     const match = /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:=(?:"([^"]*)"|([^\s",]*)))?\s*$/.exec(part);
     if (match) directives.set(match[1]!.toLowerCase(), match[2] ?? match[3] ?? "");
   }

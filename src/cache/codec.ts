@@ -7,7 +7,7 @@ const VERSION = 1;
 
 /** An entry as stored: one line of JSON, a newline, the body and the `_meta` members. */
 export function encodeEntry(entry: Entry): string {
-  const { body, meta, ...header } = entry;
+  const { body, meta, savedAt: _, ...header } = entry;
   return `${JSON.stringify({ v: VERSION, ...header, split: body.length })}\n${body}${meta}`;
 }
 
@@ -25,7 +25,7 @@ export async function decodeEntry(value: string): Promise<Entry | undefined> {
   const { v: _, split, ...rest } = header;
   const body = value.slice(newline + 1, newline + 1 + split);
   const meta = value.slice(newline + 1 + split);
-  return (await hashOf(body, meta)) === rest.hash ? { ...rest, body, meta } : undefined;
+  return (await hashOf(body, meta)) === rest.hash ? { ...rest, savedAt: rest.storedAt, body, meta } : undefined;
 }
 
 /** The hash of what an entry says. */
@@ -33,7 +33,7 @@ export function hashOf(body: string, meta: string): Promise<string> {
   return digest(`${body}\n${meta}`);
 }
 
-type Header = Omit<Entry, "body" | "meta"> & { v: number; split: number };
+type Header = Omit<Entry, "body" | "meta" | "savedAt"> & { v: number; split: number };
 
 const NUMBERS = ["storedAt", "ttlMs", "staleWhileRevalidateMs", "staleIfErrorMs", "promisedMs", "contentEnd", "split"];
 

@@ -15,6 +15,8 @@ export interface Entry {
   /** The only era that this result can be told in without translating it. Absent where it fits both. */
   only?: Era;
   tags: readonly string[];
+  /** When the copy in KV was stored, as far as this isolate knows: a refresh that changes nothing need not write it again. Not stored. */
+  savedAt: number;
   /** SHA-256 of body and meta, in hex. */
   hash: string;
   /** The result's members as the origin wrote them, but for `resultType`, `ttlMs`, `cacheScope` and `_meta`. Without braces. */

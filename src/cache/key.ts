@@ -56,7 +56,14 @@ export function addressOf(subject: Subject, partition: Partition): Address | und
 /** The class of declared capabilities on which an answer to the method may depend, in canonical JSON. */
 export function capabilityClass(shape: CacheableMethod, capabilities: Readonly<Record<string, unknown>>): string {
   const relevant = shape.capabilities === "all" ? capabilities : shape.capabilities === "extensions" ? capabilities["extensions"] : null;
-  for (const _ in (relevant ?? {}) as object) return canonicalize(relevant) as string;
+  for (const _ in (relevant ?? {}) as object) {
+    try {
+      return canonicalize(relevant) as string;
+    } catch {
+      // Lone surrogates have no canonical form. As written they make a class of their own, which no canonical text equals.
+      return JSON.stringify(relevant);
+    }
+  }
   return "{}";
 }
 

@@ -52,10 +52,10 @@ const EXCHANGE_META: ReadonlySet<string> = new Set([
  * Turns the origin's reply (the text of one JSON-RPC response) into an entry without its hash, or says why it is not
  * kept. The members are cut out of the text, not written anew: what the origin wrote is what callers get.
  */
-export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash"> | Unstorable {
+export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash" | "savedAt"> | Unstorable {
   const message: unknown = JSON.parse(reply);
   const result = isObject(message) ? message["result"] : undefined;
-  if (!isObject(result)) return "error";
+  if (!isObject(message) || !isObject(result) || message["error"] !== undefined) return "error";
   if (result["isError"] === true) return "is-error";
   if (at.era === "modern" || result["resultType"] !== undefined) {
     // Absent is complete only for servers of earlier revisions (basic, Results).
@@ -69,7 +69,8 @@ export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash"
   if (new Set(members.map(({ key }) => key)).size !== members.length) return "ambiguous";
   const metaMember = members.find(({ key }) => key === "_meta");
   if (metaMember && !isObject(result["_meta"])) return "ambiguous";
-  const kept = members.filter(({ key }) => !ERA_MEMBERS.has(key) && !(at.hints && HINT_MEMBERS.has(key)));
+  const hinted = at.hints || at.rule.clientTtlMs !== undefined;
+  const kept = members.filter(({ key }) => !ERA_MEMBERS.has(key) && !(hinted && HINT_MEMBERS.has(key)));
   const metaKept = (metaMember ? membersOf(reply, metaMember.valueStart) : []).filter(({ key }) => !EXCHANGE_META.has(key));
 
   const times = timesOf(result, at);
@@ -87,7 +88,7 @@ export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash"
   return { ...times, ...(only && { only }), tags: at.tags, body, meta, contentEnd };
 }
 
-type EntryTimes = Omit<Entry, "hash" | "body" | "meta" | "contentEnd" | "only" | "tags">;
+type EntryTimes = Omit<Entry, "hash" | "savedAt" | "body" | "meta" | "contentEnd" | "only" | "tags">;
 
 function timesOf(result: Record<string, unknown>, at: Circumstances): EntryTimes | "no-store" {
   const { rule } = at;
@@ -116,6 +117,10 @@ function promisedMs(result: Record<string, unknown>, at: Circumstances, directiv
   if (directives.has("no-cache")) return 0;
   const targeted = directiveMs(directives, "max-age");
   if (targeted !== undefined) return targeted;
+  return protocolTtlMs(result, at);
+}
+
+function protocolTtlMs(result: Record<string, unknown>, at: Circumstances): number | undefined {
   // Hints are the modern revision's; what a legacy origin calls `ttlMs` is its own affair.
   const ttlMs = at.hints && at.era === "modern" ? result["ttlMs"] : undefined;
   if (ttlMs === undefined) return undefined;
@@ -130,8 +135,8 @@ function scopeOf(result: Record<string, unknown>, at: Circumstances, directives:
   if (at.rule.scope !== "origin") return at.rule.scope;
   if (directives.has("private")) return "private";
   if (directives.has("public")) return "public";
-  const shared = at.hints && result["cacheScope"] === "public" && (promisedMs(result, at, directives) ?? 0) > 0;
-  return shared ? "public" : "private";
+  if (directives.has("no-cache") || result["cacheScope"] !== "public") return "private";
+  return (protocolTtlMs(result, at) ?? 0) > 0 ? "public" : "private";
 }
 
 /** Results whose form differs between eras beyond what splicing can tell: not wrapped or unwrapped, so kept to their own. */

@@ -2,7 +2,7 @@
 export interface ConfigProblem {
   /** Where: `origins.catalog.tools.search.cache.ttl`. */
   path: string;
-  /** What stands there, shortened; secrets are only ever named in the file, so there is none to leak. */
+  /** What stands there, shortened; only its kind where somebody may have put a credential by mistake. */
   found: string;
   /** What was expected, as a sentence's end. */
   expected: string;

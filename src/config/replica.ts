@@ -19,8 +19,6 @@ export interface Origin {
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;
-  /** Whether any tool is denied, so that `tools/list` has to be filtered. */
-  denies: boolean;
   resources: PatternTable<TargetPolicy>;
   prompts: PatternTable<TargetPolicy>;
 }
@@ -37,6 +35,8 @@ export interface OriginSettings {
   region: LocationHint | undefined;
   /** What makes answers of one configuration unusable for another: the endpoint, the credential's name, the denied tools. */
   identity: string;
+  /** Whether a tool is denied, by name or pattern of the operator's entries; absent where none is. Lists are stored without them. */
+  denied: Readonly<Record<string, boolean>> | undefined;
   /** The largest result that is stored, in bytes. */
   entryBytes: number;
 }

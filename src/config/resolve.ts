@@ -57,7 +57,8 @@ function resolveOrigin(
   endpoint: OriginSettings["endpoint"],
   entryBytes: number,
 ): Origin {
-  const denied = Object.keys(config.tools ?? {}).filter((name) => config.tools![name]!.deny);
+  const denials = Object.entries(config.tools ?? {}).map(([name, { deny }]) => [name, deny ?? false] as const);
+  const denied = denials.some(([, deny]) => deny) ? Object.fromEntries(denials.sort()) : undefined;
   const auth = authOf(config);
   return {
     settings: {
@@ -68,7 +69,8 @@ function resolveOrigin(
       totalMs: ms(config.timeout?.total, 60_000),
       concurrency: config.concurrency ?? 24,
       region: config.region,
-      identity: JSON.stringify([endpoint, auth?.header ?? null, auth?.secret ?? null, denied.sort()]),
+      identity: JSON.stringify([endpoint, auth?.header ?? null, auth?.secret ?? null, denied ?? null]),
+      denied,
       entryBytes,
     },
     lists: {
@@ -78,7 +80,6 @@ function resolveOrigin(
     },
     annotated: config.annotated ? ruleOf({ ttl: config.annotated.ttl }, false) : undefined,
     tools: table(config.tools),
-    denies: denied.length > 0,
     resources: table(config.resources),
     prompts: table(config.prompts),
   };

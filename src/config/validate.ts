@@ -28,10 +28,25 @@ const NOT_BUILT: ReadonlySet<string> = new Set([
 /** The operator's file, if it is one. Throws `ConfigError` with every problem it has. */
 export function validate(value: unknown): ReplicaConfig {
   const parsed = shape.safeParse(value, { reportInput: true });
-  const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => problemsOf(issue, value));
+  const problems = prototypeNames(value);
+  if (!parsed.success) problems.push(...parsed.error.issues.flatMap((issue) => problemsOf(issue, value)));
   if (parsed.success) problems.push(...contradictions(parsed.data));
   if (problems.length > 0) throw new ConfigError(problems);
   return parsed.data as ReplicaConfig;
+}
+
+/** The shape passes over tools, resources and prompts of this name: a `deny` among them would be lost without a word. */
+function prototypeNames(value: unknown): ConfigProblem[] {
+  return Object.keys(Object(at(value, ["origins"]))).flatMap((id) =>
+    ["tools", "resources", "prompts"]
+      .map((kind) => ["origins", id, kind])
+      .filter((path) => Object.hasOwn(Object(at(value, path)), "__proto__"))
+      .map((path) => ({
+        path: [...path, "__proto__"].join("."),
+        found: '"__proto__"',
+        expected: "another name; the pattern __proto_* stands for it",
+      })),
+  );
 }
 
 /** What the shape alone cannot say. */
@@ -52,13 +67,15 @@ function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
       path: [...path, key].join("."),
-      found: shorten(at(root, [...path, key])),
+      found: shorten(at(root, [...path, key]), true),
       expected: notBuilt([...path, key])
         ? "nothing: this option is not built yet in this version"
         : `one of the known options${knownBy(path)}`,
     }));
   }
-  return [{ path: path.join("."), found: shorten(at(root, path)), expected: expectation(issue) }];
+  const value = issue.code === "invalid_key" ? path.at(-1) : at(root, path);
+  const secretive = path[0] === "origins" && (path[2] === "auth" || path[2] === "url");
+  return [{ path: path.join("."), found: shorten(value, secretive), expected: expectation(issue) }];
 }
 
 function notBuilt(path: readonly string[]): boolean {
@@ -71,10 +88,17 @@ function knownBy(path: readonly string[]): string {
   return path.at(-1) === "cache" ? " (ttl, staleWhileRevalidate, staleIfError, scope, tags, clientTtl; tell for tools)" : "";
 }
 
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ["object", "an object"],
+  ["record", "an object"],
+  ["array", "an array"],
+  ["int", "a whole number"],
+]);
+
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_type":
-      return `${issue.expected === "object" || issue.expected === "array" ? "an" : "a"} ${issue.expected}`;
+      return KINDS.get(issue.expected) ?? `a ${issue.expected}`;
     case "invalid_value":
       return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
     case "invalid_key":
@@ -90,7 +114,11 @@ function at(root: unknown, path: readonly string[]): unknown {
   return value;
 }
 
-function shorten(value: unknown): string {
+/** What was found, for a message. Objects, and text where somebody may have put a credential, are not repeated. */
+function shorten(value: unknown, secretive = false): string {
+  if (Array.isArray(value)) return "an array";
+  if (value !== null && typeof value === "object") return "an object";
+  if (typeof value === "string" && secretive) return "a string";
   const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -15,3 +15,10 @@ export function decodeHeaderValue(value: string): string | undefined {
     return undefined;
   }
 }
+
+/** A value as `Mcp-Name` or `Mcp-Param-*` carry it: plain where it is visible ASCII, else behind the base64 sentinel. */
+export function encodeHeaderValue(value: string): string {
+  const plain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value) && !value.startsWith(OPEN);
+  if (plain) return value;
+  return OPEN + btoa(String.fromCharCode(...new TextEncoder().encode(value))) + CLOSE;
+}

@@ -38,9 +38,9 @@ export function recognise(body: unknown, headers: Headers, ignoreMeta: readonly 
   if (typeof method !== "string" || !(typeof id === "string" || Number.isSafeInteger(id))) return undefined;
   const shape = cacheableMethod(method);
   if (!shape) return undefined;
-  const params = body["params"] ?? NOTHING;
+  const params = body["params"] === undefined ? NOTHING : body["params"];
   if (!isObject(params)) return undefined;
-  const meta = params["_meta"] ?? NOTHING;
+  const meta = params["_meta"] === undefined ? NOTHING : params["_meta"];
   if (!isObject(meta) || !onlyObserves(meta, ignoreMeta)) return undefined;
 
   const era: Era = Object.hasOwn(meta, META_VERSION) ? "modern" : "legacy";

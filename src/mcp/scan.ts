@@ -7,6 +7,8 @@ export interface Scan {
    * as written. Only such a text may be cached, or answered from the cache.
    */
   exact: boolean;
+  /** Whether an object has two keys of one name: readers differ in which they take. */
+  duplicates: boolean;
 }
 
 const QUOTE = 34;
@@ -18,6 +20,9 @@ const CLOSE_ARRAY = 93;
 const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
 
+/** Longer numbers than any program prints are not looked at: their digits would cost time, and nobody needs them. */
+const MAX_NUMBER_LENGTH = 64;
+
 /**
  * Reads a JSON text once, without recursion, before anything parses it. It does not validate: of a text that is not
  * JSON it says something harmless, and `JSON.parse` refuses it afterwards.
@@ -26,6 +31,7 @@ export function scan(text: string, maxDepth: number): Scan {
   // The keys of each open object; undefined stands for an open array.
   const open: (Set<string> | undefined)[] = [];
   let exact = true;
+  let duplicates = false;
   let string = "";
   let at = 0;
   while (at < text.length) {
@@ -42,15 +48,15 @@ export function scan(text: string, maxDepth: number): Scan {
       at++;
       if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
         open.push(code === OPEN_OBJECT ? new Set() : undefined);
-        if (open.length > maxDepth) return { tooDeep: true, exact: false };
+        if (open.length > maxDepth) return { tooDeep: true, exact: false, duplicates };
       } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) {
         open.pop();
       } else if (code === COLON) {
-        exact &&= isNewKey(open.at(-1), string);
+        if (!isNewKey(open.at(-1), string)) duplicates = true;
       }
     }
   }
-  return { tooDeep: false, exact };
+  return { tooDeep: false, exact: exact && !duplicates, duplicates };
 }
 
 /** The index after the string that starts at `from` (its opening quote), or the text's end where it never closes. */
@@ -93,6 +99,7 @@ function isNumberPart(code: number): boolean {
 
 /** Whether a double holds the number as written, within ±2^53. `1.0` is 1; `9007199254740993` and `0.1000000000000000055` are not held. */
 function isExactNumber(token: string): boolean {
+  if (token.length > MAX_NUMBER_LENGTH) return false;
   const value = Number(token);
   if (token.length <= 15 && Number.isInteger(value) && !token.includes("e") && !token.includes("E")) return true;
   if (!(Math.abs(value) <= Number.MAX_SAFE_INTEGER)) return false;

@@ -44,6 +44,9 @@ function* paramHeaders(schema: unknown, path: readonly string[]): Generator<Para
   }
 }
 
+/** A number as JSON writes it; `Number` alone also reads "0x2a" and "". */
+const DECIMAL = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
 /** Whether every declared header says what the arguments say: absent where they are absent or null, equal otherwise. */
 export function paramHeadersAgree(
   declared: readonly ParamHeader[],
@@ -57,6 +60,7 @@ export function paramHeadersAgree(
     if (value === undefined || value === null) return sent === null;
     if (sent === null) return false;
     const decoded = decodeHeaderValue(sent);
-    return typeof value === "number" ? decoded?.trim() !== "" && Number(decoded) === value : decoded === String(value);
+    if (typeof value === "number") return decoded !== undefined && DECIMAL.test(decoded) && Number(decoded) === value;
+    return (typeof value === "string" || typeof value === "boolean") && decoded === String(value);
   });
 }

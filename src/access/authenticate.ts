@@ -1,0 +1,69 @@
+import { isLoopback } from "../config/resolve.ts";
+import type { Replica } from "../config/replica.ts";
+import { keyHmac, keyId, keyRecord, sameText, type StoredKey } from "./keys.ts";
+
+/** Who calls: a stable name, never the credential. */
+export type Principal = string;
+
+/** The principal of all callers where access is open. */
+export const ANONYMOUS: Principal = "anonymous";
+
+/** Why a caller is not let in. */
+export type Refusal =
+  /** No key, or not a valid one. */
+  | { kind: "unauthorized" }
+  /** The replica is open on loopback only, and this is not loopback. */
+  | { kind: "closed" }
+  /** The configuration lets nobody in, or a secret it needs is missing. */
+  | { kind: "unconfigured"; detail: string };
+
+/** What authentication reads. */
+export interface Credentials {
+  /** The `Authorization` header. */
+  authorization: string | null;
+  /** The host that the caller addressed, without its port. */
+  hostname: string;
+  kv: KVNamespace;
+  pepper: string | undefined;
+  now: number;
+}
+
+/** Verified keys are remembered for this long: a revoked one may work as much longer. */
+const REMEMBERED_MS = 60_000;
+const REMEMBERED_KEYS = 1_000;
+
+/** Decides who calls, before anything else of the request is looked at. */
+export class Authenticator {
+  readonly #access: Replica["access"];
+  // By HMAC, not by key: no credential stays in memory.
+  readonly #verified = new Map<string, { principal: Principal; until: number }>();
+
+  constructor(access: Replica["access"]) {
+    this.#access = access;
+  }
+
+  async authenticate(by: Credentials): Promise<{ principal: Principal } | { refusal: Refusal }> {
+    const { open, openOnPurpose, keys } = this.#access;
+    if (keys && by.authorization !== null) return this.#byKey(by);
+    if (open && (openOnPurpose || isLoopback(by.hostname))) return { principal: ANONYMOUS };
+    if (keys) return { refusal: { kind: "unauthorized" } };
+    if (open) return { refusal: { kind: "closed" } };
+    return { refusal: { kind: "unconfigured", detail: "the configuration's access lets nobody in" } };
+  }
+
+  async #byKey(by: Credentials): Promise<{ principal: Principal } | { refusal: Refusal }> {
+    if (!by.pepper) return { refusal: { kind: "unconfigured", detail: "the secret KEY_PEPPER is not set" } };
+    const key = /^Bearer +(\S+)$/i.exec(by.authorization ?? "")?.[1] ?? "";
+    const id = keyId(key);
+    if (id === undefined) return { refusal: { kind: "unauthorized" } };
+    const hmac = await keyHmac(key, by.pepper);
+    const known = this.#verified.get(hmac);
+    if (known && by.now < known.until) return { principal: known.principal };
+    const stored = await by.kv.get<StoredKey>(keyRecord(id), "json");
+    if (!stored || !sameText(stored.hmac, hmac)) return { refusal: { kind: "unauthorized" } };
+    const principal = `key:${id}`;
+    if (this.#verified.size >= REMEMBERED_KEYS) this.#verified.clear();
+    this.#verified.set(hmac, { principal, until: by.now + REMEMBERED_MS });
+    return { principal };
+  }
+}

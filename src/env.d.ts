@@ -1,0 +1,13 @@
+/** What `wrangler.toml` and the operator's secrets bind. Secrets and service bindings are looked up by the names in the operator's file. */
+declare namespace Cloudflare {
+  interface Env {
+    KV: KVNamespace;
+    COALESCER: DurableObjectNamespace<import("./origin/Coalescer.ts").Coalescer>;
+    /** Pepper of the API keys' HMAC: a secret. */
+    KEY_PEPPER?: string;
+    /** `line`, `json` or `off`. */
+    REPLICA_LOG?: string;
+    /** `off` relays every call. */
+    REPLICA_CACHE?: string;
+  }
+}

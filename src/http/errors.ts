@@ -1,0 +1,129 @@
+import type { Refusal } from "../access/authenticate.ts";
+import type { Failure } from "../lanes/Exchange.ts";
+import { CODE, META_ERROR } from "../mcp/names.ts";
+import type { OriginFailure } from "../origin/failure.ts";
+
+/** Everything for which the replica words an error itself. */
+export type Trouble =
+  | Failure
+  | Refusal
+  | { kind: "bad-host" }
+  | { kind: "bad-origin" }
+  | { kind: "unknown-path"; known: readonly string[] }
+  | { kind: "method-not-allowed" }
+  | { kind: "unsupported-media-type" }
+  | { kind: "too-large"; maxBytes: number }
+  | { kind: "not-json" }
+  | { kind: "too-deep"; maxDepth: number }
+  | { kind: "defect" };
+
+/** To whom an error is told. */
+export interface Told {
+  /** The request's id; `null` where it could not be read. */
+  id: string | number | null;
+  /** Whether the request calls a tool: then an error that the caller can act on is a tool result. */
+  isToolCall: boolean;
+  isModern: boolean;
+  correlationId: string;
+}
+
+/** An error on the wire. */
+export interface WireError {
+  status: number;
+  /** `data.code`: what a program goes by. */
+  code: string;
+  body: string;
+}
+
+/** An error before it is put into its form. In band: HTTP 200, for SDK clients show their users no other (DESIGN, section 3). */
+interface Worded {
+  status: number | "in-band";
+  rpcCode: number;
+  code: string;
+  message: string;
+  retryAfterMs?: number;
+  data?: unknown;
+}
+
+/** Turns any trouble into what the caller gets: what happened, and what to do about it. */
+export function wireError(trouble: Trouble, told: Told): WireError {
+  const { status, rpcCode, code, message, retryAfterMs, data } = word(trouble);
+  const facts = { code, ...(retryAfterMs !== undefined && { retryAfterMs }), correlationId: told.correlationId };
+  if (status === "in-band" && told.isToolCall && told.id !== null) {
+    const result = {
+      content: [{ type: "text", text: message }],
+      isError: true,
+      ...(told.isModern && { resultType: "complete" }),
+      _meta: { [META_ERROR]: facts },
+    };
+    return { status: 200, code, body: JSON.stringify({ jsonrpc: "2.0", id: told.id, result }) };
+  }
+  const error = { code: rpcCode, message, data: { ...(data as object | undefined), ...facts } };
+  return { status: status === "in-band" ? 200 : status, code, body: JSON.stringify({ jsonrpc: "2.0", id: told.id, error }) };
+}
+
+function word(trouble: Trouble): Worded {
+  switch (trouble.kind) {
+    case "origin":
+      return wordOrigin(trouble.failure);
+    case "not-cached":
+      return inBand("not_cached", "The replica has no stored answer to this, and was asked not to go to the origin. Ask without only-if-cached.");
+    case "denied":
+      return inBand("denied", `The tool ${trouble.tool} is not available here: the operator of this replica denies it.`);
+    case "rejected":
+      return { status: trouble.status, rpcCode: trouble.code, code: trouble.reason.replaceAll("-", "_"), message: trouble.message, data: trouble.data };
+    case "unauthorized":
+      return http(401, "unauthorized", "A valid API key is needed: send it as Authorization: Bearer <key>.");
+    case "closed":
+      return http(403, "open_on_loopback_only", "This replica is open on loopback only. Its operator can set access.keys, or access.openOnPurpose.");
+    case "unconfigured":
+      return http(403, "access_not_configured", `Nobody can be let in: ${trouble.detail}.`);
+    case "bad-host":
+      return http(403, "host_not_served", "This replica does not serve the name it was called by. Its operator can add the name to hosts.");
+    case "bad-origin":
+      return http(403, "origin_not_allowed", "This replica does not serve pages of that Origin. Its operator can add the name to hosts.");
+    case "unknown-path":
+      return http(404, "not_found", `There is nothing at this path. Served here: ${trouble.known.join(", ")}.`);
+    case "method-not-allowed":
+      return http(405, "method_not_allowed", "Use POST: this endpoint keeps no sessions and offers no stream on GET.");
+    case "unsupported-media-type":
+      return http(415, "unsupported_media_type", "Send the message as Content-Type: application/json.");
+    case "too-large":
+      return http(413, "body_too_large", `The request is larger than the ${trouble.maxBytes} bytes allowed here.`);
+    case "not-json":
+      return { ...http(400, "not_json", "Parse error: the body is not JSON in UTF-8."), rpcCode: CODE.parse };
+    case "too-deep":
+      return http(400, "too_deep", `The message nests deeper than the ${trouble.maxDepth} levels allowed here.`);
+    case "defect":
+      return { ...inBand("internal", "The replica failed on this request. Report it with the correlation id."), rpcCode: CODE.internal };
+  }
+}
+
+function wordOrigin(failure: OriginFailure): Worded {
+  switch (failure.kind) {
+    case "unreachable":
+      return inBand("origin_unavailable", "The origin server cannot be reached, and nothing is stored that could answer this. Try again later.", 1_000);
+    case "timeout":
+      return inBand("origin_timeout", `The origin server did not answer within ${failure.afterMs} ms. Try again later.`, 1_000);
+    case "status": {
+      const code = failure.status === 429 ? "origin_rate_limited" : "origin_unavailable";
+      return inBand(code, `The origin server answered with HTTP ${failure.status}, and nothing is stored that could answer this. Try again later.`, failure.retryAfterMs || 1_000);
+    }
+    case "refused":
+      return inBand("origin_refused", `The origin server refused the replica's own credential (HTTP ${failure.status}). The operator has to mend it.`);
+    case "garbage":
+      return inBand("origin_invalid", `The origin server's answer cannot be used: ${failure.detail}.`);
+    case "misconfigured":
+      return inBand("misconfigured", `The replica is not set up for this origin: ${failure.detail}.`);
+    case "busy":
+      return inBand("origin_busy", "Too many calls are waiting for the origin server. Try again later.", failure.retryAfterMs || 1_000);
+  }
+}
+
+function inBand(code: string, message: string, retryAfterMs?: number): Worded {
+  return { status: "in-band", rpcCode: CODE.replica, code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
+
+function http(status: number, code: string, message: string): Worded {
+  return { status, rpcCode: CODE.invalidRequest, code, message };
+}

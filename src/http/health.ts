@@ -1,0 +1,69 @@
+import { KvStore } from "../cache/KvStore.ts";
+import type { Origin, Replica } from "../config/replica.ts";
+import { MODERN_VERSION } from "../mcp/versions.ts";
+import { callOrigin } from "../origin/callOrigin.ts";
+
+/** Whether one origin can be served now, and from what. */
+export interface Readiness {
+  /** The origin answered, whatever it said, but for 5xx. */
+  reachable: boolean;
+  /** A way to open a connection is stored, so clients can connect without the origin. */
+  stored: boolean;
+}
+
+/** Probes are remembered for this long, so that probing the replica is not a way to burden its origin. */
+const PROBED_MS = 5_000;
+const PROBE_TIMEOUT_MS = 2_000;
+
+/** Answers whether the origins can be served. */
+export class Health {
+  readonly #replica: Replica;
+  readonly #probed = new Map<string, { reachable: boolean; at: number }>();
+
+  constructor(replica: Replica) {
+    this.#replica = replica;
+  }
+
+  /** By origin id. Ready is what is reachable or stored. */
+  async readiness(env: Cloudflare.Env): Promise<{ ready: boolean; origins: Record<string, Readiness> }> {
+    const origins: Record<string, Readiness> = {};
+    await Promise.all(
+      [...this.#replica.origins].map(async ([id, origin]) => {
+        const [reachable, stored] = await Promise.all([this.#reachable(id, origin, env), isStored(id, env)]);
+        origins[id] = { reachable, stored };
+      }),
+    );
+    return { ready: Object.values(origins).every(({ reachable, stored }) => reachable || stored), origins };
+  }
+
+  async #reachable(id: string, { settings }: Origin, env: Cloudflare.Env): Promise<boolean> {
+    const known = this.#probed.get(id);
+    const now = Date.now();
+    if (known && now - known.at < PROBED_MS) return known.reachable;
+    const quick = { ...settings, firstByteMs: Math.min(settings.firstByteMs, PROBE_TIMEOUT_MS) };
+    const called = await callOrigin(quick, env as unknown as Record<string, unknown>, {
+      method: "POST",
+      headers: {
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-protocol-version": MODERN_VERSION,
+        "mcp-method": "server/discover",
+      },
+      body: `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"${MODERN_VERSION}","io.modelcontextprotocol/clientCapabilities":{}}}}`,
+    });
+    const reachable = "response" in called && called.response.status < 500;
+    if ("response" in called) await called.response.body?.cancel();
+    this.#probed.set(id, { reachable, at: now });
+    return reachable;
+  }
+}
+
+async function isStored(id: string, env: Cloudflare.Env): Promise<boolean> {
+  const kv = new KvStore(env.KV);
+  try {
+    const [discover, initialize] = await Promise.all([kv.hasAny(id, "server/discover"), kv.hasAny(id, "initialize")]);
+    return discover || initialize;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,48 @@
+import { cacheStatus } from "../cache/cacheStatus.ts";
+import type { Answer } from "../lanes/Exchange.ts";
+import { wireError, type Told, type Trouble } from "./errors.ts";
+
+/** A response, and what the log says of it. */
+export interface Responded {
+  response: Response;
+  result: "hit" | "stale" | "miss" | "relay" | "local" | "error";
+  ageMs?: number;
+  code?: string;
+}
+
+/** The origin's headers that reach the caller. */
+const PASSED: readonly string[] = ["content-type", "mcp-session-id", "mcp-protocol-version", "retry-after", "allow", "x-accel-buffering"];
+
+/** Puts an answer of the lanes on the wire. */
+export function respond(answer: Answer, told: Told): Responded {
+  switch (answer.kind) {
+    case "message": {
+      const headers: Record<string, string> = { "content-type": "application/json" };
+      if (answer.outcome) headers["cache-status"] = cacheStatus(answer.outcome);
+      if (answer.sessionId !== undefined) headers["mcp-session-id"] = answer.sessionId;
+      const response = new Response(answer.text, { status: answer.status, headers });
+      return { response, result: answer.result, ...(answer.ageMs !== undefined && { ageMs: answer.ageMs }) };
+    }
+    case "stream": {
+      const headers = new Headers({ "cache-status": cacheStatus(answer.outcome) });
+      for (const name of PASSED) {
+        const value = answer.response.headers.get(name);
+        if (value !== null) headers.set(name, value);
+      }
+      return { response: new Response(answer.response.body, { status: answer.response.status, headers }), result: "relay" };
+    }
+    case "accepted":
+      return { response: new Response(null, { status: 202 }), result: "local" };
+    case "failure":
+      return respondTrouble(answer.failure, told);
+  }
+}
+
+/** Puts an error on the wire. */
+export function respondTrouble(trouble: Trouble, told: Told): Responded {
+  const { status, code, body } = wireError(trouble, told);
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (status === 401) headers["www-authenticate"] = "Bearer";
+  if (status === 405) headers["allow"] = "POST";
+  return { response: new Response(body, { status, headers }), result: "error", code };
+}

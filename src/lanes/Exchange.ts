@@ -1,0 +1,72 @@
+import type { Principal } from "../access/authenticate.ts";
+import type { CacheOutcome } from "../cache/cacheStatus.ts";
+import type { KvStore } from "../cache/KvStore.ts";
+import type { MemoryStore } from "../cache/MemoryStore.ts";
+import type { Origin, Replica } from "../config/replica.ts";
+import type { Catalogue } from "../mcp/Catalogue.ts";
+import type { Scan } from "../mcp/scan.ts";
+import type { Trace } from "../mcp/trace.ts";
+import type { OriginFailure } from "../origin/failure.ts";
+import type { Reporter, RequestResult } from "../telemetry/events.ts";
+
+/** What an isolate remembers between requests. Plain data: promises belong to the request that made them. */
+export interface Isolate {
+  memory: MemoryStore;
+  /** By origin id. */
+  catalogues: Map<string, Catalogue>;
+  /** When the bootstrap answers of an origin were last looked after, by origin id and principal; epoch ms. */
+  surfacesAt: Map<string, number>;
+}
+
+/** One request on its way through the lanes. */
+export interface Exchange {
+  replica: Replica;
+  origin: Origin;
+  isolate: Isolate;
+  kv: KvStore;
+  env: Cloudflare.Env;
+  waitUntil: (work: Promise<unknown>) => void;
+  report: Reporter;
+  /** Epoch ms. */
+  now: () => number;
+  /** 0 to 1. */
+  random: () => number;
+  principal: Principal;
+  trace: Trace;
+  httpMethod: string;
+  headers: Headers;
+  /** The body as it came. */
+  text: string;
+  /** The body parsed. */
+  body: unknown;
+  /** What the body is, besides what it says: whether two readers must understand it alike. */
+  scan: Scan;
+}
+
+/** What comes out of the lanes. */
+export type Answer =
+  /** One JSON-RPC message. */
+  | {
+      kind: "message";
+      result: RequestResult;
+      status: number;
+      text: string;
+      outcome?: CacheOutcome;
+      ageMs?: number;
+      sessionId?: string;
+    }
+  /** The origin's response, passed on as it comes. */
+  | { kind: "stream"; response: Response; outcome: CacheOutcome }
+  /** A notification, or a response to nobody: accepted, no body. */
+  | { kind: "accepted" }
+  | { kind: "failure"; failure: Failure };
+
+/** Why there is no answer. */
+export type Failure =
+  | { kind: "origin"; failure: OriginFailure }
+  /** `only-if-cached`, and it is not. */
+  | { kind: "not-cached" }
+  /** The operator denies the tool. */
+  | { kind: "denied"; tool: string }
+  /** The request is malformed, or asks for what is not there. */
+  | { kind: "rejected"; status: number; code: number; reason: string; message: string; data?: unknown };

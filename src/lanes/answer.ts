@@ -1,0 +1,109 @@
+import { ageMs } from "../cache/freshness.ts";
+import { tell } from "../cache/tell.ts";
+import { policyOf } from "../config/policy.ts";
+import { isObject } from "../mcp/isObject.ts";
+import { ladder, misshapen } from "../mcp/ladder.ts";
+import { CODE } from "../mcp/names.ts";
+import { recognise, type Call } from "../mcp/recognise.ts";
+import { withId } from "../mcp/withId.ts";
+import { directivesOf, type Asked } from "./directives.ts";
+import type { Answer, Exchange, Failure } from "./Exchange.ts";
+import { initialize, opening } from "./initialize.ts";
+import { local } from "./local.ts";
+import { isKnownLegacy, lookAfterSurface } from "./lookAfter.ts";
+import { obtain } from "./obtain.ts";
+import { ownWords, relay } from "./relay.ts";
+import { ruleFor } from "./ruleFor.ts";
+import { initializeAsDiscover } from "./surface.ts";
+import { watchAndKeep } from "./watchAndKeep.ts";
+
+/** Answers a request: the lanes in the order in which they are tried. */
+export async function answer(x: Exchange): Promise<Answer> {
+  if (x.httpMethod !== "POST") return relay(x);
+  const call = x.scan.exact ? recognise(x.body, x.headers, x.replica.ignoreMeta) : undefined;
+  const wrong = call ? undefined : misshapen(x.body);
+  if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
+  const denied = denial(x);
+  if (denied) return { kind: "failure", failure: denied };
+  if (!x.replica.enabled) return relay(x);
+  const own = local(x);
+  if (own) return own;
+
+  const asked = directivesOf(x, call);
+  const opens = call ? undefined : opening(x);
+  let given: Answer;
+  if (opens) given = await initialize(x, opens);
+  else {
+    const rule = call && (await ruleFor(x, call, asked));
+    given = call && rule ? await cached(x, call, rule, asked) : await direct(x, asked);
+  }
+  // Something has come from the origin, so it is there to be asked for the rest.
+  if ((given.kind === "message" && given.result === "miss") || given.kind === "stream") lookAfterSurface(x);
+  return given;
+}
+
+/** The hit, fill and stale-if-error lanes, for a call that may be cached. */
+async function cached(x: Exchange, call: Call, rule: Parameters<typeof obtain>[2], asked: Asked): Promise<Answer> {
+  const obtained = await obtain(x, call, rule, asked);
+  switch (obtained.kind) {
+    case "entry": {
+      const { entry, word, outcome } = obtained;
+      const now = x.now();
+      const text = tell(entry, { era: call.era, id: call.id, status: word, hints: call.shape.hints, now });
+      return { kind: "message", result: word, status: 200, text, outcome, ageMs: ageMs(entry, now) };
+    }
+    case "reply": {
+      const { status, text, outcome } = obtained;
+      return { kind: "message", result: "miss", status, text: withId(text, call.id), outcome };
+    }
+    case "relay": {
+      const { candidates, previous } = obtained;
+      return relay(x, candidates && watchAndKeep(x, { call, rule, candidates, previous }));
+    }
+    case "failure":
+      return (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? origins(obtained, call);
+  }
+}
+
+/** The relay lane, for everything that may not be cached or is not perfectly formed. */
+async function direct(x: Exchange, asked: Asked): Promise<Answer> {
+  if (asked.onlyCached) return { kind: "failure", failure: { kind: "not-cached" } };
+  const given = await relay(x);
+  // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
+  const wrong = given.kind === "failure" && given.failure.kind === "origin" ? ladder(x.body, x.headers) : undefined;
+  return wrong ? { kind: "failure", failure: { kind: "rejected", ...wrong } } : given;
+}
+
+/** A failure in the origin's own words, where it had any. */
+function origins(failed: Extract<Answer, { kind: "failure" }>, call: Call): Answer {
+  const own = failed.failure.kind === "origin" ? ownWords(failed.failure.failure) : undefined;
+  return own ? { kind: "message", result: "relay", status: own.status, text: withId(own.text, call.id) } : failed;
+}
+
+/** A modern client never falls back to another era because of an outage, nor stays with one that the origin lacks. */
+async function discoverOffline(x: Exchange, call: Call): Promise<Answer | undefined> {
+  const entry = await initializeAsDiscover(x);
+  if (!entry) return undefined;
+  if (await isKnownLegacy(x)) {
+    const message = "Method not found: the origin speaks the initialize-based revisions only";
+    return { kind: "failure", failure: { kind: "rejected", status: 404, code: CODE.methodNotFound, reason: "method-registry", message } };
+  }
+  const now = x.now();
+  const text = tell(entry, { era: "modern", id: call.id, status: "stale", hints: true, now });
+  const outcome = { kind: "stale-if-error", ttlMs: -ageMs(entry, now) } as const;
+  return { kind: "message", result: "stale", status: 200, text, outcome, ageMs: ageMs(entry, now) };
+}
+
+/** Why the operator's `deny` keeps a request from the origin, however it is formed. */
+function denial(x: Exchange): Failure | undefined {
+  if (x.origin.settings.denied === undefined) return undefined;
+  if (x.scan.duplicates) {
+    // Which of two names the origin would take is not for us to guess.
+    const message = "The message has two keys of one name";
+    return { kind: "rejected", status: 400, code: CODE.invalidRequest, reason: "duplicate-keys", message };
+  }
+  const { method, params } = x.body as { method: unknown; params?: unknown };
+  const name = method === "tools/call" && isObject(params) ? params["name"] : undefined;
+  if (typeof name !== "string" || policyOf(x.origin, "tools/call", name).kind !== "deny") return undefined;
+  return { kind: "denied", tool: name };
+}

@@ -1,0 +1,145 @@
+import { hashOf } from "../cache/codec.ts";
+import { ageMs, freshness } from "../cache/freshness.ts";
+import { neutralise } from "../cache/neutralise.ts";
+import { tell } from "../cache/tell.ts";
+import type { Entry } from "../cache/entry.ts";
+import { isObject } from "../mcp/isObject.ts";
+import { LEGACY_VERSIONS } from "../mcp/versions.ts";
+import { callOrigin } from "../origin/callOrigin.ts";
+import { statusOf, type OriginFailure } from "../origin/failure.ts";
+import { readReply, type Reply } from "../origin/readReply.ts";
+import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidates.ts";
+import { directivesOf } from "./directives.ts";
+import type { Answer, Exchange } from "./Exchange.ts";
+import { forwardedHeaders } from "./forwardedHeaders.ts";
+import { keep } from "./keep.ts";
+import { ownWords } from "./relay.ts";
+import { bootstrapCall, discoverAsInitialize } from "./surface.ts";
+
+/** An `initialize` request that could be answered from the store. */
+export interface Opening {
+  id: string | number;
+  version: string;
+}
+
+const MAX_BYTES = 1_048_576;
+
+/** Recognises a well-formed `initialize` that opens a new connection. */
+export function opening(x: Exchange): Opening | undefined {
+  const { body } = x;
+  if (!x.scan.exact || !isObject(body) || body["method"] !== "initialize" || x.headers.has("mcp-session-id")) return undefined;
+  const { id, params } = body;
+  if (typeof id !== "string" && !Number.isSafeInteger(id)) return undefined;
+  if (!isObject(params) || typeof params["protocolVersion"] !== "string" || !isObject(params["capabilities"])) return undefined;
+  return { id: id as string | number, version: params["protocolVersion"] };
+}
+
+/**
+ * Answers `initialize`: from the store while that is fresh, else from the origin, else from whatever is stored. It is
+ * never shared between callers in flight, because an origin may mint a session for each.
+ */
+export async function initialize(x: Exchange, { id, version }: Opening): Promise<Answer> {
+  const asked = directivesOf(x, undefined);
+  const candidates = initializeCandidates(x, version);
+  const kept = inMemory(x, candidates, "legacy");
+  const fresh = (entry: Entry | undefined) => entry && !asked.again && freshness(entry, x.now()) === "fresh";
+  const known = fresh(kept) ? kept : newer(await inKv(x, candidates, "legacy"), kept);
+  if (known && fresh(known)) {
+    const outcome = { kind: "hit", ttlMs: known.ttlMs - ageMs(known, x.now()) } as const;
+    return told(x, known, id, "hit", outcome);
+  }
+  if (asked.onlyCached) return (await stored(x, known, id, version)) ?? { kind: "failure", failure: { kind: "not-cached" } };
+
+  const reply = await ask(x, forwardedHeaders(x), x.text, id, candidates, known);
+  if ("tooLarge" in reply) {
+    return { kind: "failure", failure: { kind: "origin", failure: { kind: "garbage", detail: "an answer too large to be one" } } };
+  }
+  if ("text" in reply) {
+    const { status, text, sessionId } = reply;
+    const outcome = { kind: "forward", why: known ? "stale" : "uri-miss", status } as const;
+    return { kind: "message", result: "miss", status, text, outcome, ...(sessionId !== undefined && { sessionId }) };
+  }
+  const offline = await stored(x, known, id, version, reply.failure);
+  if (offline) return offline;
+  const own = ownWords(reply.failure);
+  if (own) return { kind: "message", result: "relay", ...own };
+  return { kind: "failure", failure: { kind: "origin", failure: reply.failure } };
+}
+
+/** Asks the origin, and keeps the answer. One that opened a session is kept for outages only: there is no session in it. */
+export async function ask(
+  x: Exchange,
+  headers: Record<string, string>,
+  body: string,
+  id: string | number,
+  candidates: Candidates,
+  known: Entry | undefined,
+): Promise<Reply> {
+  const { settings } = x.origin;
+  const askedAt = x.now();
+  const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, { method: "POST", headers, body });
+  if ("failure" in called) return called;
+  const reply = await readReply(called.response, { id, maxBytes: MAX_BYTES, totalMs: settings.totalMs });
+  if (!("text" in reply) || reply.status !== 200) return reply;
+  const rule = reply.sessionId === undefined ? x.origin.lists : { ...x.origin.lists, defaultTtlMs: 0 };
+  const made = neutralise(reply.text, {
+    method: "initialize",
+    era: "legacy",
+    rule,
+    hints: false,
+    tags: [],
+    askedAt,
+    random: x.random(),
+    maxBytes: settings.entryBytes,
+  });
+  if (typeof made !== "string") {
+    keep(x, candidates, { ...made, hash: await hashOf(made.body, made.meta), savedAt: askedAt }, known);
+  }
+  return reply;
+}
+
+/** Where an answer to `initialize` is kept: by the version that was asked for. */
+export function initializeCandidates(x: Exchange, version: string): Candidates {
+  return candidatesOf(x, bootstrapCall("initialize", version), x.origin.lists)!;
+}
+
+/** What is stored, however the question was put: this version's answer, another version's, or the discover answer retold. */
+async function stored(
+  x: Exchange,
+  known: Entry | undefined,
+  id: string | number,
+  version: string,
+  failure?: OriginFailure,
+): Promise<Answer | undefined> {
+  const entry = usable(x, known) ?? (await otherVersion(x, version)) ?? (await discoverAsInitialize(x, version));
+  if (!entry) return undefined;
+  const status = failure && statusOf(failure);
+  const ttlMs = entry.ttlMs - ageMs(entry, x.now());
+  return told(x, entry, id, "stale", { kind: "stale-if-error", ttlMs, ...(status !== undefined && { status }) });
+}
+
+async function otherVersion(x: Exchange, version: string): Promise<Entry | undefined> {
+  for (const other of LEGACY_VERSIONS) {
+    if (other === version) continue;
+    const candidates = initializeCandidates(x, other);
+    const entry = usable(x, inMemory(x, candidates, "legacy") ?? (await inKv(x, candidates, "legacy")));
+    // The caller compares the version in the answer with those it speaks, and goes on with it (basic/lifecycle).
+    if (entry) return entry;
+  }
+  return undefined;
+}
+
+function usable(x: Exchange, entry: Entry | undefined): Entry | undefined {
+  return entry && freshness(entry, x.now()) !== "expired" ? entry : undefined;
+}
+
+function told(
+  x: Exchange,
+  entry: Entry,
+  id: string | number,
+  word: "hit" | "stale",
+  outcome: Extract<Answer, { kind: "message" }>["outcome"] & {},
+): Answer {
+  const text = tell(entry, { era: "legacy", id, status: word, hints: false, now: x.now() });
+  return { kind: "message", result: word, status: 200, text, outcome, ageMs: ageMs(entry, x.now()) };
+}

@@ -1,0 +1,20 @@
+import { isObject } from "../mcp/isObject.ts";
+import { META_VERSION } from "../mcp/names.ts";
+import { MODERN_VERSION } from "../mcp/versions.ts";
+import type { Answer, Exchange } from "./Exchange.ts";
+
+/** What the replica answers by itself, without asking or looking anything up; `undefined` for everything else. */
+export function local(x: Exchange): Answer | undefined {
+  const { body } = x;
+  // In a session of the origin's own, everything is between caller and origin.
+  if (!isObject(body) || x.headers.has("mcp-session-id")) return undefined;
+  const { id, method, params } = body;
+  const isMessage = typeof method === "string";
+  // Without a session there is nobody at the origin whom a notification, or a response, could concern.
+  if (!isMessage || id === undefined) return { kind: "accepted" };
+  const meta = isObject(params) ? params["_meta"] : undefined;
+  const isModern = (isObject(meta) && Object.hasOwn(meta, META_VERSION)) || x.headers.get("mcp-protocol-version") === MODERN_VERSION;
+  // The modern revision has no ping; there the origin says so.
+  if (method !== "ping" || isModern) return undefined;
+  return { kind: "message", result: "local", status: 200, text: `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{}}` };
+}

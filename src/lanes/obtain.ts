@@ -1,0 +1,112 @@
+import type { CacheOutcome } from "../cache/cacheStatus.ts";
+import type { Entry } from "../cache/entry.ts";
+import { ageMs, freshness } from "../cache/freshness.ts";
+import type { CacheWord } from "../cache/tell.ts";
+import type { CacheRule } from "../config/replica.ts";
+import { isList } from "../mcp/methods.ts";
+import type { Call } from "../mcp/recognise.ts";
+import { statusOf } from "../origin/failure.ts";
+import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidates.ts";
+import type { Asked } from "./directives.ts";
+import type { Exchange, Failure } from "./Exchange.ts";
+import { fill, type Filled } from "./fill.ts";
+import { refreshBehind } from "./refreshBehind.ts";
+
+/** What the cache, or the origin through it, has for a call. */
+export type Obtained =
+  | { kind: "entry"; entry: Entry; word: CacheWord; outcome: CacheOutcome }
+  | { kind: "reply"; status: number; text: string; outcome: CacheOutcome }
+  /** Ask the origin directly. What comes may be kept under the candidates. */
+  | { kind: "relay"; candidates: Candidates | undefined; previous: Entry | undefined }
+  | { kind: "failure"; failure: Failure };
+
+/** Tries memory, then KV, then a fill, then what is stale. Each that has nothing leaves it to the next. */
+export async function obtain(x: Exchange, call: Call, rule: CacheRule, asked: Asked): Promise<Obtained> {
+  const candidates = candidatesOf(x, call, rule);
+  if (!candidates) return { kind: "relay", candidates, previous: undefined };
+  const kept = inMemory(x, candidates, call.era);
+  if (kept && !asked.again) {
+    const hit = asHit(x, call, rule, candidates, asked, kept, "memory");
+    if (hit) return hit;
+  }
+  const saved = newer(await inKv(x, candidates, call.era), kept);
+  if (saved && !asked.again) {
+    const hit = asHit(x, call, rule, candidates, asked, saved, "kv");
+    if (hit) return hit;
+  }
+  const usable = saved && freshness(saved, x.now()) !== "expired" ? saved : undefined;
+  if (asked.onlyCached) {
+    if (!usable) return { kind: "failure", failure: { kind: "not-cached" } };
+    return { kind: "entry", entry: usable, word: "stale", outcome: { kind: "hit", ttlMs: remaining(usable, x.now()) } };
+  }
+  // Progress can only be streamed to the one who asked for it.
+  if (call.wantsProgress && call.method === "tools/call") return { kind: "relay", candidates, previous: saved };
+
+  const narrowed = await oneScope(x, call, rule);
+  const options = { again: asked.again, previous: saved };
+  const filled = await fill(x, call, narrowed, narrowed === rule ? candidates : candidatesOf(x, call, narrowed)!, options);
+  return landed(x, filled, { candidates, saved, usable, why: asked.again ? "request" : saved ? "stale" : "uri-miss" });
+}
+
+/** The entry as a hit, where it may be answered without asking first. */
+function asHit(
+  x: Exchange,
+  call: Call,
+  rule: CacheRule,
+  candidates: Candidates,
+  asked: Asked,
+  entry: Entry,
+  detail: "memory" | "kv",
+): Obtained | undefined {
+  const now = x.now();
+  const state = freshness(entry, now);
+  if (state !== "fresh" && state !== "stale") return undefined;
+  if (state === "stale" && !asked.onlyCached) refreshBehind(x, call, rule, candidates, entry);
+  const word = state === "fresh" ? "hit" : "stale";
+  return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs: remaining(entry, now), detail } };
+}
+
+interface Attempt {
+  candidates: Candidates;
+  saved: Entry | undefined;
+  /** What may be answered if the origin fails. */
+  usable: Entry | undefined;
+  why: "request" | "stale" | "uri-miss";
+}
+
+function landed(x: Exchange, filled: Filled, { candidates, saved, usable, why }: Attempt): Obtained {
+  switch (filled.kind) {
+    case "entry": {
+      const { entry, status, collapsed } = filled;
+      return { kind: "entry", entry, word: "miss", outcome: { kind: "forward", why, status, stored: true, collapsed } };
+    }
+    case "reply":
+      return { kind: "reply", status: filled.status, text: filled.text, outcome: { kind: "forward", why, status: filled.status } };
+    case "relay":
+      return { kind: "relay", candidates: filled.keep ? candidates : undefined, previous: saved };
+    case "failed": {
+      if (!usable) return { kind: "failure", failure: { kind: "origin", failure: filled.failure } };
+      const status = statusOf(filled.failure);
+      const ttlMs = remaining(usable, x.now());
+      const outcome: CacheOutcome = { kind: "stale-if-error", ttlMs, ...(status !== undefined && { status }) };
+      return { kind: "entry", entry: usable, word: "stale", outcome };
+    }
+  }
+}
+
+/**
+ * All pages of a list have one scope (server/utilities/caching): where the first page is private, so are the others,
+ * whatever the origin calls them.
+ */
+async function oneScope(x: Exchange, call: Call, rule: CacheRule): Promise<CacheRule> {
+  if (!isList(call.method) || call.variant === undefined || rule.scope !== "origin") return rule;
+  const first = candidatesOf(x, { ...call, variant: undefined }, rule);
+  if (!first) return rule;
+  const page = inMemory(x, first, call.era) ?? (await inKv(x, first, call.era));
+  return page?.scope === "private" ? { ...rule, scope: "private" } : rule;
+}
+
+/** What remains of an entry's ttl; negative when stale. */
+function remaining(entry: Entry, now: number): number {
+  return entry.ttlMs - ageMs(entry, now);
+}

@@ -1,0 +1,35 @@
+import type { Entry } from "../cache/entry.ts";
+import type { CacheRule } from "../config/replica.ts";
+import type { Call } from "../mcp/recognise.ts";
+import { reasonOf } from "../telemetry/events.ts";
+import type { Candidates } from "./candidates.ts";
+import type { Exchange } from "./Exchange.ts";
+import { fill } from "./fill.ts";
+
+/** Refreshes a stale entry after its answer has gone out; once per isolate at a time. A failed refresh leaves the entry as it is. */
+export function refreshBehind(x: Exchange, call: Call, rule: CacheRule, candidates: Candidates, entry: Entry): void {
+  const address = candidates[entry.scope];
+  const { memory } = x.isolate;
+  const { settings } = x.origin;
+  if (!address || !memory.claimRefresh(address, x.now(), x.now() + settings.firstByteMs + settings.totalMs)) return;
+  const failed = (reason: string) =>
+    x.report({
+      type: "refresh-failed",
+      origin: settings.id,
+      method: call.method,
+      name: call.target,
+      reason,
+      correlationId: x.trace.correlationId,
+    });
+  const work = async () => {
+    try {
+      const filled = await fill(x, call, rule, candidates, { again: false, previous: entry });
+      if (filled.kind === "failed") failed(filled.failure.kind);
+    } catch (error) {
+      failed(reasonOf(error));
+    } finally {
+      memory.releaseRefresh(address);
+    }
+  };
+  x.waitUntil(work());
+}

@@ -1,0 +1,86 @@
+import { classifyInboundRequest, type InboundLadderRejection } from "@modelcontextprotocol/server";
+import { decodeHeaderValue } from "./headerValue.ts";
+import { isObject } from "./isObject.ts";
+import { CODE } from "./names.ts";
+import { MODERN_VERSION } from "./versions.ts";
+
+/** An error in the request, as the specification words it. */
+export type Rejection = Pick<InboundLadderRejection, "code" | "message" | "data"> & {
+  /** The HTTP status it goes with. */
+  status: number;
+  /** The rung of the ladder that found it. */
+  reason: string;
+};
+
+const NAMED: Readonly<Record<string, "name" | "uri">> = {
+  "tools/call": "name",
+  "prompts/get": "name",
+  "resources/read": "uri",
+};
+
+/** Whether the body is no JSON-RPC message that could be passed on: those are answered here, whoever the origin is. */
+export function misshapen(body: unknown): Rejection | undefined {
+  if (Array.isArray(body)) {
+    return rejection("jsonrpc-shape", 400, CODE.invalidRequest, "JSON-RPC batches are not supported: send one message a request");
+  }
+  const outcome = classifyInboundRequest({ httpMethod: "POST", body });
+  return outcome.kind === "reject" && outcome.rung === "jsonrpc-shape" ? fromSdk(outcome) : undefined;
+}
+
+/**
+ * Validates a request as a server of the modern revision does, in the order of its rungs (the SDK's inbound ladder);
+ * words the errors where no origin does. `undefined` where nothing is wrong, and for legacy requests.
+ */
+export function ladder(body: unknown, headers: Headers): Rejection | undefined {
+  const header = (name: string) => headers.get(name) ?? undefined;
+  const [version, method, name] = [header("mcp-protocol-version"), header("mcp-method"), header("mcp-name")];
+  const outcome = classifyInboundRequest({
+    httpMethod: "POST",
+    body,
+    ...(version !== undefined && { protocolVersionHeader: version }),
+    ...(method !== undefined && { mcpMethodHeader: method }),
+    ...(name !== undefined && { mcpNameHeader: name }),
+  });
+  if (outcome.kind === "reject") return fromSdk(outcome);
+  if (outcome.kind === "legacy" || outcome.messageKind === "notification") return undefined;
+  const claimed = outcome.classification.revision;
+  if (claimed !== MODERN_VERSION) {
+    return rejection("version", 400, CODE.unsupportedVersion, `Unsupported protocol version: ${claimed}`, {
+      supported: [MODERN_VERSION],
+      requested: claimed,
+    });
+  }
+  return standardHeaders(outcome.message.method, outcome.message.params, version, method, name);
+}
+
+/** The presence of the standard headers, and `Mcp-Name`; the classifier has compared the others (SEP-2243). */
+function standardHeaders(
+  method: string,
+  params: unknown,
+  versionHeader: string | undefined,
+  methodHeader: string | undefined,
+  nameHeader: string | undefined,
+): Rejection | undefined {
+  if (versionHeader === undefined) return mismatch("MCP-Protocol-Version", undefined, MODERN_VERSION);
+  if (methodHeader === undefined) return mismatch("Mcp-Method", undefined, method);
+  const member = Object.hasOwn(NAMED, method) ? NAMED[method] : undefined;
+  const named = member && isObject(params) ? params[member] : undefined;
+  if (typeof named !== "string") return undefined;
+  if (nameHeader === undefined || decodeHeaderValue(nameHeader.trim()) !== named) return mismatch("Mcp-Name", nameHeader, named);
+  return undefined;
+}
+
+function mismatch(name: string, header: string | undefined, body: string): Rejection {
+  const found = header === undefined ? "is missing" : "differs";
+  return rejection("header", 400, CODE.headerMismatch, `The ${name} header ${found}: the body says otherwise`, {
+    mismatch: { header: header ?? "(missing)", body },
+  });
+}
+
+function rejection(reason: string, status: number, code: number, message: string, data?: unknown): Rejection {
+  return { reason, status, code, message, ...(data !== undefined && { data }) };
+}
+
+function fromSdk({ rung, httpStatus, code, message, data }: InboundLadderRejection): Rejection {
+  return rejection(rung, httpStatus, code, message, data);
+}

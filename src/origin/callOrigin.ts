@@ -1,0 +1,62 @@
+import type { OriginSettings } from "../config/replica.ts";
+import type { OriginFailure } from "./failure.ts";
+
+/** Bindings by name. */
+export type Bindings = Readonly<Record<string, unknown>>;
+
+/** One HTTP request to the origin. The caller's `Authorization` is never among the headers. */
+export interface OriginRequest {
+  method: string;
+  headers: Record<string, string>;
+  body?: string;
+  /** Cancels the request. */
+  signal?: AbortSignal;
+}
+
+/** The origin's response as it starts, or why there is none. */
+export type OriginResponse = { response: Response } | { failure: OriginFailure };
+
+/** Where a service binding is asked: the host says nothing there. */
+const SERVICE_URL = "https://origin.internal/mcp";
+
+/**
+ * Asks the origin with the replica's own credential, and waits for the first byte. Redirects are not followed: the
+ * configuration says where the origin is. Never throws, but for a `signal` that aborts.
+ */
+export async function callOrigin(
+  origin: OriginSettings,
+  bindings: Bindings,
+  request: OriginRequest,
+): Promise<OriginResponse> {
+  const headers = { ...request.headers };
+  if (origin.auth) {
+    const secret = bindings[origin.auth.secret];
+    if (typeof secret !== "string" || secret === "") {
+      return misconfigured(`the secret ${origin.auth.secret} is not set`);
+    }
+    headers[origin.auth.header] = origin.auth.prefix + secret;
+  }
+  const service = "service" in origin.endpoint ? (bindings[origin.endpoint.service] as Fetcher | undefined) : undefined;
+  if ("service" in origin.endpoint && !service) {
+    return misconfigured(`the service binding ${origin.endpoint.service} is not there`);
+  }
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), origin.firstByteMs);
+  const cancel = () => timeout.abort();
+  request.signal?.addEventListener("abort", cancel);
+  try {
+    const init: RequestInit = { method: request.method, headers, redirect: "manual", signal: timeout.signal };
+    if (request.body !== undefined) init.body = request.body;
+    const response = "url" in origin.endpoint ? await fetch(origin.endpoint.url, init) : await service!.fetch(SERVICE_URL, init);
+    return { response };
+  } catch (error) {
+    if (request.signal?.aborted) throw error;
+    return { failure: timeout.signal.aborted ? { kind: "timeout", afterMs: origin.firstByteMs } : { kind: "unreachable" } };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function misconfigured(detail: string): OriginResponse {
+  return { failure: { kind: "misconfigured", detail } };
+}

@@ -1,0 +1,21 @@
+/** Why the origin gave no answer that can be used. Plain data: it crosses from the Durable Objects. */
+export type OriginFailure =
+  /** No connection, or it broke. The platform does not tell which. */
+  | { kind: "unreachable" }
+  /** No first byte, or not all of a fill, in time. */
+  | { kind: "timeout"; afterMs: number }
+  /** 5xx or 429. `reply` is the body, where it is a JSON-RPC response. */
+  | { kind: "status"; status: number; retryAfterMs?: number; reply?: string }
+  /** The replica's own credential was refused. */
+  | { kind: "refused"; status: number }
+  /** Not MCP: no JSON, another id, a redirect, a stream that ended early. */
+  | { kind: "garbage"; detail: string }
+  /** A secret or binding that the configuration names is not there. */
+  | { kind: "misconfigured"; detail: string }
+  /** Too many calls at once, or tried and failed a moment ago. */
+  | { kind: "busy"; retryAfterMs: number };
+
+/** The HTTP status that the origin gave with the failure, where it gave one. */
+export function statusOf(failure: OriginFailure): number | undefined {
+  return failure.kind === "status" || failure.kind === "refused" ? failure.status : undefined;
+}

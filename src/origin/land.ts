@@ -1,0 +1,99 @@
+import type { Address } from "../cache/key.ts";
+import { hashOf } from "../cache/codec.ts";
+import type { Entry } from "../cache/entry.ts";
+import { neutralise } from "../cache/neutralise.ts";
+import { needsSaving } from "../cache/save.ts";
+import { patternTable } from "../config/pattern.ts";
+import type { CacheRule, OriginSettings } from "../config/replica.ts";
+import { isList } from "../mcp/methods.ts";
+import type { Era } from "../mcp/versions.ts";
+import { withoutTools } from "../mcp/withoutTools.ts";
+import { callOrigin, type Bindings } from "./callOrigin.ts";
+import type { Landing } from "./Flights.ts";
+import { readReply } from "./readReply.ts";
+
+/** Everything that a fill needs. Plain data: it crosses to the Coalescer. */
+export interface FillRequest {
+  origin: OriginSettings;
+  /** The digest of the address under which callers of the same answer meet. */
+  key: string;
+  /** Where the answer may be kept, by scope. At least one. */
+  addresses: { public?: Address; private?: Address };
+  method: string;
+  era: Era;
+  hints: boolean;
+  rule: CacheRule;
+  tags: readonly string[];
+  /** Whether a page of a list other than the first. */
+  laterPage: boolean;
+  headers: Record<string, string>;
+  /** The JSON-RPC request, with `FILL_ID` for its id. */
+  body: string;
+  /** The answer must be begun after the asking. */
+  again: boolean;
+  /** What was known before, so that KV is written only where that is worth it. */
+  previous?: Entry;
+}
+
+/** The JSON-RPC id of fills. Each is an HTTP exchange of its own, so one id serves all. */
+export const FILL_ID = 1;
+
+/** The most that a fill reads into memory. What is larger is streamed past. */
+const MAX_REPLY_BYTES = 16 * 1_048_576;
+
+/** What a landing needs besides the request. */
+export interface LandingTools {
+  bindings: Bindings;
+  now: () => number;
+  random: () => number;
+  /** Writes the entry, and removes what it replaces. In the background. */
+  save: (address: Address, entry: Entry, replaced: { address?: Address; publicPages: boolean }) => void;
+}
+
+/** Calls the origin for a fill, and makes an entry of the answer where it may be kept. */
+export async function land(request: FillRequest, tools: LandingTools): Promise<Landing> {
+  const { origin, method } = request;
+  const askedAt = tools.now();
+  const called = await callOrigin(origin, tools.bindings, { method: "POST", headers: request.headers, body: request.body });
+  if ("failure" in called) return { kind: "failed", failure: called.failure, retryAfterMs: 0 };
+  const limits = { id: FILL_ID, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };
+  const reply = await readReply(called.response, limits);
+  if ("tooLarge" in reply) return { kind: "too-large" };
+  if ("failure" in reply) {
+    const retryAfterMs = reply.failure.kind === "status" ? (reply.failure.retryAfterMs ?? 0) : 0;
+    return { kind: "failed", failure: reply.failure, retryAfterMs };
+  }
+  const { status } = reply;
+  const text = method === "tools/list" ? shownTools(reply.text, origin) : reply.text;
+  // A legacy session binds the answer to itself; such an answer is nobody else's.
+  if (status !== 200 || reply.sessionId !== undefined) return { kind: "reply", status, text, why: "error" };
+
+  const made = neutralise(text, {
+    method,
+    era: request.era,
+    rule: request.rule,
+    hints: request.hints,
+    tags: request.tags,
+    askedAt,
+    random: tools.random(),
+    maxBytes: origin.entryBytes,
+  });
+  if (typeof made === "string") return { kind: "reply", status, text, why: made };
+  const address = request.addresses[made.scope];
+  if (!address) return { kind: "reply", status, text, why: "scope" };
+  const entry: Entry = { ...made, hash: await hashOf(made.body, made.meta), savedAt: made.storedAt };
+  const { previous } = request;
+  if (!needsSaving(entry, previous)) return { kind: "entry", entry: { ...entry, savedAt: previous!.savedAt }, status };
+  // One scope for all pages of a list (server/utilities/caching): a private page takes the public ones with it.
+  const demotes = isList(method) && entry.scope === "private" && (request.laterPage || previous?.scope === "public");
+  const replaced = previous && previous.scope !== entry.scope ? request.addresses[previous.scope] : undefined;
+  tools.save(address, entry, { ...(replaced && { address: replaced }), publicPages: demotes });
+  return { kind: "entry", entry, status };
+}
+
+/** The list without the tools that the operator denies. */
+export function shownTools(reply: string, origin: OriginSettings): string {
+  if (!origin.denied) return reply;
+  const denied = patternTable(origin.denied);
+  return withoutTools(reply, (name) => denied.find(name)?.value === true);
+}

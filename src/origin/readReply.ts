@@ -1,0 +1,107 @@
+import { isObject } from "../mcp/isObject.ts";
+import { SseReader } from "../mcp/SseReader.ts";
+import type { OriginFailure } from "./failure.ts";
+
+/** The origin's JSON-RPC response to one request, as text; or why there is none. */
+export type Reply = { status: number; text: string; sessionId?: string } | { failure: OriginFailure } | { tooLarge: true };
+
+/** What to read, and how much of it. */
+export interface ReadLimits {
+  /** The id the response must have: the request's. */
+  id: unknown;
+  maxBytes: number;
+  /** For all of the body, in ms. */
+  totalMs: number;
+}
+
+/** Reads the final response out of a JSON body or an event stream, and lets the notifications on the way go. */
+export async function readReply(response: Response, limits: ReadLimits): Promise<Reply> {
+  const { status } = response;
+  if (status === 401 || status === 403) return discard(response, { failure: { kind: "refused", status } });
+  if (status >= 300 && status < 400) return discard(response, { failure: garbage("a redirect") });
+  const reader = response.body?.getReader();
+  if (!reader) return { failure: failed(response) ?? garbage("no body") };
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const late = new Promise<Reply>((resolve) => {
+    timer = setTimeout(() => resolve({ failure: { kind: "timeout", afterMs: limits.totalMs } }), limits.totalMs);
+  });
+  try {
+    const read = mediaType(response) === "text/event-stream" ? readStream : readWhole;
+    const reply = await Promise.race([read(reader, limits), late]);
+    const failure = failed(response);
+    if (failure && !("tooLarge" in reply)) return { failure: "text" in reply ? { ...failure, reply: reply.text } : failure };
+    if (!("text" in reply)) return reply;
+    const sessionId = response.headers.get("mcp-session-id");
+    return { ...reply, status, ...(sessionId !== null && { sessionId }) };
+  } catch {
+    return { failure: failed(response) ?? { kind: "unreachable" } };
+  } finally {
+    clearTimeout(timer);
+    // Also ends the origin's stream, where more than the answer was coming.
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** The failure of a status that says the origin is not well. */
+export function failed(response: Response): Extract<OriginFailure, { kind: "status" }> | undefined {
+  const { status } = response;
+  if (status < 500 && status !== 429) return undefined;
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  return { kind: "status", status, ...(seconds >= 0 && { retryAfterMs: Math.min(seconds, 86_400) * 1_000 }) };
+}
+
+/** The media type of a response, without its parameters. */
+export function mediaType(response: Response): string {
+  return (response.headers.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
+}
+
+type BodyReader = ReadableStreamDefaultReader<Uint8Array>;
+
+async function readWhole(reader: BodyReader, { id, maxBytes }: ReadLimits): Promise<Reply> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  let text = "";
+  for (let bytes = 0; ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    bytes += value.length;
+    if (bytes > maxBytes) return { tooLarge: true };
+    text += decoder.decode(value, { stream: true });
+  }
+  text += decoder.decode();
+  return isResponse(text, id, true) ? { status: 200, text } : { failure: garbage("no JSON-RPC response to the request") };
+}
+
+async function readStream(reader: BodyReader, { id, maxBytes }: ReadLimits): Promise<Reply> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  const events = new SseReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return { failure: garbage("a stream that ended before the answer") };
+    for (const data of events.push(decoder.decode(value, { stream: true }))) {
+      if (isResponse(data, id, false)) return { status: 200, text: data };
+    }
+    if (events.held > maxBytes) return { tooLarge: true };
+  }
+}
+
+/** Whether the text is the response to the request. An error may have no id, where the origin could not read one. */
+function isResponse(text: string, id: unknown, anonymous: boolean): boolean {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return false;
+  }
+  if (!isObject(message)) return false;
+  if (message["error"] !== undefined) return message["id"] === id || (anonymous && (message["id"] ?? null) === null);
+  return message["result"] !== undefined && message["id"] === id;
+}
+
+async function discard(response: Response, reply: Reply): Promise<Reply> {
+  await response.body?.cancel().catch(() => {});
+  return reply;
+}
+
+function garbage(detail: string): OriginFailure {
+  return { kind: "garbage", detail };
+}

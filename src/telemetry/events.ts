@@ -1,0 +1,40 @@
+/** What happens in the replica that an operator may want to know. Core code emits these; it does not log. */
+export type ReplicaEvent =
+  /** A request to an MCP endpoint was answered. */
+  | {
+      type: "request";
+      origin: string;
+      method: string;
+      /** The tool, URI or prompt, where the method names one. Never its arguments. */
+      name: string | null;
+      result: RequestResult;
+      /** The HTTP status. */
+      status: number;
+      /** How old the answer is, where it came from the cache. */
+      ageMs?: number;
+      durationMs: number;
+      correlationId: string;
+      /** The error's code, where the replica answered with one. */
+      code?: string;
+    }
+  /** A refresh behind an answer failed; the old entry stays. */
+  | { type: "refresh-failed"; origin: string; method: string; name: string | null; reason: string; correlationId: string }
+  /** A store did not work; the request went on without it. */
+  | { type: "store-failed"; operation: "get" | "put" | "delete" | "purge"; reason: string }
+  /** The Coalescer could not be reached; the origin was asked without it. */
+  | { type: "coalescer-failed"; origin: string; reason: string }
+  /** The operator's file allows something that the origin does not call safe. */
+  | { type: "policy-warning"; origin: string; name: string; message: string }
+  /** A defect of the replica. */
+  | { type: "defect"; reason: string; correlationId: string };
+
+/** How a request was answered. */
+export type RequestResult = "hit" | "stale" | "miss" | "relay" | "local" | "error";
+
+/** Who listens. */
+export type Reporter = (event: ReplicaEvent) => void;
+
+/** The reason in an unknown thrown thing, bounded. */
+export function reasonOf(error: unknown): string {
+  return (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 200);
+}
