@@ -7,10 +7,16 @@ export default defineReplica({
       url: { env: "ORIGIN_URL" },
       lists: { defaultTtl: "1m", staleIfError: "7d" },
       tools: {
-        search_features: { cache: { ttl: "5m", staleWhileRevalidate: "1h", staleIfError: "7d", scope: "public", tell: true } },
+        search_features: {
+          cache: { ttl: "5m", staleWhileRevalidate: "1h", staleIfError: "7d", scope: "public", tell: true },
+        },
         get_feature: { cache: { ttl: "30s", staleIfError: "7d", scope: "public", tags: ["feature:{id}"], tell: true } },
-        check_support: { cache: { ttl: "5m", staleWhileRevalidate: "1h", staleIfError: "7d", scope: "public", tell: true } },
-        list_supported: { cache: { ttl: "5m", staleWhileRevalidate: "1h", staleIfError: "7d", scope: "public", tell: true } },
+        check_support: {
+          cache: { ttl: "5m", staleWhileRevalidate: "1h", staleIfError: "7d", scope: "public", tell: true },
+        },
+        list_supported: {
+          cache: { ttl: "5m", staleWhileRevalidate: "1h", staleIfError: "7d", scope: "public", tell: true },
+        },
         "list_*": { cache: { ttl: "5m", staleIfError: "1d", scope: "public" } },
       },
       resources: { "bcd://*": { cache: { staleIfError: "7d", scope: "public" } } },

@@ -43,7 +43,7 @@ export class MemoryStore implements Store {
   }
 
   async purge(originId: string, method: string, scope?: Entry["scope"]): Promise<void> {
-    for (const key of [...this.#entries.keys()]) {
+    for (const key of this.#entries.keys()) {
       const address = this.#entries.get(key)!.address;
       if (address.originId !== originId || address.method !== method) continue;
       if (scope === undefined || address.partition.scope === scope) this.#entries.delete(key);

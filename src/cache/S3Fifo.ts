@@ -54,7 +54,15 @@ export class S3Fifo<V> {
     if (old) this.#remove(old);
     if (size > this.#capacity / 10) return;
     const returning = old ? old.main : this.#ghosts.has(key) || this.#olderGhosts.has(key);
-    const node: Node<V> = { key, value, size, uses: old?.uses ?? 0, main: returning, next: undefined, previous: undefined };
+    const node: Node<V> = {
+      key,
+      value,
+      size,
+      uses: old?.uses ?? 0,
+      main: returning,
+      next: undefined,
+      previous: undefined,
+    };
     this.#nodes.set(key, node);
     (returning ? this.#main : this.#small).push(node);
     while (this.size > this.#capacity) this.#evict();

@@ -3,7 +3,13 @@ export type CacheOutcome =
   | { kind: "hit"; ttlMs: number; detail?: "memory" | "kv" }
   /** Answered with an old entry after the origin failed; `status` is its HTTP status, where it gave one. */
   | { kind: "stale-if-error"; ttlMs: number; status?: number }
-  | { kind: "forward"; why: "uri-miss" | "stale" | "request" | "bypass"; status?: number; stored?: boolean; collapsed?: boolean };
+  | {
+      kind: "forward";
+      why: "uri-miss" | "stale" | "request" | "bypass";
+      status?: number;
+      stored?: boolean;
+      collapsed?: boolean;
+    };
 
 /** The header's value (RFC 9211). The key is left out: it would tell callers of each other. */
 export function cacheStatus(outcome: CacheOutcome): string {

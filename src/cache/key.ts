@@ -55,7 +55,12 @@ export function addressOf(subject: Subject, partition: Partition): Address | und
 
 /** The class of declared capabilities on which an answer to the method may depend, in canonical JSON. */
 export function capabilityClass(shape: CacheableMethod, capabilities: Readonly<Record<string, unknown>>): string {
-  const relevant = shape.capabilities === "all" ? capabilities : shape.capabilities === "extensions" ? capabilities["extensions"] : null;
+  const relevant =
+    shape.capabilities === "all"
+      ? capabilities
+      : shape.capabilities === "extensions"
+        ? capabilities["extensions"]
+        : null;
   for (const _ in (relevant ?? {}) as object) {
     try {
       return canonicalize(relevant) as string;

@@ -71,7 +71,9 @@ export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash"
   if (metaMember && !isObject(result["_meta"])) return "ambiguous";
   const hinted = at.hints || at.rule.clientTtlMs !== undefined;
   const kept = members.filter(({ key }) => !ERA_MEMBERS.has(key) && !(hinted && HINT_MEMBERS.has(key)));
-  const metaKept = (metaMember ? membersOf(reply, metaMember.valueStart) : []).filter(({ key }) => !EXCHANGE_META.has(key));
+  const metaKept = (metaMember ? membersOf(reply, metaMember.valueStart) : []).filter(
+    ({ key }) => !EXCHANGE_META.has(key),
+  );
 
   const times = timesOf(result, at);
   if (times === "no-store") return times;

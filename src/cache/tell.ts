@@ -50,6 +50,10 @@ function withNotice(entry: Entry, age: number): string {
 function spoken(ms: number): string {
   const seconds = Math.round(ms / 1_000);
   const [count, unit] =
-    seconds < 120 ? [seconds, "second"] : seconds < 7_200 ? [Math.round(seconds / 60), "minute"] : [Math.round(seconds / 3_600), "hour"];
+    seconds < 120
+      ? [seconds, "second"]
+      : seconds < 7_200
+        ? [Math.round(seconds / 60), "minute"]
+        : [Math.round(seconds / 3_600), "hour"];
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }

@@ -46,7 +46,9 @@ const origin = z
   })
   .refine((value) => (value.url === undefined) !== (value.service === undefined), "exactly one of url and service");
 
-const originId = z.string().regex(/^[a-z][a-z0-9-]*$/, "an origin id: a lower-case letter, then letters, digits, hyphens");
+const originId = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]*$/, "an origin id: a lower-case letter, then letters, digits, hyphens");
 const host = z.string().regex(/^[a-z0-9.-]+(:\d+)?$/, "a host name in lower case, such as replica.example.com");
 
 /** The whole file. It says of each wrong value where it stands and what was expected. */

@@ -115,7 +115,19 @@ export interface LimitsConfig {
 }
 
 /** Cloudflare's Durable Object location hints. */
-export const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"] as const;
+export const LOCATION_HINTS = [
+  "wnam",
+  "enam",
+  "sam",
+  "weur",
+  "eeur",
+  "apac",
+  "apac-ne",
+  "apac-se",
+  "oc",
+  "afr",
+  "me",
+] as const;
 
 /** One of Cloudflare's Durable Object location hints. */
 export type LocationHint = (typeof LOCATION_HINTS)[number];

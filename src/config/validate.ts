@@ -55,7 +55,8 @@ function contradictions(config: ReplicaConfig): ConfigProblem[] {
   const defaults = ids.filter((id) => config.origins[id]?.default);
   const problems: ConfigProblem[] = [];
   if (ids.length === 0) problems.push({ path: "origins", found: "{}", expected: "at least one origin" });
-  if (defaults.length > 1) problems.push({ path: "origins", found: defaults.join(", "), expected: "one default at most" });
+  if (defaults.length > 1)
+    problems.push({ path: "origins", found: defaults.join(", "), expected: "one default at most" });
   if (config.access?.openOnPurpose && !config.access.open) {
     problems.push({ path: "access.openOnPurpose", found: "true", expected: "access.open to be true with it" });
   }
@@ -85,7 +86,9 @@ function notBuilt(path: readonly string[]): boolean {
 }
 
 function knownBy(path: readonly string[]): string {
-  return path.at(-1) === "cache" ? " (ttl, staleWhileRevalidate, staleIfError, scope, tags, clientTtl; tell for tools)" : "";
+  return path.at(-1) === "cache"
+    ? " (ttl, staleWhileRevalidate, staleIfError, scope, tags, clientTtl; tell for tools)"
+    : "";
 }
 
 const KINDS: ReadonlyMap<string, string> = new Map([
@@ -110,7 +113,8 @@ function expectation(issue: z.core.$ZodIssue): string {
 
 function at(root: unknown, path: readonly string[]): unknown {
   let value = root;
-  for (const part of path) value = value === null || typeof value !== "object" ? undefined : (value as Record<string, unknown>)[part];
+  for (const part of path)
+    value = value === null || typeof value !== "object" ? undefined : (value as Record<string, unknown>)[part];
   return value;
 }
 

@@ -44,7 +44,10 @@ export function createApp(replica: Replica, report: Reporter): Hono<Bound> {
     const readiness = await health.readiness(c.env);
     return c.json(readiness, readiness.ready ? 200 : 503);
   });
-  app.notFound(() => respondTrouble({ kind: "unknown-path", known: [...pathsOf(replica), "/healthz", "/readyz"] }, nobody()).response);
+  app.notFound(
+    () =>
+      respondTrouble({ kind: "unknown-path", known: [...pathsOf(replica), "/healthz", "/readyz"] }, nobody()).response,
+  );
   return app;
 }
 

@@ -59,7 +59,11 @@ export function wireError(trouble: Trouble, told: Told): WireError {
     return { status: 200, code, body: JSON.stringify({ jsonrpc: "2.0", id: told.id, result }) };
   }
   const error = { code: rpcCode, message, data: { ...(data as object | undefined), ...facts } };
-  return { status: status === "in-band" ? 200 : status, code, body: JSON.stringify({ jsonrpc: "2.0", id: told.id, error }) };
+  return {
+    status: status === "in-band" ? 200 : status,
+    code,
+    body: JSON.stringify({ jsonrpc: "2.0", id: told.id, error }),
+  };
 }
 
 function word(trouble: Trouble): Worded {
@@ -67,21 +71,45 @@ function word(trouble: Trouble): Worded {
     case "origin":
       return wordOrigin(trouble.failure);
     case "not-cached":
-      return inBand("not_cached", "The replica has no stored answer to this, and was asked not to go to the origin. Ask without only-if-cached.");
+      return inBand(
+        "not_cached",
+        "The replica has no stored answer to this, and was asked not to go to the origin. Ask without only-if-cached.",
+      );
     case "denied":
-      return inBand("denied", `The tool ${trouble.tool} is not available here: the operator of this replica denies it.`);
+      return inBand(
+        "denied",
+        `The tool ${trouble.tool} is not available here: the operator of this replica denies it.`,
+      );
     case "rejected":
-      return { status: trouble.status, rpcCode: trouble.code, code: trouble.reason.replaceAll("-", "_"), message: trouble.message, data: trouble.data };
+      return {
+        status: trouble.status,
+        rpcCode: trouble.code,
+        code: trouble.reason.replaceAll("-", "_"),
+        message: trouble.message,
+        data: trouble.data,
+      };
     case "unauthorized":
       return http(401, "unauthorized", "A valid API key is needed: send it as Authorization: Bearer <key>.");
     case "closed":
-      return http(403, "open_on_loopback_only", "This replica is open on loopback only. Its operator can set access.keys, or access.openOnPurpose.");
+      return http(
+        403,
+        "open_on_loopback_only",
+        "This replica is open on loopback only. Its operator can set access.keys, or access.openOnPurpose.",
+      );
     case "unconfigured":
       return http(403, "access_not_configured", `Nobody can be let in: ${trouble.detail}.`);
     case "bad-host":
-      return http(403, "host_not_served", "This replica does not serve the name it was called by. Its operator can add the name to hosts.");
+      return http(
+        403,
+        "host_not_served",
+        "This replica does not serve the name it was called by. Its operator can add the name to hosts.",
+      );
     case "bad-origin":
-      return http(403, "origin_not_allowed", "This replica does not serve pages of that Origin. Its operator can add the name to hosts.");
+      return http(
+        403,
+        "origin_not_allowed",
+        "This replica does not serve pages of that Origin. Its operator can add the name to hosts.",
+      );
     case "unknown-path":
       return http(404, "not_found", `There is nothing at this path. Served here: ${trouble.known.join(", ")}.`);
     case "method-not-allowed":
@@ -95,33 +123,61 @@ function word(trouble: Trouble): Worded {
     case "too-deep":
       return http(400, "too_deep", `The message nests deeper than the ${trouble.maxDepth} levels allowed here.`);
     case "defect":
-      return { ...inBand("internal", "The replica failed on this request. Report it with the correlation id."), rpcCode: CODE.internal };
+      return {
+        ...inBand("internal", "The replica failed on this request. Report it with the correlation id."),
+        rpcCode: CODE.internal,
+      };
   }
 }
 
 function wordOrigin(failure: OriginFailure): Worded {
   switch (failure.kind) {
     case "unreachable":
-      return inBand("origin_unavailable", "The origin server cannot be reached, and nothing is stored that could answer this. Try again later.", 1_000);
+      return inBand(
+        "origin_unavailable",
+        "The origin server cannot be reached, and nothing is stored that could answer this. Try again later.",
+        1_000,
+      );
     case "timeout":
-      return inBand("origin_timeout", `The origin server did not answer within ${failure.afterMs} ms. Try again later.`, 1_000);
+      return inBand(
+        "origin_timeout",
+        `The origin server did not answer within ${failure.afterMs} ms. Try again later.`,
+        1_000,
+      );
     case "status": {
       const code = failure.status === 429 ? "origin_rate_limited" : "origin_unavailable";
-      return inBand(code, `The origin server answered with HTTP ${failure.status}, and nothing is stored that could answer this. Try again later.`, failure.retryAfterMs || 1_000);
+      return inBand(
+        code,
+        `The origin server answered with HTTP ${failure.status}, and nothing is stored that could answer this. Try again later.`,
+        failure.retryAfterMs || 1_000,
+      );
     }
     case "refused":
-      return inBand("origin_refused", `The origin server refused the replica's own credential (HTTP ${failure.status}). The operator has to mend it.`);
+      return inBand(
+        "origin_refused",
+        `The origin server refused the replica's own credential (HTTP ${failure.status}). The operator has to mend it.`,
+      );
     case "garbage":
       return inBand("origin_invalid", `The origin server's answer cannot be used: ${failure.detail}.`);
     case "misconfigured":
       return inBand("misconfigured", `The replica is not set up for this origin: ${failure.detail}.`);
     case "busy":
-      return inBand("origin_busy", "Too many calls are waiting for the origin server. Try again later.", failure.retryAfterMs || 1_000);
+      return inBand(
+        "origin_busy",
+        "Too many calls are waiting for the origin server. Try again later.",
+        failure.retryAfterMs || 1_000,
+      );
   }
 }
 
 function inBand(code: string, message: string, retryAfterMs?: number): Worded {
-  return { status: "in-band", rpcCode: CODE.replica, code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  return {
+    status: "in-band",
+    rpcCode: CODE.replica,
+    code,
+    message,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  };
 }
 
 function http(status: number, code: string, message: string): Worded {

@@ -10,7 +10,11 @@ function isServed(url: URL, hosts: Replica["hosts"]): boolean {
  * Keeps out what is addressed to another name (DNS rebinding), and pages of other sites
  * (basic/transports/streamable-http: an invalid `Origin` MUST get 403).
  */
-export function guard(url: URL, origin: string | null, hosts: Replica["hosts"]): { kind: "bad-host" | "bad-origin" } | undefined {
+export function guard(
+  url: URL,
+  origin: string | null,
+  hosts: Replica["hosts"],
+): { kind: "bad-host" | "bad-origin" } | undefined {
   if (!isServed(url, hosts)) return { kind: "bad-host" };
   if (origin === null) return undefined;
   if (!URL.canParse(origin)) return { kind: "bad-origin" };

@@ -11,7 +11,14 @@ export interface Responded {
 }
 
 /** The origin's headers that reach the caller. */
-const PASSED: readonly string[] = ["content-type", "mcp-session-id", "mcp-protocol-version", "retry-after", "allow", "x-accel-buffering"];
+const PASSED: readonly string[] = [
+  "content-type",
+  "mcp-session-id",
+  "mcp-protocol-version",
+  "retry-after",
+  "allow",
+  "x-accel-buffering",
+];
 
 /** Puts an answer of the lanes on the wire. */
 export function respond(answer: Answer, told: Told): Responded {
@@ -29,7 +36,10 @@ export function respond(answer: Answer, told: Told): Responded {
         const value = answer.response.headers.get(name);
         if (value !== null) headers.set(name, value);
       }
-      return { response: new Response(answer.response.body, { status: answer.response.status, headers }), result: "relay" };
+      return {
+        response: new Response(answer.response.body, { status: answer.response.status, headers }),
+        result: "relay",
+      };
     }
     case "accepted":
       return { response: new Response(null, { status: 202 }), result: "local" };

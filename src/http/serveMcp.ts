@@ -44,7 +44,10 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
     if ("trouble" in admitted) responded = respondTrouble(admitted.trouble, told(NO_MESSAGE, headers, trace));
     else {
       message = messageOf(admitted.body);
-      const inner = isObject(message.params) && isObject(message.params["_meta"]) ? message.params["_meta"]["traceparent"] : undefined;
+      const inner =
+        isObject(message.params) && isObject(message.params["_meta"])
+          ? message.params["_meta"]["traceparent"]
+          : undefined;
       if (inner !== undefined) trace = continueTrace(inner, () => trace.correlationId);
       const given = await answer(exchange(serving, incoming, admitted, trace));
       responded = respond(given, told(message, headers, trace));
@@ -81,7 +84,10 @@ interface Admitted {
 const NO_SCAN: Scan = { tooDeep: false, exact: false, duplicates: false };
 
 /** Lets a request in, or says why not. Nothing of it is looked at before it is known who asks. */
-async function admit(serving: Serving, { request, url, origin, env }: Incoming): Promise<Admitted | { trouble: Trouble }> {
+async function admit(
+  serving: Serving,
+  { request, url, origin, env }: Incoming,
+): Promise<Admitted | { trouble: Trouble }> {
   const { replica, authenticator } = serving;
   const { headers } = request;
   const maxBytes = replica.limits.bodyBytes;

@@ -61,7 +61,9 @@ async function cached(x: Exchange, call: Call, rule: Parameters<typeof obtain>[2
       return relay(x, candidates && watchAndKeep(x, { call, rule, candidates, previous }));
     }
     case "failure":
-      return (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? origins(obtained, call);
+      return (
+        (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? origins(obtained, call)
+      );
   }
 }
 
@@ -86,7 +88,10 @@ async function discoverOffline(x: Exchange, call: Call): Promise<Answer | undefi
   if (!entry) return undefined;
   if (await isKnownLegacy(x)) {
     const message = "Method not found: the origin speaks the initialize-based revisions only";
-    return { kind: "failure", failure: { kind: "rejected", status: 404, code: CODE.methodNotFound, reason: "method-registry", message } };
+    return {
+      kind: "failure",
+      failure: { kind: "rejected", status: 404, code: CODE.methodNotFound, reason: "method-registry", message },
+    };
   }
   const now = x.now();
   const text = tell(entry, { era: "modern", id: call.id, status: "stale", hints: true, now });

@@ -28,7 +28,9 @@ export function candidatesOf(x: Exchange, call: Call, rule: CacheRule): Candidat
   }
   const own = addressOf(subject, { scope: "private", principal: x.principal });
   if (!own) return undefined;
-  return rule.scope === "private" ? { private: own, flight: own } : { public: addressOf(subject, PUBLIC)!, private: own, flight: own };
+  return rule.scope === "private"
+    ? { private: own, flight: own }
+    : { public: addressOf(subject, PUBLIC)!, private: own, flight: own };
 }
 
 /** The newer of two entries. */

@@ -27,10 +27,12 @@ const MAX_BYTES = 1_048_576;
 /** Recognises a well-formed `initialize` that opens a new connection. */
 export function opening(x: Exchange): Opening | undefined {
   const { body } = x;
-  if (!x.scan.exact || !isObject(body) || body["method"] !== "initialize" || x.headers.has("mcp-session-id")) return undefined;
+  if (!x.scan.exact || !isObject(body) || body["method"] !== "initialize" || x.headers.has("mcp-session-id"))
+    return undefined;
   const { id, params } = body;
   if (typeof id !== "string" && !Number.isSafeInteger(id)) return undefined;
-  if (!isObject(params) || typeof params["protocolVersion"] !== "string" || !isObject(params["capabilities"])) return undefined;
+  if (!isObject(params) || typeof params["protocolVersion"] !== "string" || !isObject(params["capabilities"]))
+    return undefined;
   return { id: id as string | number, version: params["protocolVersion"] };
 }
 
@@ -48,11 +50,15 @@ export async function initialize(x: Exchange, { id, version }: Opening): Promise
     const outcome = { kind: "hit", ttlMs: known.ttlMs - ageMs(known, x.now()) } as const;
     return told(x, known, id, "hit", outcome);
   }
-  if (asked.onlyCached) return (await stored(x, known, id, version)) ?? { kind: "failure", failure: { kind: "not-cached" } };
+  if (asked.onlyCached)
+    return (await stored(x, known, id, version)) ?? { kind: "failure", failure: { kind: "not-cached" } };
 
   const reply = await ask(x, forwardedHeaders(x), x.text, id, candidates, known);
   if ("tooLarge" in reply) {
-    return { kind: "failure", failure: { kind: "origin", failure: { kind: "garbage", detail: "an answer too large to be one" } } };
+    return {
+      kind: "failure",
+      failure: { kind: "origin", failure: { kind: "garbage", detail: "an answer too large to be one" } },
+    };
   }
   if ("text" in reply) {
     const { status, text, sessionId } = reply;
@@ -77,7 +83,11 @@ export async function ask(
 ): Promise<Reply> {
   const { settings } = x.origin;
   const askedAt = x.now();
-  const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, { method: "POST", headers, body });
+  const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
+    method: "POST",
+    headers,
+    body,
+  });
   if ("failure" in called) return called;
   const reply = await readReply(called.response, { id, maxBytes: MAX_BYTES, totalMs: settings.totalMs });
   if (!("text" in reply) || reply.status !== 200) return reply;

@@ -13,8 +13,14 @@ export function local(x: Exchange): Answer | undefined {
   // Without a session there is nobody at the origin whom a notification, or a response, could concern.
   if (!isMessage || id === undefined) return { kind: "accepted" };
   const meta = isObject(params) ? params["_meta"] : undefined;
-  const isModern = (isObject(meta) && Object.hasOwn(meta, META_VERSION)) || x.headers.get("mcp-protocol-version") === MODERN_VERSION;
+  const isModern =
+    (isObject(meta) && Object.hasOwn(meta, META_VERSION)) || x.headers.get("mcp-protocol-version") === MODERN_VERSION;
   // The modern revision has no ping; there the origin says so.
   if (method !== "ping" || isModern) return undefined;
-  return { kind: "message", result: "local", status: 200, text: `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{}}` };
+  return {
+    kind: "message",
+    result: "local",
+    status: 200,
+    text: `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{}}`,
+  };
 }

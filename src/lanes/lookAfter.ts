@@ -45,7 +45,10 @@ export async function isKnownLegacy(x: Exchange): Promise<boolean> {
 async function storeDiscover(x: Exchange): Promise<void> {
   if (await storedBootstrap(x, "server/discover", MODERN_VERSION)) return;
   const call = bootstrapCall("server/discover", MODERN_VERSION);
-  const filled = await fill(x, call, x.origin.lists, candidatesOf(x, call, x.origin.lists)!, { again: false, previous: undefined });
+  const filled = await fill(x, call, x.origin.lists, candidatesOf(x, call, x.origin.lists)!, {
+    again: false,
+    previous: undefined,
+  });
   if (filled.kind !== "reply") return;
   const record = JSON.stringify({ modern: false, at: x.now() });
   await x.env.KV.put(await eraRecord(x), record, { expirationTtl: BELIEVED_S });

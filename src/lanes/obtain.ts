@@ -44,7 +44,13 @@ export async function obtain(x: Exchange, call: Call, rule: CacheRule, asked: As
 
   const narrowed = await oneScope(x, call, rule);
   const options = { again: asked.again, previous: saved };
-  const filled = await fill(x, call, narrowed, narrowed === rule ? candidates : candidatesOf(x, call, narrowed)!, options);
+  const filled = await fill(
+    x,
+    call,
+    narrowed,
+    narrowed === rule ? candidates : candidatesOf(x, call, narrowed)!,
+    options,
+  );
   return landed(x, filled, { candidates, saved, usable, why: asked.again ? "request" : saved ? "stale" : "uri-miss" });
 }
 
@@ -81,7 +87,12 @@ function landed(x: Exchange, filled: Filled, { candidates, saved, usable, why }:
       return { kind: "entry", entry, word: "miss", outcome: { kind: "forward", why, status, stored: true, collapsed } };
     }
     case "reply":
-      return { kind: "reply", status: filled.status, text: filled.text, outcome: { kind: "forward", why, status: filled.status } };
+      return {
+        kind: "reply",
+        status: filled.status,
+        text: filled.text,
+        outcome: { kind: "forward", why, status: filled.status },
+      };
     case "relay":
       return { kind: "relay", candidates: filled.keep ? candidates : undefined, previous: saved };
     case "failed": {

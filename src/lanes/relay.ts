@@ -47,7 +47,9 @@ export async function relay(x: Exchange, watch?: (response: Response) => Respons
 
 /** What the origin itself said beside a 5xx or 429, where it said something in JSON-RPC. */
 export function ownWords(failure: OriginFailure): { status: number; text: string } | undefined {
-  return failure.kind === "status" && failure.reply !== undefined ? { status: failure.status, text: failure.reply } : undefined;
+  return failure.kind === "status" && failure.reply !== undefined
+    ? { status: failure.status, text: failure.reply }
+    : undefined;
 }
 
 function failure(reason: OriginFailure): Answer {

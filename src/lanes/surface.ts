@@ -28,7 +28,11 @@ export function bootstrapCall(method: "server/discover" | "initialize", version:
 }
 
 /** What is stored of a bootstrap answer. */
-export async function storedBootstrap(x: Exchange, method: "server/discover" | "initialize", version: string): Promise<Entry | undefined> {
+export async function storedBootstrap(
+  x: Exchange,
+  method: "server/discover" | "initialize",
+  version: string,
+): Promise<Entry | undefined> {
   const call = bootstrapCall(method, version);
   const candidates = candidatesOf(x, call, x.origin.lists)!;
   const entry = inMemory(x, candidates, call.era) ?? (await inKv(x, candidates, call.era));
@@ -72,7 +76,8 @@ function retold(entry: Entry, result: Record<string, unknown>): Entry {
 function deliverable(capabilities: unknown): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   if (!isObject(capabilities)) return kept;
-  for (const name of ["tools", "prompts", "resources", "completions"]) if (isObject(capabilities[name])) kept[name] = {};
+  for (const name of ["tools", "prompts", "resources", "completions"])
+    if (isObject(capabilities[name])) kept[name] = {};
   return kept;
 }
 

@@ -31,7 +31,8 @@ export function watchAndKeep(x: Exchange, keeping: Keeping): (response: Response
     let final: string | undefined;
     const take = (text: string) => {
       if (!events) whole = whole.length > maxBytes ? whole : whole + text;
-      else if (events.held <= maxBytes) for (const data of events.push(text)) if (answers(data, keeping.call.id)) final = data;
+      else if (events.held <= maxBytes)
+        for (const data of events.push(text)) if (answers(data, keeping.call.id)) final = data;
     };
     const watcher = new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {

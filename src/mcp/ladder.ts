@@ -21,7 +21,12 @@ const NAMED: Readonly<Record<string, "name" | "uri">> = {
 /** Whether the body is no JSON-RPC message that could be passed on: those are answered here, whoever the origin is. */
 export function misshapen(body: unknown): Rejection | undefined {
   if (Array.isArray(body)) {
-    return rejection("jsonrpc-shape", 400, CODE.invalidRequest, "JSON-RPC batches are not supported: send one message a request");
+    return rejection(
+      "jsonrpc-shape",
+      400,
+      CODE.invalidRequest,
+      "JSON-RPC batches are not supported: send one message a request",
+    );
   }
   const outcome = classifyInboundRequest({ httpMethod: "POST", body });
   return outcome.kind === "reject" && outcome.rung === "jsonrpc-shape" ? fromSdk(outcome) : undefined;
@@ -66,7 +71,8 @@ function standardHeaders(
   const member = Object.hasOwn(NAMED, method) ? NAMED[method] : undefined;
   const named = member && isObject(params) ? params[member] : undefined;
   if (typeof named !== "string") return undefined;
-  if (nameHeader === undefined || decodeHeaderValue(nameHeader.trim()) !== named) return mismatch("Mcp-Name", nameHeader, named);
+  if (nameHeader === undefined || decodeHeaderValue(nameHeader.trim()) !== named)
+    return mismatch("Mcp-Name", nameHeader, named);
   return undefined;
 }
 

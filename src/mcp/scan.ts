@@ -111,5 +111,7 @@ function decimal(token: string): string {
   const [, whole = "", fraction = "", power = "0"] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(token) ?? [];
   const digits = (whole + fraction).replace(/^0+/, "");
   const significant = digits.replace(/0+$/, "");
-  return significant === "" ? "0" : `${significant}e${Number(power) - fraction.length + digits.length - significant.length}`;
+  return significant === ""
+    ? "0"
+    : `${significant}e${Number(power) - fraction.length + digits.length - significant.length}`;
 }

@@ -8,7 +8,8 @@ export interface Trace {
 
 /** Continues the caller's trace where there is a valid one, else starts one with `newId`. */
 export function continueTrace(traceparent: unknown, newId: () => string): Trace {
-  const match = typeof traceparent === "string" ? /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/.exec(traceparent) : null;
+  const match =
+    typeof traceparent === "string" ? /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/.exec(traceparent) : null;
   if (!match || /^0+$/.test(match[1]!)) return { correlationId: newId(), flags: "01" };
   return { correlationId: match[1]!, flags: match[2]! };
 }

@@ -70,7 +70,9 @@ export class Flights {
       const flying = this.#flying.get(key);
       if (flying) {
         const landing = await flying;
-        return landing.kind === "entry" || landing.kind === "failed" ? { ...landing, collapsed: true } : { kind: "pass" };
+        return landing.kind === "entry" || landing.kind === "failed"
+          ? { ...landing, collapsed: true }
+          : { kind: "pass" };
       }
     }
     const flight = launch();
@@ -88,7 +90,8 @@ export class Flights {
     if (landing.kind === "failed") {
       const count = (this.#failed.get(key)?.count ?? 0) + 1;
       // Growing, and spread by half, so that keys that failed together are not tried together.
-      const backoff = Math.min(FAILED_CAP_MS, FAILED_BASE_MS * 2 ** (count - 1)) * (0.75 + 0.5 * this.#options.random());
+      const backoff =
+        Math.min(FAILED_CAP_MS, FAILED_BASE_MS * 2 ** (count - 1)) * (0.75 + 0.5 * this.#options.random());
       const wait = Math.max(Math.round(backoff), landing.retryAfterMs);
       this.#failed.set(key, { failure: landing.failure, count, until: now + Math.min(wait, FAILED_CAP_MS) }, 1);
       return { ...landing, retryAfterMs: wait };

@@ -47,11 +47,14 @@ export async function callOrigin(
   try {
     const init: RequestInit = { method: request.method, headers, redirect: "manual", signal: timeout.signal };
     if (request.body !== undefined) init.body = request.body;
-    const response = "url" in origin.endpoint ? await fetch(origin.endpoint.url, init) : await service!.fetch(SERVICE_URL, init);
+    const response =
+      "url" in origin.endpoint ? await fetch(origin.endpoint.url, init) : await service!.fetch(SERVICE_URL, init);
     return { response };
   } catch (error) {
     if (request.signal?.aborted) throw error;
-    return { failure: timeout.signal.aborted ? { kind: "timeout", afterMs: origin.firstByteMs } : { kind: "unreachable" } };
+    return {
+      failure: timeout.signal.aborted ? { kind: "timeout", afterMs: origin.firstByteMs } : { kind: "unreachable" },
+    };
   } finally {
     clearTimeout(timer);
   }

@@ -54,7 +54,11 @@ export interface LandingTools {
 export async function land(request: FillRequest, tools: LandingTools): Promise<Landing> {
   const { origin, method } = request;
   const askedAt = tools.now();
-  const called = await callOrigin(origin, tools.bindings, { method: "POST", headers: request.headers, body: request.body });
+  const called = await callOrigin(origin, tools.bindings, {
+    method: "POST",
+    headers: request.headers,
+    body: request.body,
+  });
   if ("failure" in called) return { kind: "failed", failure: called.failure, retryAfterMs: 0 };
   const limits = { id: FILL_ID, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };
   const reply = await readReply(called.response, limits);

@@ -3,7 +3,10 @@ import { SseReader } from "../mcp/SseReader.ts";
 import type { OriginFailure } from "./failure.ts";
 
 /** The origin's JSON-RPC response to one request, as text; or why there is none. */
-export type Reply = { status: number; text: string; sessionId?: string } | { failure: OriginFailure } | { tooLarge: true };
+export type Reply =
+  | { status: number; text: string; sessionId?: string }
+  | { failure: OriginFailure }
+  | { tooLarge: true };
 
 /** What to read, and how much of it. */
 export interface ReadLimits {
@@ -29,7 +32,8 @@ export async function readReply(response: Response, limits: ReadLimits): Promise
     const read = mediaType(response) === "text/event-stream" ? readStream : readWhole;
     const reply = await Promise.race([read(reader, limits), late]);
     const failure = failed(response);
-    if (failure && !("tooLarge" in reply)) return { failure: "text" in reply ? { ...failure, reply: reply.text } : failure };
+    if (failure && !("tooLarge" in reply))
+      return { failure: "text" in reply ? { ...failure, reply: reply.text } : failure };
     if (!("text" in reply)) return reply;
     const sessionId = response.headers.get("mcp-session-id");
     return { ...reply, status, ...(sessionId !== null && { sessionId }) };
@@ -60,7 +64,7 @@ type BodyReader = ReadableStreamDefaultReader<Uint8Array>;
 async function readWhole(reader: BodyReader, { id, maxBytes }: ReadLimits): Promise<Reply> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   let text = "";
-  for (let bytes = 0; ; ) {
+  for (let bytes = 0; ;) {
     const { done, value } = await reader.read();
     if (done) break;
     bytes += value.length;
@@ -68,7 +72,9 @@ async function readWhole(reader: BodyReader, { id, maxBytes }: ReadLimits): Prom
     text += decoder.decode(value, { stream: true });
   }
   text += decoder.decode();
-  return isResponse(text, id, true) ? { status: 200, text } : { failure: garbage("no JSON-RPC response to the request") };
+  return isResponse(text, id, true)
+    ? { status: 200, text }
+    : { failure: garbage("no JSON-RPC response to the request") };
 }
 
 async function readStream(reader: BodyReader, { id, maxBytes }: ReadLimits): Promise<Reply> {

@@ -17,7 +17,9 @@ export function consoleReporter(form: unknown): Reporter {
 function lineOf(event: ReplicaEvent): string {
   if (event.type !== "request") {
     const { type, ...rest } = event;
-    return `${type} ${Object.entries(rest).map(([key, value]) => `${key}=${safe(String(value))}`).join(" ")}`;
+    return `${type} ${Object.entries(rest)
+      .map(([key, value]) => `${key}=${safe(String(value))}`)
+      .join(" ")}`;
   }
   const words = [event.method, event.name ?? "-", event.result];
   if (event.code !== undefined) words.push(event.code);

@@ -18,7 +18,14 @@ export type ReplicaEvent =
       code?: string;
     }
   /** A refresh behind an answer failed; the old entry stays. */
-  | { type: "refresh-failed"; origin: string; method: string; name: string | null; reason: string; correlationId: string }
+  | {
+      type: "refresh-failed";
+      origin: string;
+      method: string;
+      name: string | null;
+      reason: string;
+      correlationId: string;
+    }
   /** A store did not work; the request went on without it. */
   | { type: "store-failed"; operation: "get" | "put" | "delete" | "purge"; reason: string }
   /** The Coalescer could not be reached; the origin was asked without it. */

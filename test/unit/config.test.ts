@@ -48,7 +48,26 @@ describe("durations and sizes", () => {
   });
 
   test("anything else is no duration", () => {
-    const others = ["", "5", "5 s", "-5s", "1.5s", "5S", " 5s", "5s\n", "5w", "1e3s", "9999999999s", "ms", "٣s", 5, null, undefined, {}, ["5s"]];
+    const others = [
+      "",
+      "5",
+      "5 s",
+      "-5s",
+      "1.5s",
+      "5S",
+      " 5s",
+      "5s\n",
+      "5w",
+      "1e3s",
+      "9999999999s",
+      "ms",
+      "٣s",
+      5,
+      null,
+      undefined,
+      {},
+      ["5s"],
+    ];
     for (const text of others) expect(parseDuration(text), JSON.stringify(text)).toBeUndefined();
   });
 
@@ -202,7 +221,11 @@ describe("defaults", () => {
     expect(resolve({ origins: two }).defaultOrigin).toBeUndefined();
     expect(resolve({ origins: { ...two, b: { url: URL_OK, default: true } } }).defaultOrigin!.settings.id).toBe("b");
     const marked = { a: { url: URL_OK, default: true }, b: { url: URL_OK, default: true } };
-    expect(onlyProblem({ origins: marked })).toEqual({ path: "origins", found: "a, b", expected: "one default at most" });
+    expect(onlyProblem({ origins: marked })).toEqual({
+      path: "origins",
+      found: "a, b",
+      expected: "one default at most",
+    });
   });
 
   test("only the word off in the var REPLICA_CACHE turns the cache off", () => {
@@ -242,7 +265,12 @@ describe("wrong values", () => {
     [{ origins: {} }, "origins", "{}", "at least one origin"],
     [{ origins: [] }, "origins", "an array", "an object"],
     [{ origins: { a: null } }, "origins.a", "null", "an object"],
-    [{ origins: { Bad: { url: URL_OK } } }, "origins.Bad", '"Bad"', "an origin id: a lower-case letter, then letters, digits, hyphens"],
+    [
+      { origins: { Bad: { url: URL_OK } } },
+      "origins.Bad",
+      '"Bad"',
+      "an origin id: a lower-case letter, then letters, digits, hyphens",
+    ],
     [{ origins: { a: {} } }, "origins.a", "an object", "exactly one of url and service"],
     [withOrigin({ service: "S" }), "origins.a", "an object", "exactly one of url and service"],
     [withOrigin({ url: 5 }), "origins.a.url", "5", 'a URL, or { env: "NAME" }'],
@@ -254,7 +282,12 @@ describe("wrong values", () => {
     [withOrigin({ concurrency: 1_001 }), "origins.a.concurrency", "1001", "a whole number of 1 to 1000"],
     [withOrigin({ concurrency: 1.5 }), "origins.a.concurrency", "1.5", "a whole number"],
     [withOrigin({ concurrency: "3" }), "origins.a.concurrency", '"3"', "a number"],
-    [withOrigin({ region: "mars" }), "origins.a.region", '"mars"', `one of ${LOCATION_HINTS.map((hint) => `"${hint}"`).join(", ")}`],
+    [
+      withOrigin({ region: "mars" }),
+      "origins.a.region",
+      '"mars"',
+      `one of ${LOCATION_HINTS.map((hint) => `"${hint}"`).join(", ")}`,
+    ],
     [withOrigin({ lists: { defaultTtl: 1 } }), "origins.a.lists.defaultTtl", "1", DURATION],
     [withOrigin({ lists: { staleIfError: true } }), "origins.a.lists.staleIfError", "true", DURATION],
     [withOrigin({ annotated: {} }), "origins.a.annotated.ttl", "nothing", DURATION],
@@ -268,15 +301,30 @@ describe("wrong values", () => {
     [cache({ scope: "all" }), "origins.a.tools.x.cache.scope", '"all"', 'one of "public", "private"'],
     [cache({ tell: "yes" }), "origins.a.tools.x.cache.tell", '"yes"', "a boolean"],
     [cache({ tags: "t" }), "origins.a.tools.x.cache.tags", '"t"', "an array"],
-    [cache({ tags: ["a b"] }), "origins.a.tools.x.cache.tags.0", '"a b"', "a tag of 1 to 128 printable characters without spaces"],
+    [
+      cache({ tags: ["a b"] }),
+      "origins.a.tools.x.cache.tags.0",
+      '"a b"',
+      "a tag of 1 to 128 printable characters without spaces",
+    ],
     [cache({ tags: Array(33).fill("t") }), "origins.a.tools.x.cache.tags", "an array", "at most 32 tags"],
     [withOrigin({ resources: { x: { cache: { ttl: 1 } } } }), "origins.a.resources.x.cache.ttl", "1", DURATION],
     [withOrigin({ prompts: { x: { cache: { ttl: 1 } } } }), "origins.a.prompts.x.cache.ttl", "1", DURATION],
     [withOrigin({}, { access: true }), "access", "true", "an object"],
     [withOrigin({}, { access: { open: 1 } }), "access.open", "1", "a boolean"],
     [withOrigin({}, { access: { keys: "k" } }), "access.keys", '"k"', "a boolean"],
-    [withOrigin({}, { access: { openOnPurpose: true } }), "access.openOnPurpose", "true", "access.open to be true with it"],
-    [withOrigin({}, { hosts: ["A.example"] }), "hosts.0", '"A.example"', "a host name in lower case, such as replica.example.com"],
+    [
+      withOrigin({}, { access: { openOnPurpose: true } }),
+      "access.openOnPurpose",
+      "true",
+      "access.open to be true with it",
+    ],
+    [
+      withOrigin({}, { hosts: ["A.example"] }),
+      "hosts.0",
+      '"A.example"',
+      "a host name in lower case, such as replica.example.com",
+    ],
     [withOrigin({}, { hosts: "a" }), "hosts", '"a"', "an array"],
     [withOrigin({}, { ignoreMeta: [""] }), "ignoreMeta.0", '""', "a _meta key or pattern"],
     [withOrigin({}, { limits: { body: "4mb" } }), "limits.body", '"4mb"', SIZE],
@@ -319,7 +367,10 @@ describe("wrong values", () => {
       ["limits.origin", withOrigin({}, { limits: { origin: "ORIGIN_LIMIT" } })],
     ];
     for (const [path, file] of notBuilt) {
-      expect(onlyProblem(file)).toMatchObject({ path, expected: "nothing: this option is not built yet in this version" });
+      expect(onlyProblem(file)).toMatchObject({
+        path,
+        expected: "nothing: this option is not built yet in this version",
+      });
     }
   });
 
@@ -389,7 +440,10 @@ describe("where the origin is", () => {
     "mcp.example.com/mcp",
     "",
   ])("%j is none, and is not repeated in the message", (url) => {
-    for (const error of [refusal(withOrigin({ url })), refusal(withOrigin({ url: { env: "ORIGIN_URL" } }), vars(url))]) {
+    for (const error of [
+      refusal(withOrigin({ url })),
+      refusal(withOrigin({ url: { env: "ORIGIN_URL" } }), vars(url)),
+    ]) {
       expect(error.problems).toHaveLength(1);
       expect(error.problems[0]).toMatchObject({
         path: "origins.a.url",
@@ -401,7 +455,9 @@ describe("where the origin is", () => {
 
   test("a var that is missing or no text is named in the message", () => {
     for (const value of [undefined, 5, {}]) {
-      expect(onlyProblem(withOrigin({ url: { env: "ORIGIN_URL" } }), vars(value)).found).toBe("no such URL in the var ORIGIN_URL");
+      expect(onlyProblem(withOrigin({ url: { env: "ORIGIN_URL" } }), vars(value)).found).toBe(
+        "no such URL in the var ORIGIN_URL",
+      );
     }
     expect(onlyProblem(withOrigin({ url: { env: "toString" } }), {}).path).toBe("origins.a.url");
   });
@@ -428,7 +484,8 @@ describe("where the origin is", () => {
 
   test("only this machine's own names are loopback", () => {
     for (const name of ["localhost", "127.0.0.1", "[::1]"]) expect(isLoopback(name)).toBe(true);
-    for (const name of ["", "127.0.0.2", "0.0.0.0", "localhost.", "a.localhost", "::1", "example.com"]) expect(isLoopback(name)).toBe(false);
+    for (const name of ["", "127.0.0.2", "0.0.0.0", "localhost.", "a.localhost", "::1", "example.com"])
+      expect(isLoopback(name)).toBe(false);
   });
 });
 
@@ -455,7 +512,12 @@ describe("patterns", () => {
   test("a pattern matches what its stars were filled to make", () => {
     fc.assert(
       fc.property(pattern, fc.infiniteStream(name), (text, fillings) => {
-        expect(matches(text, text.replace(/\*/g, () => fillings.next().value!))).toBe(true);
+        expect(
+          matches(
+            text,
+            text.replace(/\*/g, () => fillings.next().value!),
+          ),
+        ).toBe(true);
       }),
     );
   });
@@ -512,7 +574,14 @@ describe("policy", () => {
   };
 
   test("discover, initialize and the four lists follow the lists' rule", () => {
-    for (const method of ["server/discover", "initialize", "tools/list", "prompts/list", "resources/list", "resources/templates/list"]) {
+    for (const method of [
+      "server/discover",
+      "initialize",
+      "tools/list",
+      "prompts/list",
+      "resources/list",
+      "resources/templates/list",
+    ]) {
       expect(policyOf(origin, method, null)).toEqual({ kind: "cache", rule: origin.lists });
     }
   });
@@ -545,7 +614,15 @@ describe("policy", () => {
   });
 
   test("everything else is relayed", () => {
-    for (const method of ["ping", "tasks/get", "completion/complete", "subscriptions/listen", "constructor", "__proto__", ""]) {
+    for (const method of [
+      "ping",
+      "tasks/get",
+      "completion/complete",
+      "subscriptions/listen",
+      "constructor",
+      "__proto__",
+      "",
+    ]) {
       expect(policyOf(origin, method, "search")).toEqual({ kind: "relay" });
     }
   });

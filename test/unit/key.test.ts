@@ -4,7 +4,14 @@ import { addressOf, capabilityClass, digest, PUBLIC, type Partition, type Subjec
 import { expandTags } from "../../src/cache/tags.ts";
 import { cacheableMethod } from "../../src/mcp/methods.ts";
 
-const SUBJECT: Subject = { originId: "catalog", identity: "i", method: "tools/call", target: "search", variant: { q: "tea" }, capabilities: "{}" };
+const SUBJECT: Subject = {
+  originId: "catalog",
+  identity: "i",
+  method: "tools/call",
+  target: "search",
+  variant: { q: "tea" },
+  capabilities: "{}",
+};
 const ALICE: Partition = { scope: "private", principal: "alice" };
 
 function text(change: Partial<Subject> = {}, partition: Partition = PUBLIC): string {
@@ -89,22 +96,61 @@ describe("addresses", () => {
 
   const name = fc.constantFrom("a", "b", "", "null");
   // Few values, so that equal subjects are as likely as different ones.
-  const small = fc.oneof(fc.constant(undefined), name, fc.dictionary(name, fc.oneof(fc.constantFrom(0, 1, null, true, "a"), fc.array(fc.constantFrom(0, "a"), { maxLength: 2 })), { maxKeys: 3 }));
-  const subject = fc.record({ originId: name, identity: name, method: name, target: fc.option(name), variant: small, capabilities: name });
-  const partition: fc.Arbitrary<Partition> = fc.oneof(fc.constant(PUBLIC), fc.record({ scope: fc.constant("private" as const), principal: name }));
+  const small = fc.oneof(
+    fc.constant(undefined),
+    name,
+    fc.dictionary(
+      name,
+      fc.oneof(fc.constantFrom(0, 1, null, true, "a"), fc.array(fc.constantFrom(0, "a"), { maxLength: 2 })),
+      { maxKeys: 3 },
+    ),
+  );
+  const subject = fc.record({
+    originId: name,
+    identity: name,
+    method: name,
+    target: fc.option(name),
+    variant: small,
+    capabilities: name,
+  });
+  const partition: fc.Arbitrary<Partition> = fc.oneof(
+    fc.constant(PUBLIC),
+    fc.record({ scope: fc.constant("private" as const), principal: name }),
+  );
   const place = fc.tuple(subject, partition);
   // Often the same subject with one thing changed, so that every part is seen to matter.
   const pair = fc.oneof(
     fc.tuple(place, place),
     fc.tuple(place, place, fc.constantFrom("originId", "identity", "method", "target", "variant", "capabilities")).map(
-      ([[a, p], [b], key]) => [[a, p], [{ ...a, [key]: b[key as keyof typeof b] }, p]] as [typeof place extends fc.Arbitrary<infer T> ? T : never, typeof place extends fc.Arbitrary<infer T> ? T : never],
+      ([[a, p], [b], key]) =>
+        [
+          [a, p],
+          [{ ...a, [key]: b[key as keyof typeof b] }, p],
+        ] as [
+          typeof place extends fc.Arbitrary<infer T> ? T : never,
+          typeof place extends fc.Arbitrary<infer T> ? T : never,
+        ],
     ),
-    fc.tuple(subject, partition, partition).map(([a, p, q]) => [[a, p], [a, q]] as [[typeof a, Partition], [typeof a, Partition]]),
+    fc.tuple(subject, partition, partition).map(
+      ([a, p, q]) =>
+        [
+          [a, p],
+          [a, q],
+        ] as [[typeof a, Partition], [typeof a, Partition]],
+    ),
   );
 
   test("two subjects share an address exactly when nothing tells them apart", () => {
     const plain = ([a, p]: [Subject, Partition]) =>
-      JSON.stringify([a.originId, a.identity, a.method, a.target, a.variant === undefined ? [] : [sorted(a.variant), Array.isArray(a.variant), typeof a.variant], a.capabilities, p]);
+      JSON.stringify([
+        a.originId,
+        a.identity,
+        a.method,
+        a.target,
+        a.variant === undefined ? [] : [sorted(a.variant), Array.isArray(a.variant), typeof a.variant],
+        a.capabilities,
+        p,
+      ]);
     let [same, different] = [0, 0];
     fc.assert(
       fc.property(pair, ([one, other]) => {
@@ -134,7 +180,9 @@ describe("addresses", () => {
 });
 
 describe("capability classes", () => {
-  const [call, list, discover] = ["tools/call", "tools/list", "server/discover"].map((method) => cacheableMethod(method)!);
+  const [call, list, discover] = ["tools/call", "tools/list", "server/discover"].map((method) =>
+    cacheableMethod(method)!,
+  );
 
   test("calls depend on all capabilities, lists on extensions, discover on none", () => {
     const declared = { sampling: {}, extensions: { "x/y": { b: 1, a: 2 } } };
@@ -159,23 +207,30 @@ describe("capability classes", () => {
 describe("tags", () => {
   test("templates are filled from the arguments", () => {
     const call = { sku: "A1", n: 5, on: false, filter: { category: "tea", deep: { x: "y" } }, empty: "" };
-    expect(expandTags(["catalog", "product:{sku}", "{filter.category}", "n:{n}:{on}", "{filter.deep.x}", "e:{empty}"], call)).toEqual([
-      "catalog",
-      "product:A1",
-      "tea",
-      "n:5:false",
-      "y",
-      "e:",
-    ]);
+    expect(
+      expandTags(["catalog", "product:{sku}", "{filter.category}", "n:{n}:{on}", "{filter.deep.x}", "e:{empty}"], call),
+    ).toEqual(["catalog", "product:A1", "tea", "n:5:false", "y", "e:"]);
     expect(expandTags([], call)).toEqual([]);
   });
 
   test("a missing value, or one that is no scalar, makes the name end in :-", () => {
     const call = { list: [1], object: {}, nothing: null, sku: "A1" };
-    for (const path of ["x", "list", "object", "nothing", "list.0", "list.length", "sku.length", "constructor", "constructor.name", "__proto__"]) {
+    for (const path of [
+      "x",
+      "list",
+      "object",
+      "nothing",
+      "list.0",
+      "list.length",
+      "sku.length",
+      "constructor",
+      "constructor.name",
+      "__proto__",
+    ]) {
       expect(expandTags([`product:{${path}}`], call), path).toEqual(["product:-"]);
     }
-    for (const call of [undefined, null, [], "x"]) expect(expandTags(["product:{sku}", "{sku}"], call)).toEqual(["product:-", ":-"]);
+    for (const call of [undefined, null, [], "x"])
+      expect(expandTags(["product:{sku}", "{sku}"], call)).toEqual(["product:-", ":-"]);
     expect(expandTags(["{a}:{sku}"], call)).toEqual([":A1:-"]);
   });
 

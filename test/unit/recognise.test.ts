@@ -107,7 +107,10 @@ describe("perfect requests", () => {
 
   test("a legacy list may have no params at all", () => {
     const headers = new Headers(legacy().headers as Record<string, string>);
-    expect(recognise({ jsonrpc: "2.0", id: 1, method: "tools/list" }, headers, [])).toMatchObject({ variant: undefined, target: null });
+    expect(recognise({ jsonrpc: "2.0", id: 1, method: "tools/list" }, headers, [])).toMatchObject({
+      variant: undefined,
+      target: null,
+    });
     expect(recognise({ jsonrpc: "2.0", id: 1, method: "tools/list", params: {} }, headers, [])).toBeDefined();
   });
 
@@ -205,13 +208,22 @@ describe("imperfect requests", () => {
   const modernOnly: typeof anyEra = [
     ["no version header", ({ headers }) => (headers["mcp-protocol-version"] = undefined)],
     ["a legacy version header", ({ headers }) => (headers["mcp-protocol-version"] = "2025-11-25")],
-    ["a version in _meta that is not the header's", ({ meta }) => (meta["io.modelcontextprotocol/protocolVersion"] = "2025-11-25")],
-    ["an unknown version in both", ({ meta, headers }) => {
-      headers["mcp-protocol-version"] = "2027-01-01";
-      meta["io.modelcontextprotocol/protocolVersion"] = "2027-01-01";
-    }],
+    [
+      "a version in _meta that is not the header's",
+      ({ meta }) => (meta["io.modelcontextprotocol/protocolVersion"] = "2025-11-25"),
+    ],
+    [
+      "an unknown version in both",
+      ({ meta, headers }) => {
+        headers["mcp-protocol-version"] = "2027-01-01";
+        meta["io.modelcontextprotocol/protocolVersion"] = "2027-01-01";
+      },
+    ],
     ["no version in _meta", ({ meta }) => delete meta["io.modelcontextprotocol/protocolVersion"]],
-    ["a version in _meta that is no text", ({ meta }) => (meta["io.modelcontextprotocol/protocolVersion"] = [MODERN_VERSION])],
+    [
+      "a version in _meta that is no text",
+      ({ meta }) => (meta["io.modelcontextprotocol/protocolVersion"] = [MODERN_VERSION]),
+    ],
     ["no capabilities", ({ meta }) => delete meta["io.modelcontextprotocol/clientCapabilities"]],
     ["null capabilities", ({ meta }) => (meta["io.modelcontextprotocol/clientCapabilities"] = null)],
     ["capabilities as a list", ({ meta }) => (meta["io.modelcontextprotocol/clientCapabilities"] = [])],
@@ -225,19 +237,25 @@ describe("imperfect requests", () => {
     ["broken base64", ({ headers }) => (headers["mcp-name"] = "=?base64?c2Vhcm*o?=")],
     ["base64 that is not UTF-8", ({ headers }) => (headers["mcp-name"] = "=?base64?/w==?=")],
     ["a sentinel in capitals", ({ headers }) => (headers["mcp-name"] = base64("search").toUpperCase())],
-    ["a name that looks like a sentinel, as it is", ({ params, headers }) => {
-      params["name"] = base64("search");
-      headers["mcp-name"] = base64("search");
-    }],
+    [
+      "a name that looks like a sentinel, as it is",
+      ({ params, headers }) => {
+        params["name"] = base64("search");
+        headers["mcp-name"] = base64("search");
+      },
+    ],
   ];
   const legacyOnly: typeof anyEra = [
     ["the modern version header", ({ headers }) => (headers["mcp-protocol-version"] = MODERN_VERSION)],
     ["the modern version in _meta", ({ meta }) => (meta["io.modelcontextprotocol/protocolVersion"] = MODERN_VERSION)],
-    ["a method of the modern era", ({ body, params }) => {
-      body["method"] = "server/discover";
-      delete params["name"];
-      delete params["arguments"];
-    }],
+    [
+      "a method of the modern era",
+      ({ body, params }) => {
+        body["method"] = "server/discover";
+        delete params["name"];
+        delete params["arguments"];
+      },
+    ],
   ];
 
   test("the drafts are perfect before they are spoilt", () => {
@@ -267,7 +285,9 @@ describe("imperfect requests", () => {
   test("null params and null _meta are not absent ones", () => {
     const headers = new Headers(legacy().headers as Record<string, string>);
     expect(recognise({ jsonrpc: "2.0", id: 1, method: "tools/list", params: null }, headers, [])).toBeUndefined();
-    expect(recognise({ jsonrpc: "2.0", id: 1, method: "tools/list", params: { _meta: null } }, headers, [])).toBeUndefined();
+    expect(
+      recognise({ jsonrpc: "2.0", id: 1, method: "tools/list", params: { _meta: null } }, headers, []),
+    ).toBeUndefined();
   });
 
   test("what is no request object is not recognised", () => {
@@ -290,22 +310,35 @@ describe("imperfect requests", () => {
 });
 
 describe("_meta that only observes", () => {
-  test.each(["progressToken", "traceparent", "tracestate", "baggage", "io.modelcontextprotocol/logLevel", "claudecode/x", "vscode.y", "openai/z"])(
-    "%s does not prevent a hit",
-    (key) => {
-      for (const draft of [modern(), legacy()]) {
-        draft.meta[key] = "x";
-        expect(recogniseDraft(draft)).toBeDefined();
-      }
-    },
-  );
+  test.each([
+    "progressToken",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "io.modelcontextprotocol/logLevel",
+    "claudecode/x",
+    "vscode.y",
+    "openai/z",
+  ])("%s does not prevent a hit", (key) => {
+    for (const draft of [modern(), legacy()]) {
+      draft.meta[key] = "x";
+      expect(recogniseDraft(draft)).toBeDefined();
+    }
+  });
 
-  test.each(["openai/locale", "openai/userLocation", "openai/user_location", "openai/x/LOCALE", "claudecode", "vscode/y", "vscodex", "xclaudecode/x", "openai"])(
-    "%s does",
-    (key) => {
-      expect(onlyObserves({ [key]: "x" }, [])).toBe(false);
-    },
-  );
+  test.each([
+    "openai/locale",
+    "openai/userLocation",
+    "openai/user_location",
+    "openai/x/LOCALE",
+    "claudecode",
+    "vscode/y",
+    "vscodex",
+    "xclaudecode/x",
+    "openai",
+  ])("%s does", (key) => {
+    expect(onlyObserves({ [key]: "x" }, [])).toBe(false);
+  });
 
   test("the operator's patterns add to the list, even what would change answers", () => {
     expect(onlyObserves({ "acme/trace": 1 }, ["acme/*"])).toBe(true);
@@ -335,11 +368,13 @@ describe("header values", () => {
     expect(decodeHeaderValue("")).toBe("");
     expect(decodeHeaderValue(base64("größe"))).toBe("größe");
     expect(decodeHeaderValue("=?base64??=")).toBe("");
-    for (const other of ["=?base64?=", "=?Base64?YQ==?=", "=?base64?YQ==", "base64?YQ==?="]) expect(decodeHeaderValue(other)).toBe(other);
+    for (const other of ["=?base64?=", "=?Base64?YQ==?=", "=?base64?YQ==", "base64?YQ==?="])
+      expect(decodeHeaderValue(other)).toBe(other);
   });
 
   test("a broken one has no value", () => {
-    for (const broken of ["=?base64?*?=", "=?base64?/w==?=", "=?base64?Y?="]) expect(decodeHeaderValue(broken)).toBeUndefined();
+    for (const broken of ["=?base64?*?=", "=?base64?/w==?=", "=?base64?Y?="])
+      expect(decodeHeaderValue(broken)).toBeUndefined();
   });
 });
 
@@ -350,13 +385,27 @@ describe("the catalogue", () => {
 
   test("a tool only reads where its annotation is exactly true", () => {
     const annotated = (name: string, readOnlyHint: unknown) => ({ name, annotations: { readOnlyHint } });
-    const tools = [annotated("a", true), annotated("b", false), annotated("c", "true"), annotated("d", 1), { name: "e" }, { name: "f", annotations: [true] }];
-    expect(Object.entries(facts(tools)).filter(([, { readOnly }]) => readOnly).map(([name]) => name)).toEqual(["a"]);
+    const tools = [
+      annotated("a", true),
+      annotated("b", false),
+      annotated("c", "true"),
+      annotated("d", 1),
+      { name: "e" },
+      { name: "f", annotations: [true] },
+    ];
+    expect(
+      Object.entries(facts(tools))
+        .filter(([, { readOnly }]) => readOnly)
+        .map(([name]) => name),
+    ).toEqual(["a"]);
   });
 
   test("malformed tools are passed over", () => {
-    expect(facts([null, 1, "x", {}, { name: 5 }, [], { name: "ok", inputSchema: 5, annotations: null }])).toEqual({ ok: { readOnly: false, paramHeaders: [] } });
-    for (const result of [null, undefined, [], {}, { tools: null }, { tools: {} }, "x"]) expect([...toolFacts(result)]).toEqual([]);
+    expect(facts([null, 1, "x", {}, { name: 5 }, [], { name: "ok", inputSchema: 5, annotations: null }])).toEqual({
+      ok: { readOnly: false, paramHeaders: [] },
+    });
+    for (const result of [null, undefined, [], {}, { tools: null }, { tools: {} }, "x"])
+      expect([...toolFacts(result)]).toEqual([]);
   });
 
   test("declared headers are found at any depth of properties", () => {
@@ -389,14 +438,18 @@ describe("the catalogue", () => {
   test("a schema of thousands of levels is read to a bound", () => {
     let nested: unknown = { "x-mcp-header": "Deep" };
     for (let level = 0; level < 3_000; level++) nested = { properties: { p: nested } };
-    expect(declared({ top: { "x-mcp-header": "Top" }, p: nested })).toEqual([{ path: ["top"], header: "mcp-param-Top" }]);
+    expect(declared({ top: { "x-mcp-header": "Top" }, p: nested })).toEqual([
+      { path: ["top"], header: "mcp-param-Top" },
+    ]);
   });
 });
 
 describe("mirrored arguments", () => {
   const region: ParamHeader[] = [{ path: ["region"], header: "mcp-param-Region" }];
   const agree = (value: unknown, sent: string | null) =>
-    paramHeadersAgree(region, value === undefined ? {} : { region: value }, (name) => (name === "mcp-param-Region" ? sent : null));
+    paramHeadersAgree(region, value === undefined ? {} : { region: value }, (name) =>
+      name === "mcp-param-Region" ? sent : null,
+    );
 
   test.each<[unknown, string]>([
     ["eu", "eu"],

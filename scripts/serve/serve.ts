@@ -1,0 +1,112 @@
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { createServer } from "node:net";
+import { type Readable, Writable } from "node:stream";
+import { bundleWorker } from "./bundle.ts";
+import { COMPATIBILITY } from "./compatibility.ts";
+
+/** How to serve the replica on this machine. */
+export interface ServeOptions {
+  /** Stands in for `src/replica.config.ts`. */
+  config?: string;
+  /** 0 for any free port. Default: 0. */
+  port?: number;
+  /** Where KV and Durable Objects persist. Default: in memory. */
+  state?: string;
+  /** Vars and secrets. */
+  vars?: Readonly<Record<string, string>>;
+  /** How many Workers share the KV and the Durable Objects; each after the first is another isolate, as in another place. Default: 1. */
+  instances?: number;
+  /** Gets each line that the Worker logs. Default: none. */
+  onLine?: (line: string) => void;
+}
+
+/** A replica that is being served. */
+export interface Served {
+  /** Without a path, one for each instance. */
+  urls: string[];
+  /** `urls[0]`. */
+  url: string;
+  /** Its KV, as the Worker sees it. */
+  kv(): Promise<LocalKv>;
+  close(): Promise<void>;
+}
+
+/** What scripts and tests use of the local KV. */
+export interface LocalKv {
+  get(name: string): Promise<string | null>;
+  put(name: string, value: string, options?: { expirationTtl?: number }): Promise<void>;
+  delete(name: string): Promise<void>;
+  list(options?: { prefix?: string }): Promise<{ keys: { name: string }[] }>;
+}
+
+/**
+ * Bundles the Worker and serves it on workerd with direct sockets: the request reaches the Worker without a proxy in
+ * between, as it does at the edge.
+ */
+export async function serve(options: ServeOptions = {}): Promise<Served> {
+  const script = await bundleWorker(options.config);
+  const instances = options.instances ?? 1;
+  const ports = await Promise.all(
+    Array.from({ length: instances }, (_, index) => freePort(index === 0 ? options.port : 0)),
+  );
+  const workers = ports.map((port, index) => ({
+    name: nameOf(index),
+    modules: [{ type: "ESModule" as const, path: "index.js", contents: script }],
+    ...COMPATIBILITY,
+    bindings: { REPLICA_LOG: "off", ...options.vars },
+    kvNamespaces: { KV: "KV" },
+    durableObjects: {
+      COALESCER: { className: "Coalescer", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
+    },
+    unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+  }));
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port: 0,
+      workers,
+      log: new Log(LogLevel.ERROR),
+      ...(options.state !== undefined && { resourcePersistencePath: options.state }),
+      handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
+        for (const stream of [stdout, stderr]) stream.pipe(lines(options.onLine ?? (() => {})));
+      },
+    }),
+  );
+  await miniflare.ready;
+  const urls = ports.map((port) => `http://127.0.0.1:${port}`);
+  return {
+    urls,
+    url: urls[0]!,
+    kv: async () => (await miniflare.getKVNamespace("KV", nameOf(0))) as unknown as LocalKv,
+    close: () => miniflare.dispose(),
+  };
+}
+
+function nameOf(index: number): string {
+  return index === 0 ? "replica" : `replica-${index}`;
+}
+
+/** A stream that gives its whole lines to a listener. */
+function lines(onLine: (line: string) => void): Writable {
+  let pending = "";
+  return new Writable({
+    write(chunk: Buffer, _, done) {
+      const parts = (pending + chunk.toString()).split("\n");
+      pending = parts.pop()!;
+      parts.forEach(onLine);
+      done();
+    },
+  });
+}
+
+/** The port itself where one is asked for, if nothing listens there; else any free one. */
+function freePort(port = 0): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(port, "127.0.0.1", () => {
+      const { port: found } = probe.address() as { port: number };
+      probe.close(() => resolve(found));
+    });
+  });
+}
