@@ -14,10 +14,20 @@ type Json = Record<string, unknown>;
 
 const T0 = 1_800_000_000_000;
 const DAY = 86_400_000;
-const HINTED = ["server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read"];
+const HINTED = [
+  "server/discover",
+  "tools/list",
+  "prompts/list",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+];
 
 /** Circumstances in which jitter does nothing and an operator keeps everything for a minute. */
-function circumstances(change: Partial<Circumstances> = {}, rule: Partial<CacheRule> = { ttlMs: 60_000 }): Circumstances {
+function circumstances(
+  change: Partial<Circumstances> = {},
+  rule: Partial<CacheRule> = { ttlMs: 60_000 },
+): Circumstances {
   const method = change.method ?? "tools/call";
   return {
     method,
@@ -53,7 +63,10 @@ function toldResult(entry: Entry, to: Partial<Telling> = {}): Json {
 /** A resource as the protocol alone keeps it. */
 function resource(members: Json, rule: Partial<CacheRule> = {}, change: Partial<Circumstances> = {}) {
   const at = circumstances({ method: "resources/read", ...change }, rule);
-  return neutralise(replyOf(JSON.stringify({ ...(at.era === "modern" && { resultType: "complete" }), contents: [], ...members })), at);
+  return neutralise(
+    replyOf(JSON.stringify({ ...(at.era === "modern" && { resultType: "complete" }), contents: [], ...members })),
+    at,
+  );
 }
 
 function kept(neutral: ReturnType<typeof neutralise>): Exclude<typeof neutral, string> {
@@ -138,7 +151,10 @@ describe("the ttl", () => {
     const both = { ttlMs: 2_000, ...hint("max-age=3") };
     expect(kept(resource(both, { ttlMs: 4_000, defaultTtlMs: 1_000 }))).toMatchObject({ ttlMs: 4_000, promisedMs: 0 });
     expect(kept(resource(both, { defaultTtlMs: 1_000 }))).toMatchObject({ ttlMs: 3_000, promisedMs: 3_000 });
-    expect(kept(resource({ ttlMs: 2_000 }, { defaultTtlMs: 1_000 }))).toMatchObject({ ttlMs: 2_000, promisedMs: 2_000 });
+    expect(kept(resource({ ttlMs: 2_000 }, { defaultTtlMs: 1_000 }))).toMatchObject({
+      ttlMs: 2_000,
+      promisedMs: 2_000,
+    });
     expect(kept(resource({}, { defaultTtlMs: 1_000 }))).toMatchObject({ ttlMs: 1_000, promisedMs: 0 });
     expect(resource({})).toBe("nothing-promised");
   });
@@ -157,7 +173,10 @@ describe("the ttl", () => {
 
   test("the targeted hint counts for every method and in both eras", () => {
     for (const era of ["modern", "legacy"] as const) {
-      expect(entryOf(complete(hint("max-age=5")), circumstances({ era }, {}))).toMatchObject({ ttlMs: 5_000, promisedMs: 5_000 });
+      expect(entryOf(complete(hint("max-age=5")), circumstances({ era }, {}))).toMatchObject({
+        ttlMs: 5_000,
+        promisedMs: 5_000,
+      });
     }
   });
 
@@ -166,7 +185,22 @@ describe("the ttl", () => {
       const reply = replyOf(`{"resultType":"complete","ttlMs":${ttlMs}}`);
       return entryOf(reply, circumstances({ method: "tools/list" }, { defaultTtlMs: 1_000, staleIfErrorMs: 1 })).ttlMs;
     };
-    for (const broken of ["-1", "-5000", "0", "1.5", "0.9", '"5000"', '"NaN"', "null", "true", "[5000]", "{}", "1e400", "-1e400"]) expect(ttlOf(broken), broken).toBe(0);
+    for (const broken of [
+      "-1",
+      "-5000",
+      "0",
+      "1.5",
+      "0.9",
+      '"5000"',
+      '"NaN"',
+      "null",
+      "true",
+      "[5000]",
+      "{}",
+      "1e400",
+      "-1e400",
+    ])
+      expect(ttlOf(broken), broken).toBe(0);
     expect(ttlOf("5000.0")).toBe(5_000);
     expect(ttlOf("5e3")).toBe(5_000);
     expect(kept(resource({}, { defaultTtlMs: 1_000 })).ttlMs).toBe(1_000);
@@ -177,13 +211,22 @@ describe("the ttl", () => {
     expect(kept(resource({ ttlMs: 1.7e308 }, {}, { random: 1 }))).toMatchObject({ ttlMs: DAY, promisedMs: DAY });
     expect(kept(resource({ ttlMs: DAY + 1 }))).toMatchObject({ ttlMs: DAY, promisedMs: DAY });
     expect(kept(resource(hint("max-age=999999999")))).toMatchObject({ ttlMs: DAY, promisedMs: DAY });
-    for (const rule of [{ ttlMs: 30 * DAY }, { defaultTtlMs: 30 * DAY }]) expect(kept(resource({}, rule))).toMatchObject({ ttlMs: DAY, promisedMs: 0 });
+    for (const rule of [{ ttlMs: 30 * DAY }, { defaultTtlMs: 30 * DAY }])
+      expect(kept(resource({}, rule))).toMatchObject({ ttlMs: DAY, promisedMs: 0 });
   });
 
   test("no-cache is a ttl of 0, must-revalidate closes the windows", () => {
     const rule = { staleWhileRevalidateMs: 1_000, staleIfErrorMs: 2_000 };
-    expect(kept(resource({ ttlMs: 5_000, ...hint("no-cache, max-age=60") }, rule))).toMatchObject({ ttlMs: 0, promisedMs: 0, ...rule });
-    expect(kept(resource(hint("max-age=60, must-revalidate"), rule))).toMatchObject({ ttlMs: 60_000, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 });
+    expect(kept(resource({ ttlMs: 5_000, ...hint("no-cache, max-age=60") }, rule))).toMatchObject({
+      ttlMs: 0,
+      promisedMs: 0,
+      ...rule,
+    });
+    expect(kept(resource(hint("max-age=60, must-revalidate"), rule))).toMatchObject({
+      ttlMs: 60_000,
+      staleWhileRevalidateMs: 0,
+      staleIfErrorMs: 0,
+    });
     expect(kept(resource(hint("max-age=60"), rule))).toMatchObject(rule);
     expect(resource(hint("no-cache"))).toBe("nothing-promised");
   });
@@ -202,14 +245,17 @@ describe("the ttl", () => {
         expect(origins.promisedMs).toBe(capped);
       }),
     );
-    const spread = (rule: Partial<CacheRule>, members: Json) => [0, 0.25, 0.5, 1].map((random) => kept(resource(members, rule, { random })).ttlMs);
+    const spread = (rule: Partial<CacheRule>, members: Json) =>
+      [0, 0.25, 0.5, 1].map((random) => kept(resource(members, rule, { random })).ttlMs);
     expect(spread({ ttlMs: 10_000 }, {})).toEqual([9_000, 9_500, 10_000, 11_000]);
     expect(spread({ defaultTtlMs: 10_000 }, {})).toEqual([9_000, 9_500, 10_000, 11_000]);
     expect(spread({}, { ttlMs: 10_000 })).toEqual([9_000, 9_500, 10_000, 10_000]);
   });
 
   test("the clock starts when the origin was asked", () => {
-    expect(entryOf(complete(), circumstances({ askedAt: 123, tags: ["t"] }, { ttlMs: 1, clientTtlMs: 5 }))).toMatchObject({ storedAt: 123, tags: ["t"], clientTtlMs: 5 });
+    expect(
+      entryOf(complete(), circumstances({ askedAt: 123, tags: ["t"] }, { ttlMs: 1, clientTtlMs: 5 })),
+    ).toMatchObject({ storedAt: 123, tags: ["t"], clientTtlMs: 5 });
     expect(entryOf(complete())).not.toHaveProperty("clientTtlMs");
   });
 });
@@ -222,7 +268,8 @@ describe("the scope", () => {
     expect(scope({ ttlMs: 1, cacheScope: "public" })).toBe("public");
     expect(scope({ ttlMs: 1, cacheScope: "private" })).toBe("private");
     expect(scope({ ttlMs: 1 })).toBe("private");
-    for (const cacheScope of ["PUBLIC", "", null, true, ["public"]]) expect(scope({ ttlMs: 1, cacheScope })).toBe("private");
+    for (const cacheScope of ["PUBLIC", "", null, true, ["public"]])
+      expect(scope({ ttlMs: 1, cacheScope })).toBe("private");
   });
 
   test("public beside a ttlMs of 0, or none, is no evidence", () => {
@@ -274,14 +321,20 @@ describe("fidelity", () => {
   test("a result of a hinted method gives up its own hints for the remaining ones", () => {
     const entry = entryOf(replyOf(odd), circumstances({ method: "resources/read" }, {}));
     expect(entry.body).not.toMatch(/ttlMs|cacheScope|resultType/);
-    expect(told(entry, { hints: true, now: T0 + 2 })).toContain('"n":null,"resultType":"complete","ttlMs":3,"cacheScope":"public","_meta":');
+    expect(told(entry, { hints: true, now: T0 + 2 })).toContain(
+      '"n":null,"resultType":"complete","ttlMs":3,"cacheScope":"public","_meta":',
+    );
   });
 
   test("where the members stand in the reply does not matter", () => {
-    const reply = '\r\n {"result" : {"a":{"result":1},"resultType":"complete","b":"}"} ,"id":"result","jsonrpc":"2.0"} \n';
+    const reply =
+      '\r\n {"result" : {"a":{"result":1},"resultType":"complete","b":"}"} ,"id":"result","jsonrpc":"2.0"} \n';
     expect(entryOf(reply).body).toBe('"a":{"result":1},"b":"}"');
     expect(entryOf(replyOf('{"resultType":"complete"}')).body).toBe("");
-    expect(toldResult(entryOf(replyOf('{"resultType":"complete"}')))).toEqual({ resultType: "complete", _meta: expect.anything() as unknown });
+    expect(toldResult(entryOf(replyOf('{"resultType":"complete"}')))).toEqual({
+      resultType: "complete",
+      _meta: expect.anything() as unknown,
+    });
   });
 
   test("_meta is kept but for what belongs to one exchange, and the replica's word joins it", () => {
@@ -306,9 +359,16 @@ describe("fidelity", () => {
   });
 
   test("any result that is kept is told as valid JSON, member for member", () => {
-    const name = fc.oneof(fc.string(), fc.constantFrom("content", "ttlMs", "cacheScope", "result", "_Meta", 'a"b', "structuredContent", "isError"));
+    const name = fc.oneof(
+      fc.string(),
+      fc.constantFrom("content", "ttlMs", "cacheScope", "result", "_Meta", 'a"b', "structuredContent", "isError"),
+    );
     const metaName = fc.oneof(fc.string(), fc.constantFrom("traceparent", "edge-replica/cache", "x/y"));
-    const result = fc.tuple(fc.dictionary(name, fc.jsonValue()), fc.option(fc.dictionary(metaName, fc.jsonValue()), { nil: undefined }), fc.boolean());
+    const result = fc.tuple(
+      fc.dictionary(name, fc.jsonValue()),
+      fc.option(fc.dictionary(metaName, fc.jsonValue()), { nil: undefined }),
+      fc.boolean(),
+    );
     let count = 0;
     fc.assert(
       fc.property(
@@ -321,8 +381,14 @@ describe("fidelity", () => {
         ([members, meta, clientTtl], era, method, tell, later, id) => {
           const { resultType: _, _meta: __, ...own } = members;
           const source = { ...own, ...(meta && { _meta: meta }), resultType: "complete" };
-          const at = circumstances({ method, era: "modern", maxBytes: 1e6 }, { ttlMs: 60_000, staleIfErrorMs: DAY, tell, ...(clientTtl && { clientTtlMs: 1_000 }) });
-          const neutral = neutralise(JSON.stringify({ jsonrpc: "2.0", id: 1, result: source }, undefined, later === 0 ? 2 : 0), at);
+          const at = circumstances(
+            { method, era: "modern", maxBytes: 1e6 },
+            { ttlMs: 60_000, staleIfErrorMs: DAY, tell, ...(clientTtl && { clientTtlMs: 1_000 }) },
+          );
+          const neutral = neutralise(
+            JSON.stringify({ jsonrpc: "2.0", id: 1, result: source }, undefined, later === 0 ? 2 : 0),
+            at,
+          );
           if (typeof neutral === "string") return;
           count++;
           const entry = { ...neutral, hash: "", savedAt: T0 };
@@ -330,16 +396,30 @@ describe("fidelity", () => {
           const answer = JSON.parse(told(entry, { era, id, hints, now: T0 + later })) as { id: unknown; result: Json };
           expect(Object.is(answer.id, id) || answer.id === id).toBe(true);
           const hinted = hints || clientTtl;
-          const expected = Object.entries(JSON.parse(JSON.stringify(own)) as Json).filter(([key]) => !hinted || (key !== "ttlMs" && key !== "cacheScope"));
-          const got = Object.entries(answer.result).filter(([key]) => key !== "_meta" && key !== "resultType" && (!hinted || (key !== "ttlMs" && key !== "cacheScope")));
+          const expected = Object.entries(JSON.parse(JSON.stringify(own)) as Json).filter(
+            ([key]) => !hinted || (key !== "ttlMs" && key !== "cacheScope"),
+          );
+          const got = Object.entries(answer.result).filter(
+            ([key]) =>
+              key !== "_meta" && key !== "resultType" && (!hinted || (key !== "ttlMs" && key !== "cacheScope")),
+          );
           if (later === 90_000 && tell && Array.isArray(own["content"])) {
             const content = got.find(([key]) => key === "content")![1] as unknown[];
-            expect(content.pop()).toMatchObject({ type: "text", text: expect.stringMatching(/^Note: this answer is 90 seconds old/) as unknown });
+            expect(content.pop()).toMatchObject({
+              type: "text",
+              text: expect.stringMatching(/^Note: this answer is 90 seconds old/) as unknown,
+            });
           }
           expect(JSON.stringify(got)).toBe(JSON.stringify(expected));
           const exchange = new Set(["traceparent", "tracestate", "baggage", "edge-replica/cache"]);
-          const expectedMeta = Object.entries(JSON.parse(JSON.stringify(meta ?? {})) as Json).filter(([key]) => !exchange.has(key));
-          expect(JSON.stringify(Object.entries(answer.result["_meta"] as Json).filter(([key]) => key !== "edge-replica/cache"))).toBe(JSON.stringify(expectedMeta));
+          const expectedMeta = Object.entries(JSON.parse(JSON.stringify(meta ?? {})) as Json).filter(
+            ([key]) => !exchange.has(key),
+          );
+          expect(
+            JSON.stringify(
+              Object.entries(answer.result["_meta"] as Json).filter(([key]) => key !== "edge-replica/cache"),
+            ),
+          ).toBe(JSON.stringify(expectedMeta));
           expect("resultType" in answer.result).toBe(era === "modern");
           if (hinted) expect("ttlMs" in answer.result).toBe(era === "modern");
         },
@@ -351,7 +431,10 @@ describe("fidelity", () => {
 });
 
 describe("what each era is told", () => {
-  const resourceEntry = (rule: Partial<CacheRule> = {}, members: Json = { ttlMs: 60_000, cacheScope: "public" }): Entry => ({
+  const resourceEntry = (
+    rule: Partial<CacheRule> = {},
+    members: Json = { ttlMs: 60_000, cacheScope: "public" },
+  ): Entry => ({
     ...kept(resource(members, rule)),
     hash: "",
     savedAt: T0,
@@ -376,7 +459,14 @@ describe("what each era is told", () => {
 
   test("ttlMs is what remains of what the origin promised", () => {
     const entry = resourceEntry();
-    for (const [later, ttlMs] of [[0, 60_000], [1, 59_999], [40_000, 20_000], [59_999, 1], [60_000, 0], [70_000, 0]] as const) {
+    for (const [later, ttlMs] of [
+      [0, 60_000],
+      [1, 59_999],
+      [40_000, 20_000],
+      [59_999, 1],
+      [60_000, 0],
+      [70_000, 0],
+    ] as const) {
       expect(told(entry, { now: T0 + later })["ttlMs"], String(later)).toBe(ttlMs);
     }
   });
@@ -384,7 +474,11 @@ describe("what each era is told", () => {
   test("jitter shortens what is promised, and never lengthens it", () => {
     const shortened = { ...kept(resource({ ttlMs: 60_000 }, {}, { random: 0 })), hash: "", savedAt: T0 };
     expect(told(shortened, { now: T0 + 10_000 })["ttlMs"]).toBe(44_000);
-    const operators = { ...kept(resource({}, { ttlMs: 60_000, clientTtlMs: 60_000 }, { random: 1 })), hash: "", savedAt: T0 };
+    const operators = {
+      ...kept(resource({}, { ttlMs: 60_000, clientTtlMs: 60_000 }, { random: 1 })),
+      hash: "",
+      savedAt: T0,
+    };
     expect(told(operators, { now: T0 + 10_000 })["ttlMs"]).toBe(56_000);
   });
 
@@ -392,14 +486,20 @@ describe("what each era is told", () => {
     expect(told(resourceEntry({ ttlMs: 60_000 }))["ttlMs"]).toBe(0);
     expect(told(resourceEntry({ defaultTtlMs: 60_000 }, {}))["ttlMs"]).toBe(0);
     const entry = resourceEntry({ ttlMs: 60_000, clientTtlMs: 5_000 });
-    for (const [later, ttlMs] of [[0, 5_000], [50_000, 5_000], [56_000, 4_000], [60_000, 0]] as const) {
+    for (const [later, ttlMs] of [
+      [0, 5_000],
+      [50_000, 5_000],
+      [56_000, 4_000],
+      [60_000, 0],
+    ] as const) {
       expect(told(entry, { now: T0 + later })["ttlMs"], String(later)).toBe(ttlMs);
     }
   });
 
   test("a hit on an entry that is not fresh is told as stale", () => {
     const entry = resourceEntry({ staleWhileRevalidateMs: 10_000 });
-    const status = (to: Partial<Telling>) => (told(entry, to)["_meta"] as { "edge-replica/cache": Json })["edge-replica/cache"];
+    const status = (to: Partial<Telling>) =>
+      (told(entry, to)["_meta"] as { "edge-replica/cache": Json })["edge-replica/cache"];
     expect(status({})).toEqual({ status: "hit", ageMs: 0, storedAt: T0 });
     expect(status({ now: T0 + 60_000 })).toEqual({ status: "stale", ageMs: 60_000, storedAt: T0 });
     expect(status({ status: "stale" })).toMatchObject({ status: "stale" });
@@ -411,50 +511,79 @@ describe("what each era is told", () => {
 describe("telling the model", () => {
   const rule = { ttlMs: 60_000, staleIfErrorMs: 30 * DAY, tell: true };
   const answer = (content: string, later: number, own: Partial<CacheRule> = {}, to: Partial<Telling> = {}) => {
-    const entry = entryOf(replyOf(`{"resultType":"complete","content":${content},"after":1}`), circumstances({}, { ...rule, ...own }));
+    const entry = entryOf(
+      replyOf(`{"resultType":"complete","content":${content},"after":1}`),
+      circumstances({}, { ...rule, ...own }),
+    );
     return toldResult(entry, { now: T0 + later, ...to });
   };
   const TEXT = '{"type":"text","text":"[ "}';
 
-  test.each(["[]", "[ ]", "[\n]", `[${TEXT}]`, `[ ${TEXT} ]`, `[${TEXT},${TEXT}]`, '["["]', "[[]]", '[{"a":[]}]', "[1, [2, [ ]]]"])(
-    "the content %s gets exactly one more block when it is stale, and none before",
-    (content) => {
-      const before = JSON.parse(content) as unknown[];
-      expect(answer(content, 0)["content"]).toEqual(before);
-      for (const era of ["modern", "legacy"] as const) {
-        const stale = answer(content, 60_000, {}, { era });
-        expect(stale["content"]).toEqual([
-          ...before,
-          { type: "text", text: "Note: this answer is 60 seconds old (from 2027-01-15T08:00:00.000Z); the source could not be asked again yet." },
-        ]);
-        expect(stale["after"]).toBe(1);
-      }
-    },
-  );
+  test.each([
+    "[]",
+    "[ ]",
+    "[\n]",
+    `[${TEXT}]`,
+    `[ ${TEXT} ]`,
+    `[${TEXT},${TEXT}]`,
+    '["["]',
+    "[[]]",
+    '[{"a":[]}]',
+    "[1, [2, [ ]]]",
+  ])("the content %s gets exactly one more block when it is stale, and none before", (content) => {
+    const before = JSON.parse(content) as unknown[];
+    expect(answer(content, 0)["content"]).toEqual(before);
+    for (const era of ["modern", "legacy"] as const) {
+      const stale = answer(content, 60_000, {}, { era });
+      expect(stale["content"]).toEqual([
+        ...before,
+        {
+          type: "text",
+          text: "Note: this answer is 60 seconds old (from 2027-01-15T08:00:00.000Z); the source could not be asked again yet.",
+        },
+      ]);
+      expect(stale["after"]).toBe(1);
+    }
+  });
 
   test("nothing is added unless the operator wants it, or where there is no content to add it to", () => {
     expect(answer("[]", 60_000, { tell: false })["content"]).toEqual([]);
-    for (const content of ["{}", '"[]"', "null", "5"]) expect(answer(content, 60_000)["content"]).toEqual(JSON.parse(content));
+    for (const content of ["{}", '"[]"', "null", "5"])
+      expect(answer(content, 60_000)["content"]).toEqual(JSON.parse(content));
     expect(answer("[]", 60_000, {}, { status: "miss" })["content"]).toEqual([]);
   });
 
   test("the content may be the first, the only or the last member", () => {
-    for (const result of ['{"content":[],"resultType":"complete"}', '{"a":"]","resultType":"complete","content":[1]}', '{"\\u0063ontent":[],"resultType":"complete","b":[2]}']) {
-      const content = toldResult(entryOf(replyOf(result), circumstances({}, rule)), { now: T0 + 60_000 })["content"] as unknown[];
+    for (const result of [
+      '{"content":[],"resultType":"complete"}',
+      '{"a":"]","resultType":"complete","content":[1]}',
+      '{"\\u0063ontent":[],"resultType":"complete","b":[2]}',
+    ]) {
+      const content = toldResult(entryOf(replyOf(result), circumstances({}, rule)), { now: T0 + 60_000 })[
+        "content"
+      ] as unknown[];
       expect(content.at(-1)).toMatchObject({ type: "text" });
     }
   });
 
   test("an age is said in the unit that suits it", () => {
-    const age = (ms: number) => /is (.*) old/.exec(((answer("[]", ms)["content"] as { text: string }[])[0]!.text))![1];
-    expect([60_000, 119_000, 120_000, 7_199_000, 7_200_000, DAY].map(age)).toEqual(["60 seconds", "119 seconds", "2 minutes", "120 minutes", "2 hours", "24 hours"]);
+    const age = (ms: number) => /is (\d.*) old/.exec((answer("[]", ms)["content"] as { text: string }[])[0]!.text)![1];
+    expect([60_000, 119_000, 120_000, 7_199_000, 7_200_000, DAY].map(age)).toEqual([
+      "60 seconds",
+      "119 seconds",
+      "2 minutes",
+      "120 minutes",
+      "2 hours",
+      "24 hours",
+    ]);
     const entry = entryOf(complete(), circumstances({}, { ...rule, ttlMs: 0 }));
     expect(told(entry, { now: T0 + 1_000 })).toContain("is 1 second old");
   });
 });
 
 describe("results that fit one era only", () => {
-  const onlyOf = (method: string, era: "modern" | "legacy", members: Json) => entryOf(complete(members), circumstances({ method, era })).only;
+  const onlyOf = (method: string, era: "modern" | "legacy", members: Json) =>
+    entryOf(complete(members), circumstances({ method, era })).only;
 
   test("structured content that is no object is modern", () => {
     for (const structuredContent of [1, "x", null, [], [1], true]) {
@@ -475,7 +604,9 @@ describe("results that fit one era only", () => {
   });
 
   test("a list of tools follows its output schemas", () => {
-    const tools = (...schemas: unknown[]) => ({ tools: schemas.map((outputSchema, at) => ({ name: `t${at}`, outputSchema })) });
+    const tools = (...schemas: unknown[]) => ({
+      tools: schemas.map((outputSchema, at) => ({ name: `t${at}`, outputSchema })),
+    });
     const object = { type: "object", properties: { a: {} } };
     const wrapped = { type: "object", properties: { result: {} } };
     expect(onlyOf("tools/list", "modern", tools(object, { type: "array" }))).toBe("modern");
@@ -493,12 +624,26 @@ describe("freshness", () => {
   const at = (later: number, change: Partial<typeof times> = {}) => freshness({ ...times, ...change }, T0 + later);
 
   test("states change exactly at the ttl, and at the ends of both windows", () => {
-    expect([0, 99, 100, 149, 150, 299, 300].map((later) => at(later))).toEqual(["fresh", "fresh", "stale", "stale", "stale-if-error", "stale-if-error", "expired"]);
+    expect([0, 99, 100, 149, 150, 299, 300].map((later) => at(later))).toEqual([
+      "fresh",
+      "fresh",
+      "stale",
+      "stale",
+      "stale-if-error",
+      "stale-if-error",
+      "expired",
+    ]);
   });
 
   test("windows may be missing, or the longer one may be either", () => {
-    expect([99, 100].map((later) => at(later, { staleWhileRevalidateMs: 0, staleIfErrorMs: 0 }))).toEqual(["fresh", "expired"]);
-    expect([100, 299].map((later) => at(later, { staleWhileRevalidateMs: 0 }))).toEqual(["stale-if-error", "stale-if-error"]);
+    expect([99, 100].map((later) => at(later, { staleWhileRevalidateMs: 0, staleIfErrorMs: 0 }))).toEqual([
+      "fresh",
+      "expired",
+    ]);
+    expect([100, 299].map((later) => at(later, { staleWhileRevalidateMs: 0 }))).toEqual([
+      "stale-if-error",
+      "stale-if-error",
+    ]);
     expect([100, 149, 150].map((later) => at(later, { staleIfErrorMs: 20 }))).toEqual(["stale", "stale", "expired"]);
     expect(at(0, { ttlMs: 0 })).toBe("stale");
     expect(at(0, { ttlMs: 0, staleWhileRevalidateMs: 0 })).toBe("stale-if-error");
@@ -516,29 +661,41 @@ describe("freshness", () => {
   test("nobody is promised more than remains, of the entry and of the origin's promise", () => {
     const ms = fc.integer({ min: 0, max: 1_000 });
     fc.assert(
-      fc.property(fc.record({ ttlMs: ms, staleWhileRevalidateMs: ms, staleIfErrorMs: ms, promisedMs: ms }), fc.option(ms, { nil: undefined }), fc.integer({ min: -100, max: 2_000 }), (own, clientTtlMs, later) => {
-        const entry = { storedAt: T0, ...own };
-        const promise = promiseMs({ ...entry, ...(clientTtlMs !== undefined && { clientTtlMs }) }, T0 + later);
-        const age = Math.max(0, later);
-        const remaining = Math.max(0, own.ttlMs - age);
-        expect(promise).toBe(Math.min(remaining, clientTtlMs ?? Math.max(0, own.promisedMs - age)));
-        if (freshness(entry, T0 + later) !== "fresh") expect(promise).toBe(0);
-      }),
+      fc.property(
+        fc.record({ ttlMs: ms, staleWhileRevalidateMs: ms, staleIfErrorMs: ms, promisedMs: ms }),
+        fc.option(ms, { nil: undefined }),
+        fc.integer({ min: -100, max: 2_000 }),
+        (own, clientTtlMs, later) => {
+          const entry = { storedAt: T0, ...own };
+          const promise = promiseMs({ ...entry, ...(clientTtlMs !== undefined && { clientTtlMs }) }, T0 + later);
+          const age = Math.max(0, later);
+          const remaining = Math.max(0, own.ttlMs - age);
+          expect(promise).toBe(Math.min(remaining, clientTtlMs ?? Math.max(0, own.promisedMs - age)));
+          if (freshness(entry, T0 + later) !== "fresh") expect(promise).toBe(0);
+        },
+      ),
       { numRuns: 1_000 },
     );
   });
 
   test("through a chain of replicas nobody is promised more than the origin promised", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 10_000 }), fc.array(fc.tuple(fc.integer({ min: 0, max: 3_000 }), fc.double({ min: 0, max: 1, noNaN: true })), { minLength: 1, maxLength: 4 }), (ttlMs, hops) => {
-        let [promised, now] = [ttlMs, T0];
-        for (const [wait, random] of hops) {
-          const neutral = resource({ ttlMs: promised }, { staleIfErrorMs: DAY }, { random, askedAt: now });
-          now += wait;
-          promised = toldResult({ ...kept(neutral), hash: "", savedAt: T0 }, { hints: true, now })["ttlMs"] as number;
-          expect(promised).toBeLessThanOrEqual(Math.max(0, T0 + ttlMs - now));
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 10_000 }),
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 3_000 }), fc.double({ min: 0, max: 1, noNaN: true })), {
+          minLength: 1,
+          maxLength: 4,
+        }),
+        (ttlMs, hops) => {
+          let [promised, now] = [ttlMs, T0];
+          for (const [wait, random] of hops) {
+            const neutral = resource({ ttlMs: promised }, { staleIfErrorMs: DAY }, { random, askedAt: now });
+            now += wait;
+            promised = toldResult({ ...kept(neutral), hash: "", savedAt: T0 }, { hints: true, now })["ttlMs"] as number;
+            expect(promised).toBeLessThanOrEqual(Math.max(0, T0 + ttlMs - now));
+          }
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -549,7 +706,12 @@ describe("cache control", () => {
 
   test("directives are read with their values", () => {
     expect(read("no-cache")).toEqual({ "no-cache": "" });
-    expect(read(" Max-Age=60 , ONLY-if-cached,x=\"a b\" ,, y=")).toEqual({ "max-age": "60", "only-if-cached": "", x: "a b", y: "" });
+    expect(read(' Max-Age=60 , ONLY-if-cached,x="a b" ,, y=')).toEqual({
+      "max-age": "60",
+      "only-if-cached": "",
+      x: "a b",
+      y: "",
+    });
     expect(read('private="a, no-store", max-age=5')).toEqual({ private: "a, no-store", "max-age": "5" });
     for (const empty of ["", null, undefined, ",", " , "]) expect(read(empty)).toEqual({});
   });
@@ -564,7 +726,8 @@ describe("cache control", () => {
     expect(ms("max-age=60")).toBe(60_000);
     expect(ms('max-age="60"')).toBe(60_000);
     expect(ms("no-cache")).toBeUndefined();
-    for (const broken of ["max-age", "max-age=", "max-age=-1", "max-age=1.5", "max-age=x", "max-age=1e3"]) expect(ms(broken), broken).toBe(0);
+    for (const broken of ["max-age", "max-age=", "max-age=-1", "max-age=1.5", "max-age=x", "max-age=1e3"])
+      expect(ms(broken), broken).toBe(0);
   });
 
   test("any text is read without an error", () => {
@@ -581,7 +744,11 @@ describe("cache status", () => {
   /** One item of a structured field (RFC 9651) with its parameters, strictly. */
   function parseItem(text: string): { item: string; params: Map<string, string | number | true> } {
     const token = "[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*";
-    expect(text).toMatch(new RegExp(`^${token}(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:${token}|-?\\d{1,15}|"(?:[ !#-\\[\\]-~]|\\\\["\\\\])*"))?)*$`));
+    expect(text).toMatch(
+      new RegExp(
+        `^${token}(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:${token}|-?\\d{1,15}|"(?:[ !#-\\[\\]-~]|\\\\["\\\\])*"))?)*$`,
+      ),
+    );
     const [item, ...rest] = text.split(/; */);
     const params = rest.map((part): [string, string | number | true] => {
       const [name, value] = part.split("=") as [string, string | undefined];
@@ -597,7 +764,13 @@ describe("cache status", () => {
   const outcome = fc.oneof(
     fc.record({ kind: fc.constant("hit"), ttlMs, detail: fc.constantFrom("memory", "kv", undefined) }),
     fc.record({ kind: fc.constant("stale-if-error"), ttlMs, status }),
-    fc.record({ kind: fc.constant("forward"), why: fc.constantFrom("uri-miss", "stale", "request", "bypass"), status, stored: flag, collapsed: flag }),
+    fc.record({
+      kind: fc.constant("forward"),
+      why: fc.constantFrom("uri-miss", "stale", "request", "bypass"),
+      status,
+      stored: flag,
+      collapsed: flag,
+    }),
   ) as fc.Arbitrary<CacheOutcome>;
 
   test("every outcome is a structured item without a key, with the parameters of RFC 9211", () => {
@@ -605,20 +778,34 @@ describe("cache status", () => {
       fc.property(outcome, (what) => {
         const { item, params } = parseItem(cacheStatus(what));
         expect(item).toBe("edge-replica");
-        expect([...params.keys()].every((name) => ["hit", "fwd", "fwd-status", "ttl", "stored", "collapsed", "detail"].includes(name))).toBe(true);
+        expect(
+          [...params.keys()].every((name) =>
+            ["hit", "fwd", "fwd-status", "ttl", "stored", "collapsed", "detail"].includes(name),
+          ),
+        ).toBe(true);
         expect(params.has("hit")).toBe(what.kind === "hit");
         expect(params.get("fwd")).toBe(what.kind === "forward" ? what.why : what.kind === "hit" ? undefined : "stale");
         expect(params.get("ttl")).toBe(what.kind === "forward" ? undefined : Math.floor(what.ttlMs / 1_000) + 0);
         expect(params.get("fwd-status")).toBe(what.kind === "hit" ? undefined : what.status);
-        if (what.kind === "forward") expect([params.has("stored"), params.has("collapsed")]).toEqual([what.stored ?? false, what.collapsed ?? false]);
+        if (what.kind === "forward")
+          expect([params.has("stored"), params.has("collapsed")]).toEqual([
+            what.stored ?? false,
+            what.collapsed ?? false,
+          ]);
       }),
       { numRuns: 300 },
     );
   });
 
   test("three of them, written out", () => {
-    expect(cacheStatus({ kind: "hit", ttlMs: 29_900, detail: "memory" })).toBe("edge-replica; hit; ttl=29; detail=memory");
-    expect(cacheStatus({ kind: "stale-if-error", ttlMs: -1_500, status: 503 })).toBe("edge-replica; fwd=stale; fwd-status=503; ttl=-2; detail=stale-if-error");
-    expect(cacheStatus({ kind: "forward", why: "uri-miss", status: 200, stored: true, collapsed: true })).toBe("edge-replica; fwd=uri-miss; fwd-status=200; stored; collapsed");
+    expect(cacheStatus({ kind: "hit", ttlMs: 29_900, detail: "memory" })).toBe(
+      "edge-replica; hit; ttl=29; detail=memory",
+    );
+    expect(cacheStatus({ kind: "stale-if-error", ttlMs: -1_500, status: 503 })).toBe(
+      "edge-replica; fwd=stale; fwd-status=503; ttl=-2; detail=stale-if-error",
+    );
+    expect(cacheStatus({ kind: "forward", why: "uri-miss", status: 200, stored: true, collapsed: true })).toBe(
+      "edge-replica; fwd=uri-miss; fwd-status=200; stored; collapsed",
+    );
   });
 });

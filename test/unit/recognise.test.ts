@@ -1,6 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { paramHeadersAgree, toolFacts, type ParamHeader } from "../../src/mcp/toolFacts.ts";
-import { decodeHeaderValue } from "../../src/mcp/headerValue.ts";
+import { decodeHeaderValue, encodeHeaderValue } from "../../src/mcp/headerValue.ts";
 import { onlyObserves } from "../../src/mcp/meta.ts";
 import { cacheableMethod, isList } from "../../src/mcp/methods.ts";
 import { recognise } from "../../src/mcp/recognise.ts";
@@ -370,6 +371,19 @@ describe("header values", () => {
     expect(decodeHeaderValue("=?base64??=")).toBe("");
     for (const other of ["=?base64?=", "=?Base64?YQ==?=", "=?base64?YQ==", "base64?YQ==?="])
       expect(decodeHeaderValue(other)).toBe(other);
+  });
+
+  test("a value is sent plain where headers can hold it, and is read back as it was", () => {
+    expect(encodeHeaderValue("search")).toBe("search");
+    expect(encodeHeaderValue("two words")).toBe("two words");
+    for (const odd of ["", " x", "x ", "größe", "a\nb", "=?base64?eA==?="])
+      expect(encodeHeaderValue(odd), odd).toBe(base64(odd));
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.string({ unit: "binary" })), (value) => {
+        const sent = new Headers({ "mcp-name": encodeHeaderValue(value) }).get("mcp-name")!;
+        expect(decodeHeaderValue(sent)).toBe(value);
+      }),
+    );
   });
 
   test("a broken one has no value", () => {

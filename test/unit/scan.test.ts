@@ -2,6 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { membersOf } from "../../src/mcp/members.ts";
 import { endOfString, scan } from "../../src/mcp/scan.ts";
+import { SseReader } from "../../src/mcp/SseReader.ts";
+import { withId } from "../../src/mcp/withId.ts";
+import { withoutTools } from "../../src/mcp/withoutTools.ts";
 
 const exact = (text: string) => scan(text, 64).exact;
 
@@ -55,14 +58,14 @@ describe("scan", () => {
     ] as const) {
       const nested = (levels: number) => open.repeat(levels) + "1" + close.repeat(levels);
       expect(scan(nested(64), 64).tooDeep).toBe(false);
-      expect(scan(nested(65), 64)).toEqual({ tooDeep: true, exact: false });
+      expect(scan(nested(65), 64)).toEqual({ tooDeep: true, exact: false, duplicates: false });
     }
   });
 
   test("thousands of levels are read without recursion", () => {
     const text = "[".repeat(3_000) + "]".repeat(3_000);
     expect(scan(text, 64).tooDeep).toBe(true);
-    expect(scan(text, 3_000)).toEqual({ tooDeep: false, exact: true });
+    expect(scan(text, 3_000)).toEqual({ tooDeep: false, exact: true, duplicates: false });
     expect(scan('{"a":'.repeat(500_000), 1_000_000).tooDeep).toBe(false);
   });
 
@@ -71,7 +74,7 @@ describe("scan", () => {
   });
 
   test("siblings do not nest", () => {
-    expect(scan(`[${"[],{},".repeat(100)}1]`, 2)).toEqual({ tooDeep: false, exact: true });
+    expect(scan(`[${"[],{},".repeat(100)}1]`, 2)).toEqual({ tooDeep: false, exact: true, duplicates: false });
   });
 
   test.each([
@@ -92,7 +95,7 @@ describe("scan", () => {
     '{"__proto__":1,"__proto__":2}',
   ])("%s has a key twice", (text) => {
     JSON.parse(text);
-    expect(exact(text)).toBe(false);
+    expect(scan(text, 64)).toEqual({ tooDeep: false, exact: false, duplicates: true });
   });
 
   test.each([
@@ -106,7 +109,7 @@ describe("scan", () => {
     '{"a":"x:y","b":": a :"}',
     '{"constructor":1,"__proto__":2}',
   ])("%s has no key twice", (text) => {
-    expect(exact(text)).toBe(true);
+    expect(scan(text, 64)).toEqual({ tooDeep: false, exact: true, duplicates: false });
   });
 
   test.each(["0", "-0", "1", "-1", "1.0", "1.50", "0.1", "1e3", "1E+3", "12.5e-1", "100e-2", "0e5", "0.0e-7"])(
@@ -143,7 +146,7 @@ describe("scan", () => {
     "123456789.123456789123",
   ])("the number %s is not", (number) => {
     expect(exact(number)).toBe(false);
-    expect(exact(`{"a":{"b":[0,${number}]}}`)).toBe(false);
+    expect(scan(`{"a":{"b":[0,${number}]}}`, 64)).toEqual({ tooDeep: false, exact: false, duplicates: false });
     expect(exact(`{"a":"${number}"}`)).toBe(true);
   });
 
@@ -159,7 +162,7 @@ describe("scan", () => {
         const text = spaced(value, () => stream.next().value!);
         const depth = depthOf(value);
         const safe = numbersOf(value).every((number) => Math.abs(number) <= Number.MAX_SAFE_INTEGER);
-        expect(scan(text, depth)).toEqual({ tooDeep: false, exact: safe });
+        expect(scan(text, depth)).toEqual({ tooDeep: false, exact: safe, duplicates: false });
         if (depth > 0) expect(scan(text, depth - 1).tooDeep).toBe(true);
       }),
       { numRuns: 1_000 },
@@ -194,8 +197,9 @@ describe("scan", () => {
     });
     fc.assert(
       fc.property(fc.oneof(fc.string(), noise, fc.string({ unit: "binary" })), (text) => {
-        const { tooDeep, exact: isExact } = scan(text, 8);
-        expect([typeof tooDeep, typeof isExact]).toEqual(["boolean", "boolean"]);
+        const { tooDeep, exact: isExact, duplicates } = scan(text, 8);
+        expect([tooDeep, isExact, duplicates].every((said) => typeof said === "boolean")).toBe(true);
+        if (tooDeep || duplicates) expect(isExact).toBe(false);
       }),
       { numRuns: 2_000 },
     );
@@ -208,7 +212,7 @@ describe("scan", () => {
         const key = keys[pick % keys.length]!;
         const escaped = `"${Array.from({ length: key.length }, (_, at) => `\\u${key.charCodeAt(at).toString(16).padStart(4, "0")}`).join("")}"`;
         const text = spaced(object, () => stream.next().value!);
-        expect(scan(`${text.slice(0, -1)},${escaped}:0}`, 64).exact).toBe(false);
+        expect(scan(`${text.slice(0, -1)},${escaped}:0}`, 64)).toMatchObject({ exact: false, duplicates: true });
       }),
       { numRuns: 300 },
     );
@@ -303,6 +307,87 @@ describe("members", () => {
         }
       }),
       { numRuns: 1_000 },
+    );
+  });
+});
+
+describe("another id", () => {
+  test("replaces the one that stands there, and nothing else", () => {
+    expect(withId('{ "jsonrpc":"2.0", "id" : 12 ,"result":{"id":1.0}}', "a")).toBe(
+      '{ "jsonrpc":"2.0", "id" : "a" ,"result":{"id":1.0}}',
+    );
+    expect(withId('{"result":{},"\\u0069d":"}\\""}', 5)).toBe('{"result":{},"\\u0069d":5}');
+    expect(withId('{"jsonrpc":"2.0","error":{}}', null)).toBe('{"id":null,"jsonrpc":"2.0","error":{}}');
+  });
+
+  test("is what any reader then finds, beside an unchanged rest", () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.oneof(fc.string(), fc.constant("id")), json, { minKeys: 1 }),
+        fc.oneof(fc.integer(), fc.string()),
+        (message, id) => {
+          const changed = JSON.parse(withId(JSON.stringify(message), id)) as Record<string, unknown>;
+          expect(changed).toStrictEqual(JSON.parse(JSON.stringify({ ...message, id })));
+        },
+      ),
+    );
+  });
+});
+
+describe("a list without some tools", () => {
+  const reply =
+    '{"id":1,"result":{"tools":[{"name":"a","x":1.0},{"name":"b"},null,{"name":5}],"nextCursor":"c","n":9007199254740993}}';
+
+  test("has the others in their order, and its other members as they were", () => {
+    const shown = withoutTools(reply, (name) => name === "b");
+    expect(JSON.parse(shown)).toEqual({
+      id: 1,
+      result: { tools: [{ name: "a", x: 1 }, null, { name: 5 }], nextCursor: "c", n: 2 ** 53 },
+    });
+    expect(shown).toContain('"nextCursor":"c","n":9007199254740993}}');
+    expect(JSON.parse(withoutTools(reply, () => true))).toMatchObject({ result: { tools: [null, { name: 5 }] } });
+  });
+
+  test("is the very same text where none is hidden, or there is no list", () => {
+    expect(withoutTools(reply, () => false)).toBe(reply);
+    for (const other of ['{"error":{}}', '{"result":{"tools":{}}}', '{"result":null}', "[]"])
+      expect(withoutTools(other, () => true)).toBe(other);
+  });
+});
+
+describe("server-sent events", () => {
+  const read = (...pieces: string[]) => {
+    const reader = new SseReader();
+    return pieces.flatMap((piece) => [...reader.push(piece)]);
+  };
+
+  test("the data of each event is given, everything else is passed over", () => {
+    expect(
+      read(
+        ": hello\n\nid: 1\nevent: message\ndata: a\ndata:b\ndata:  c\n\ndata\n\nretry: 5\n\ndatax: no\n\ndata: open",
+      ),
+    ).toEqual(["a\nb\n c", ""]);
+    expect(read("data: a\r\n\r\ndata: b\r\rdata: c\n\n")).toEqual(["a", "b", "c"]);
+  });
+
+  test("where the text was cut into pieces does not matter", () => {
+    const line = fc.constantFrom("data: x", "data:y", "data", ": c", "", "", "id: 1", 'data: {"a":1}');
+    const stream = fc
+      .array(fc.tuple(line, fc.constantFrom("\n", "\r\n")), { maxLength: 12 })
+      .map((lines) => lines.flat().join("") + "\n\n");
+    fc.assert(
+      fc.property(stream, fc.array(fc.nat({ max: 8 }), { maxLength: 30 }), (text, cuts) => {
+        const pieces: string[] = [];
+        let from = 0;
+        for (const cut of cuts) {
+          pieces.push(text.slice(from, from + cut));
+          from += cut;
+        }
+        expect(read(...pieces, text.slice(from))).toEqual(read(text));
+        const blocks = text.replaceAll("\r\n", "\n").split("\n\n").length;
+        expect(read(text).length).toBeLessThanOrEqual(blocks);
+      }),
+      { numRuns: 500 },
     );
   });
 });

@@ -1,0 +1,52 @@
+import { build } from "esbuild";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { fileURLToPath } from "node:url";
+import { COMPATIBILITY } from "../serve/compatibility.ts";
+import { freePort } from "./freePort.ts";
+
+/** A Worker that is being served, in a workerd process of its own. */
+export interface Started {
+  /** Without a path. */
+  url: string;
+  close(): Promise<void>;
+}
+
+/** Bundles a Worker of `workers/` and serves it with a direct socket. All have the replica's bindings, used or not. */
+export async function startWorker(name: string, vars: Readonly<Record<string, string>> = {}): Promise<Started> {
+  const port = await freePort();
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port: 0,
+      log: new Log(LogLevel.ERROR),
+      workers: [
+        {
+          name,
+          modules: [{ type: "ESModule" as const, path: "index.js", contents: await bundle(name) }],
+          ...COMPATIBILITY,
+          bindings: vars,
+          kvNamespaces: { KV: "KV" },
+          durableObjects: name === "steps" ? { ECHO: { className: "Echo", useSQLite: true } } : {},
+          unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+        },
+      ],
+    }),
+  );
+  await miniflare.ready;
+  return { url: `http://127.0.0.1:${port}`, close: () => miniflare.dispose() };
+}
+
+async function bundle(name: string): Promise<string> {
+  const built = await build({
+    entryPoints: [fileURLToPath(new URL(`workers/${name}.ts`, import.meta.url))],
+    bundle: true,
+    write: false,
+    minify: true,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    logLevel: "silent",
+  });
+  return built.outputFiles[0]!.text;
+}

@@ -1,0 +1,87 @@
+/** `npm run demo`: a tour with a real MCP client. Exits 0 if everything was as it says. */
+import assert from "node:assert/strict";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { run } from "../commandLine.ts";
+import { startOrigin } from "../origin/startOrigin.ts";
+import { serve } from "../serve/serve.ts";
+
+const LATENCY_MS = 150;
+const ID = "css.properties.grid-template-columns";
+
+/** What the replica says of an answer. */
+interface Told {
+  status: "hit" | "stale" | "miss";
+  ageMs: number;
+}
+
+await run("npm run demo", async () => {
+  say(`Starting an origin ${LATENCY_MS} ms away, and the replica in front of it.`);
+  const far = { latencyMs: LATENCY_MS, jitterMs: 30 };
+  let origin = await startOrigin(far);
+  const { port } = origin;
+  const config = fileURLToPath(new URL("demo.config.ts", import.meta.url));
+  const replica = await serve({ config, vars: { ORIGIN_URL: origin.url } });
+  const client = await connect(`${replica.url}/mcp`);
+  try {
+    await step("The first call goes to the origin", client, "miss");
+    await step("The second is answered at the edge", client, "hit");
+
+    await origin.close();
+    say("\nThe origin is stopped, and the answer's 2 s have passed.");
+    await wait(2_500);
+    const stale = await step("The same call is answered all the same, and says how old it is", client, "stale");
+    say(`  to the model: ${JSON.stringify(stale.notice)}`);
+    const refused = await call(client, "html.elements.dialog");
+    assert.equal(refused.isError, true);
+    say(`A call that nobody has made before gets a clear error\n  ${refused.text}`);
+    const newcomer = await connect(`${replica.url}/mcp`);
+    say(`A client that was never here connects, and finds ${(await newcomer.listTools()).tools.length} tools`);
+    await newcomer.close();
+
+    origin = await startOrigin({ ...far, port });
+    say("\nThe origin is back.");
+    await untilFresh(client);
+    await step("The answer is fresh again", client, "hit");
+  } finally {
+    await client.close();
+    await replica.close();
+    await origin.close();
+  }
+});
+process.exit(0);
+
+async function connect(url: string): Promise<Client> {
+  const client = new Client({ name: "demo", version: "0.1.0" }, { versionNegotiation: { mode: "auto" } });
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  return client;
+}
+
+async function call(client: Client, id: string) {
+  const begun = performance.now();
+  const result = await client.callTool({ name: "get_feature", arguments: { id } });
+  const texts = (result.content as { text?: string }[]).map(({ text }) => text ?? "");
+  const told = result._meta?.["edge-replica/cache"] as Told | undefined;
+  return { ms: performance.now() - begun, isError: result.isError === true, told, text: texts[0], notice: texts[1] };
+}
+
+async function step(what: string, client: Client, expected: Told["status"]) {
+  const answer = await call(client, ID);
+  assert.equal(answer.told?.status, expected, `expected ${expected}, got ${JSON.stringify(answer.told)}`);
+  say(`${what}\n  ${answer.told.status}, ${answer.ms.toFixed(1)} ms, age ${(answer.told.ageMs / 1_000).toFixed(1)} s`);
+  return answer;
+}
+
+/** The replica tries a failing key again after a short, growing while. */
+async function untilFresh(client: Client): Promise<void> {
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await wait(250)) {
+    const { told } = await call(client, ID);
+    if (told?.status !== "stale") return;
+  }
+  throw new Error("The replica did not come back to the origin within 20 s.");
+}
+
+function say(line: string): void {
+  console.log(line);
+}

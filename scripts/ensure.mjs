@@ -1,0 +1,22 @@
+// Runs before `npm start` and `npm test`, on whatever Node the machine has, so it is plain JavaScript without imports
+// from npm: installs the dependencies where they are missing or older than the lock file.
+import { spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const installed = `${root}node_modules/.package-lock.json`;
+const isCurrent = existsSync(installed) && statSync(installed).mtimeMs >= statSync(`${root}package-lock.json`).mtimeMs;
+
+if (!isCurrent) {
+  console.error("Installing the dependencies (npm ci) ...");
+  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+    shell: process.platform === "win32",
+  });
+  if (status !== 0) {
+    console.error("npm ci failed: the lines above say why.");
+    process.exit(1);
+  }
+}

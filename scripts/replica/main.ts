@@ -1,0 +1,13 @@
+/** `npm run replica -- COMMAND`: the operator's command line. */
+import { run, UsageError } from "../commandLine.ts";
+import { init, INIT_USAGE } from "./init.ts";
+import { keys, KEYS_USAGE } from "./keys.ts";
+
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { init, keys };
+
+await run(`${INIT_USAGE}\n${KEYS_USAGE}`, async () => {
+  const [name = "", ...args] = process.argv.slice(2);
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!command) throw new UsageError(name === "" ? "Name a command." : `There is no command ${name}.`);
+  await command(args);
+});

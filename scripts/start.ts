@@ -1,0 +1,110 @@
+/** `npm start`: the replica on workerd, in front of the origin to try it with, or of any other. */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { resolve } from "../src/config/resolve.ts";
+import { options, run, UsageError } from "./commandLine.ts";
+import { startOrigin, type Origin } from "./origin/startOrigin.ts";
+import { readConfig } from "./serve/bundle.ts";
+import { localVars } from "./serve/localVars.ts";
+import { serve } from "./serve/serve.ts";
+
+const USAGE = `npm start -- [options]
+  --origin URL    put the replica in front of this MCP server (default: the origin to try it with)
+  --config FILE   use this file instead of src/replica.config.ts
+  --port N        listen on this port of 127.0.0.1 (default: 8787)
+  --state DIR     keep KV and Durable Objects here (default: .replica)
+  --fresh         drop that state first
+  --quiet         do not print a line for each request`;
+
+const DEFAULT_ORIGIN_PORT = 8788;
+
+/** What is asked for on the command line. */
+function asked() {
+  const { values } = options({
+    options: {
+      origin: { type: "string" },
+      config: { type: "string" },
+      port: { type: "string", default: "8787" },
+      state: { type: "string", default: ".replica" },
+      fresh: { type: "boolean", default: false },
+      quiet: { type: "boolean", default: false },
+    },
+  });
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new UsageError(`--port ${values.port}: expected 0 to 65535`);
+  if (values.origin !== undefined && values.config !== undefined) {
+    throw new UsageError("--origin and --config exclude each other: the file names its origins itself");
+  }
+  return { ...values, port, state: path.resolve(values.state) };
+}
+
+await run(USAGE, async () => {
+  const { origin: url, config: file, port, state, fresh, quiet } = asked();
+  const own = { worker: path.join(state, "worker"), origin: path.join(state, "origin") };
+  // Only what this script itself put there: the folder may be anybody's.
+  if (fresh) for (const folder of Object.values(own)) rmSync(folder, { recursive: true, force: true });
+  mkdirSync(state, { recursive: true });
+  const config = url === undefined ? file : generatedConfig(url, state);
+
+  const tried = config === undefined ? await startTried(own.origin) : undefined;
+  const vars = { ...localVars(), ...(tried && { ORIGIN_URL: tried.url }) };
+  try {
+    // With an error here, the Worker would not start; the message is plainer than workerd's.
+    const replica = resolve(await readConfig(config), vars);
+    const log = quiet ? "off" : "line";
+    const served = await serve({
+      ...(config !== undefined && { config }),
+      port,
+      state: own.worker,
+      vars: { ...vars, REPLICA_LOG: log },
+      onLine: (line) => console.log(line),
+    });
+    const paths = replica.defaultOrigin ? ["/mcp"] : [...replica.origins.keys()].map((id) => `/mcp/${id}`);
+    announce(
+      paths.map((at) => served.url + at),
+      tried,
+    );
+    await interrupted();
+    await served.close();
+  } finally {
+    await tried?.close();
+  }
+});
+process.exit(0);
+
+/** The smallest file for an origin: only what the protocol itself allows is cached. */
+function generatedConfig(url: string, state: string): string {
+  const file = path.join(state, "generated.config.mjs");
+  const config = { origins: { origin: { url } }, access: { open: true } };
+  writeFileSync(file, `export default ${JSON.stringify(config, null, 2)};\n`);
+  return file;
+}
+
+async function startTried(state: string): Promise<Origin> {
+  try {
+    return await startOrigin({ port: DEFAULT_ORIGIN_PORT, state });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    return startOrigin({ port: 0, state });
+  }
+}
+
+function announce(urls: readonly string[], tried: Origin | undefined): void {
+  if (tried) console.log(`origin ${tried.url}`);
+  for (const url of urls) console.log(`ready ${url}`);
+  const url = urls[0]!;
+  console.log(`
+Connect a client, for instance
+  Claude Code  claude mcp add --transport http replica ${url}
+  curl         curl -s ${url} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\
+                 -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+Ctrl-C ends it.
+`);
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((done) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => done());
+  });
+}

@@ -1,0 +1,99 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type LocalKv, type ServeOptions, type Served, serve } from "../../../scripts/serve/serve.ts";
+import { encodeEntry, hashOf } from "../../../src/cache/codec.ts";
+import type { Entry } from "../../../src/cache/entry.ts";
+import { addressOf, digest } from "../../../src/cache/key.ts";
+import { resolve } from "../../../src/config/resolve.ts";
+import type { ReplicaConfig } from "../../../src/config/types.ts";
+
+/** A replica under test. */
+export interface Replica extends Served {
+  config: ReplicaConfig;
+  /** `/mcp` of the first instance. */
+  mcp: string;
+  store: LocalKv;
+  /** What the Worker has logged. */
+  lines: string[];
+}
+
+/** Serves the configuration. Access is open unless it says otherwise. */
+export async function startReplica(
+  config: Pick<ReplicaConfig, "origins"> & Partial<ReplicaConfig>,
+  options: Omit<ServeOptions, "config" | "onLine"> = {},
+): Promise<Replica> {
+  const folder = await mkdtemp(path.join(tmpdir(), "replica-test-"));
+  const file = path.join(folder, "config.mjs");
+  const whole = { access: { open: true }, ...config };
+  await writeFile(file, `export default ${JSON.stringify(whole)};`);
+  const lines: string[] = [];
+  try {
+    const served = await serve({ ...options, config: file, onLine: (line) => lines.push(line) });
+    return { ...served, config: whole, mcp: `${served.url}/mcp`, store: await served.kv(), lines };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** What to put into KV as if the replica had stored it earlier. */
+export interface Seed {
+  origin?: string;
+  method?: string;
+  target?: string | null;
+  /** Arguments or cursor. */
+  variant?: unknown;
+  principal?: string;
+  /** How long ago it was stored. */
+  ageMs: number;
+  entry?: Partial<Entry>;
+}
+
+/** The name in KV of an answer. */
+export async function nameInKv(
+  { config }: Pick<Replica, "config">,
+  { origin = "o", method = "tools/call", target = null, variant, principal = "anonymous", entry }: Omit<Seed, "ageMs">,
+): Promise<string> {
+  const { identity } = resolve(config).origins.get(origin)!.settings;
+  const isPublic = entry?.scope === "public";
+  const subject = { originId: origin, identity, method, target, variant, capabilities: "{}" };
+  const { text } = addressOf(subject, isPublic ? { scope: "public" } : { scope: "private", principal })!;
+  const part = isPublic ? "public" : (await digest(principal)).slice(0, 16);
+  return `e1/${origin}/${method}/${part}/${await digest(text)}`;
+}
+
+/** Puts an entry of that age into KV. By default it is a tool's text `old`, fresh for an hour. */
+export async function seed(replica: Replica, what: Seed): Promise<string> {
+  const body = what.entry?.body ?? '"content":[{"type":"text","text":"old"}]';
+  const meta = what.entry?.meta ?? "";
+  const storedAt = Date.now() - what.ageMs;
+  const entry: Entry = {
+    storedAt,
+    ttlMs: 3_600_000,
+    staleWhileRevalidateMs: 0,
+    staleIfErrorMs: 0,
+    promisedMs: 0,
+    scope: "private",
+    tags: [],
+    savedAt: storedAt,
+    hash: await hashOf(body, meta),
+    contentEnd: 0,
+    ...what.entry,
+    body,
+    meta,
+  };
+  const name = await nameInKv(replica, what);
+  await replica.store.put(name, encodeEntry(entry));
+  return name;
+}
+
+/** The names in KV under a method of an origin. */
+export async function stored(replica: Replica, method: string, origin = "o"): Promise<string[]> {
+  const { keys } = await replica.store.list({ prefix: `e1/${origin}/${method}/` });
+  return keys.map(({ name }) => name);
+}
+
+/** The header line of a stored entry. */
+export async function headerOf(replica: Replica, name: string): Promise<Record<string, any>> {
+  return JSON.parse((await replica.store.get(name))!.split("\n")[0]!);
+}
