@@ -105,6 +105,10 @@ Ctrl-C ends it.
 
 function interrupted(): Promise<void> {
   return new Promise((done) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => done());
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      // Miniflare's own listener would end the process at once, with the origin's notes half written.
+      process.removeAllListeners(signal);
+      process.once(signal, () => done());
+    }
   });
 }

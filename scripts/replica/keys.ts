@@ -31,7 +31,7 @@ export async function keys(args: string[]): Promise<void> {
 
 /** The secret that makes the stored HMACs useless by themselves. Made on first use. */
 function localPepper(): string {
-  const known = localVars()["KEY_PEPPER"];
+  const known = process.env["KEY_PEPPER"] ?? localVars()["KEY_PEPPER"];
   if (known) return known;
   const pepper = randomBytes(32).toString("hex");
   appendFileSync(DEV_VARS, `KEY_PEPPER=${pepper}\n`, { mode: 0o600 });

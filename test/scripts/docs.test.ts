@@ -1,0 +1,67 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { resolve } from "../../src/config/resolve.ts";
+import { readConfig } from "../../scripts/serve/bundle.ts";
+import { ROOT, runScript, tempFolder } from "./runScript.ts";
+
+const read = (file: string) => readFileSync(path.join(ROOT, file), "utf8");
+
+test("the config in the README is one that the replica takes", async () => {
+  const [, code = ""] = /```ts\n([\s\S]*?)```/.exec(read("README.md")) ?? [];
+  const file = path.join(tempFolder(), "readme.config.ts");
+  writeFileSync(file, code);
+  const { defaultOrigin, hosts } = resolve(await readConfig(file));
+  expect(defaultOrigin?.tools.find("get_anything")?.exact).toBe(false);
+  expect(defaultOrigin?.settings.denied).toEqual({ "admin_*": true, "get_*": false, search_products: false });
+  expect([...hosts]).toEqual(["replica.example.com"]);
+});
+
+test("the README names every error code, and no other", () => {
+  const table = read("README.md").split("| code | what to do |")[1]!.split("\n\n")[0]!;
+  const named = [...table.matchAll(/`([a-z_]+)`/g)].map(([, code]) => code!);
+  const errors = read("src/http/errors.ts");
+  const worded = [...errors.matchAll(/(?:inBand\(\s*|http\(\s*\d+,\s*)"([a-z_]+)"/g)].map(([, code]) => code!);
+  const chosen = [...errors.matchAll(/\? "([a-z_]+)" : "([a-z_]+)"/g)].flatMap(([, a, b]) => [a!, b!]);
+  // A defect is nothing that anybody should meet.
+  const all = new Set([...worded, ...chosen].filter((code) => code !== "internal"));
+  expect([...new Set(named)].toSorted()).toEqual([...all].toSorted());
+});
+
+test("every npm command that the documentation names exists", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const text = ["README.md", "docs/configuration.md", "docs/performance.md"].map(read).join("\n");
+  const named = [...text.matchAll(/npm (?:run )?(?:-s )?([a-z:]+)/g)]
+    .map(([, name]) => name!)
+    .filter((name) => name !== "run");
+  for (const name of new Set(named)) expect(scripts, name).toHaveProperty([name]);
+});
+
+test("wrangler.toml has no comments, for wrangler could not write ids into it", () => {
+  expect(read("wrangler.toml")).not.toContain("#");
+});
+
+test("the repository's own config passes check:config, and a broken one does not", async () => {
+  const own = runScript("scripts/checkConfig.ts", []);
+  expect(await own.ended, own.output()).toBe(0);
+  expect(own.output()).toContain("ok: bcd");
+  const file = path.join(tempFolder(), "broken.ts");
+  writeFileSync(file, `export default { origins: {}, access: { jwt: {} } };`);
+  const broken = runScript("scripts/checkConfig.ts", ["--config", file]);
+  expect(await broken.ended).toBe(1);
+  expect(broken.output()).toContain("access.jwt: found an object, expected nothing: this option is not built yet");
+});
+
+test("the demo runs to its end", async () => {
+  const demo = runScript("scripts/demo/main.ts", []);
+  expect(await demo.ended, demo.output()).toBe(0);
+  for (const words of [
+    /\n {2}miss, [\d.]+ ms/,
+    /\n {2}hit, [\d.]+ ms/,
+    /\n {2}stale, [\d.]+ ms/,
+    /cannot be reached/,
+    /fresh again/,
+  ]) {
+    expect(demo.output()).toMatch(words);
+  }
+});

@@ -1,0 +1,107 @@
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { startOrigin } from "../../scripts/origin/startOrigin.ts";
+import { runScript, tempFolder, type Running } from "./runScript.ts";
+
+const running: Running[] = [];
+
+function start(...args: string[]): Running {
+  const script = runScript("scripts/start.ts", ["--port", "0", ...args]);
+  running.push(script);
+  return script;
+}
+
+async function stop(script: Running): Promise<number | null> {
+  script.child.kill("SIGINT");
+  return script.ended;
+}
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map(stop));
+});
+
+async function ask(url: string, method: string, params: object = {}) {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+  });
+  await response.text();
+  return { status: response.headers.get("cache-status") ?? "" };
+}
+
+const search = { name: "search_features", arguments: { query: "grid", limit: 1 } };
+
+test("npm start serves the origin to try it with, prints a line for each request, and ends cleanly", async () => {
+  const script = start("--state", tempFolder());
+  const [, url = ""] = await script.line(/^ready (http:\/\/127\.0\.0\.1:\d+\/mcp)$/m);
+  const [, origin = ""] = await script.line(/^origin (http:\/\/127\.0\.0\.1:\d+\/mcp)$/m);
+  await ask(url, "tools/call", search);
+  await ask(url, "tools/call", search);
+  await script.line(/^tools\/call search_features miss age=\d+ms [\d.]+ms [0-9a-f]{8}$/m);
+  await script.line(/^tools\/call search_features hit age=\d+ms [\d.]+ms [0-9a-f]{8}$/m);
+  expect(await stop(script)).toBe(0);
+  await expect(fetch(url)).rejects.toThrow();
+  await expect(fetch(origin)).rejects.toThrow();
+});
+
+test("state persists over a restart, and --fresh drops it", async () => {
+  const state = tempFolder();
+  const first = start("--state", state);
+  const [, url = ""] = await first.line(/^ready (\S+)$/m);
+  expect((await ask(url, "tools/call", search)).status).toContain("fwd=uri-miss");
+  await stop(first);
+
+  const second = start("--state", state, "--quiet");
+  const [, again = ""] = await second.line(/^ready (\S+)$/m);
+  expect((await ask(again, "tools/call", search)).status).toContain("hit");
+  expect(second.output()).not.toContain("tools/call search_features");
+  await stop(second);
+
+  const third = start("--state", state, "--fresh");
+  const [, fresh = ""] = await third.line(/^ready (\S+)$/m);
+  expect((await ask(fresh, "tools/call", search)).status).toContain("fwd=uri-miss");
+});
+
+test("--origin puts the replica in front of any server, and caches what the protocol allows", async () => {
+  const origin = await startOrigin({});
+  try {
+    const script = start("--state", tempFolder(), "--origin", origin.url);
+    const [, url = ""] = await script.line(/^ready (\S+)$/m);
+    expect(script.output()).not.toMatch(/^origin /m);
+    await ask(url, "tools/call", search);
+    expect((await ask(url, "tools/call", search)).status).toContain("fwd=bypass");
+  } finally {
+    await origin.close();
+  }
+});
+
+test("--config with a mistake says where, what was found and what was expected", async () => {
+  const file = path.join(tempFolder(), "config.mjs");
+  writeFileSync(
+    file,
+    `export default { origins: { a: { url: "https://a.test/mcp", tools: { t: { cache: { ttl: "5 minutes" } } } } } };`,
+  );
+  const script = start("--state", tempFolder(), "--config", file);
+  expect(await script.ended).toBe(1);
+  expect(script.output()).toContain('origins.a.tools.t.cache.ttl: found "5 minutes", expected a duration such as');
+});
+
+test.each([
+  [["--port", "many"], "--port many"],
+  [["--origin", "https://a.test/mcp", "--config", "x.ts"], "exclude each other"],
+  [["--nonsense"], "--nonsense"],
+])("wrong options %j end with the usage and exit code 2", async (args, words) => {
+  const script = runScript("scripts/start.ts", args);
+  expect(await script.ended).toBe(2);
+  expect(script.output()).toContain(words);
+  expect(script.output()).toContain("npm start -- [options]");
+});
+
+test("--origin that may not be used is refused before anything starts", async () => {
+  const script = start("--state", tempFolder(), "--origin", "http://user:secret@10.0.0.1/mcp");
+  expect(await script.ended).toBe(1);
+  expect(script.output()).toContain("an https URL, or an http one on loopback");
+  expect(script.output()).not.toContain("secret");
+});
