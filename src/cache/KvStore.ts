@@ -7,6 +7,7 @@ import type { Store } from "./Store.ts";
 const KV_CACHE_TTL_S = 30;
 /** KV's shortest expiry, in s. */
 const MIN_EXPIRY_S = 60;
+const DELETES_AT_ONCE = 50;
 
 /**
  * Entries in Workers KV, under `e1/<origin>/<method>/<partition>/<hash>`. Eventually consistent: another location may
@@ -47,7 +48,9 @@ export class KvStore implements Store {
       const isPublic = name.startsWith(`${prefix}${PUBLIC_PART}/`);
       return scope === undefined || isPublic === (scope === "public");
     });
-    await Promise.all(wanted.map((name) => this.#kv.delete(name)));
+    for (let from = 0; from < wanted.length; from += DELETES_AT_ONCE) {
+      await Promise.all(wanted.slice(from, from + DELETES_AT_ONCE).map((name) => this.#kv.delete(name)));
+    }
   }
 
   /** Whether anything of the method is kept for anybody. */

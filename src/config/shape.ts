@@ -3,7 +3,14 @@ import { DURATION_SHAPE, parseDuration, type Duration } from "./duration.ts";
 import { parseSize, SIZE_SHAPE } from "./size.ts";
 import { LOCATION_HINTS, type ReplicaConfig } from "./types.ts";
 
+/** Durable Objects and Workers wait no longer for anything than this. */
+const MAX_TIMEOUT_MS = 900_000;
+
 const duration = z.custom<Duration>((value) => parseDuration(value) !== undefined, DURATION_SHAPE);
+const timeout = duration.refine((value) => {
+  const ms = parseDuration(value) ?? 0;
+  return ms > 0 && ms <= MAX_TIMEOUT_MS;
+}, 'more than "0s" and at most "15m"');
 const size = z.custom<string>((value) => parseSize(value) !== undefined, SIZE_SHAPE);
 const secretName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, "the name of a Worker secret, such as CATALOG_TOKEN");
 const secret = z.strictObject({ secret: secretName });
@@ -27,7 +34,7 @@ const readable = z.strictObject({ cache: cache.optional() });
 const origin = z
   .strictObject({
     url: z.union([z.string(), z.strictObject({ env: z.string() })], 'a URL, or { env: "NAME" }').optional(),
-    service: z.string().optional(),
+    service: z.string().min(1, "the name of a service binding").optional(),
     default: z.boolean().optional(),
     auth: z
       .union(
@@ -35,7 +42,7 @@ const origin = z
         '{ bearer: { secret: "NAME" } } or { header: { name: "X-Api-Key", secret: "NAME" } }',
       )
       .optional(),
-    timeout: z.strictObject({ firstByte: duration.optional(), total: duration.optional() }).optional(),
+    timeout: z.strictObject({ firstByte: timeout.optional(), total: timeout.optional() }).optional(),
     concurrency: z.int().min(1, "a whole number of 1 to 1000").max(1_000, "a whole number of 1 to 1000").optional(),
     region: z.enum(LOCATION_HINTS).optional(),
     lists: z.strictObject({ defaultTtl: duration.optional(), staleIfError: duration.optional() }).optional(),
@@ -48,7 +55,10 @@ const origin = z
 
 const originId = z
   .string()
-  .regex(/^[a-z][a-z0-9-]*$/, "an origin id: a lower-case letter, then letters, digits, hyphens");
+  .regex(
+    /^[a-z][a-z0-9-]{0,39}$/,
+    "an origin id of at most 40 characters: a lower-case letter, then letters, digits, hyphens",
+  );
 const host = z.string().regex(/^[a-z0-9.-]+(:\d+)?$/, "a host name in lower case, such as replica.example.com");
 
 /** The whole file. It says of each wrong value where it stands and what was expected. */
@@ -63,7 +73,8 @@ export const shape = z.strictObject({
     .strictObject({
       body: size.optional(),
       depth: z.int().min(4, "a whole number of 4 to 256").max(256, "a whole number of 4 to 256").optional(),
-      entry: size.optional(),
+      // What a fill reads into memory, and what KV keeps in one value, end not far above this.
+      entry: size.refine((value) => parseSize(value)! <= 16 * 1_048_576, 'at most "16MB"').optional(),
     })
     .optional(),
   enabled: z.boolean().optional(),

@@ -26,7 +26,7 @@ export interface OriginConfig {
   default?: boolean;
   /** The replica's own credential at the origin. The caller's is never sent on. Default: none. */
   auth?: { bearer: SecretName } | { header: SecretName & { name: string } };
-  /** How long to wait: for the first byte of any call (default `"10s"`), and for all of a fill (default `"60s"`). Relays have no total. */
+  /** How long to wait: for the first byte of any call (default `"10s"`), and for all of a fill (default `"60s"`). Relays have no total. At most `"15m"`. */
   timeout?: { firstByte?: Duration; total?: Duration };
   /** Calls that the origin sees at once from fills. 1 to 1,000. Default: 24. */
   concurrency?: number;
@@ -110,7 +110,7 @@ export interface LimitsConfig {
   body?: string;
   /** The deepest nesting of a request's JSON, 4 to 256. Default: 64. */
   depth?: number;
-  /** The largest result that is stored. Default: `"2MB"`. */
+  /** The largest result that is stored, at most `"16MB"`. Default: `"2MB"`. */
   entry?: string;
 }
 

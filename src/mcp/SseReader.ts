@@ -1,40 +1,56 @@
 /**
  * Reads server-sent events as they arrive, and gives the data of each (WHATWG HTML, 9.2.6). Comments, ids and retry
- * times are passed over.
+ * times are passed over. Each character is looked at once, however small the pieces in which a line comes.
  */
 export class SseReader {
-  #pending = "";
+  /** The pieces of a line that has not ended. */
+  #line: string[] = [];
   #data: string[] = [];
+  #held = 0;
+  /** Whether the text so far ended with a CR, so that an LF that follows belongs to it. */
+  #afterCr = false;
 
   /** The characters that are held because their event is not complete. */
   get held(): number {
-    return this.#pending.length + this.#data.reduce((sum, line) => sum + line.length, 0);
+    return this.#held;
   }
 
   /** Takes the next piece of text; yields the data of every event that it completes. */
   *push(text: string): Generator<string> {
-    this.#pending += text;
-    let from = 0;
-    for (;;) {
-      const match = this.#nextBreak(from);
-      if (match < 0) break;
-      const line = this.#pending.slice(from, match);
-      // CR, LF and CRLF all end a line.
-      from = match + (this.#pending[match] === "\r" && this.#pending[match + 1] === "\n" ? 2 : 1);
-      if (line === "") {
-        if (this.#data.length > 0) yield this.#data.join("\n");
-        this.#data = [];
-      } else if (line.startsWith("data:")) this.#data.push(line.slice(line[5] === " " ? 6 : 5));
-      else if (line === "data") this.#data.push("");
+    if (text === "") return;
+    let from = this.#afterCr && text.startsWith("\n") ? 1 : 0;
+    this.#afterCr = text.endsWith("\r");
+    // CR, LF and CRLF all end a line.
+    const lineEnd = /\r\n?|\n/g;
+    lineEnd.lastIndex = from;
+    for (let match = lineEnd.exec(text); match; match = lineEnd.exec(text)) {
+      this.#hold(text.slice(from, match.index));
+      from = lineEnd.lastIndex;
+      yield* this.#endLine();
     }
-    this.#pending = this.#pending.slice(from);
+    this.#hold(text.slice(from));
   }
 
-  /** The next line break from `from`; a CR at the very end is not one yet, for its LF may follow. */
-  #nextBreak(from: number): number {
-    const lf = this.#pending.indexOf("\n", from);
-    const cr = this.#pending.indexOf("\r", from);
-    const first = lf < 0 ? cr : cr < 0 ? lf : Math.min(lf, cr);
-    return first === this.#pending.length - 1 && this.#pending[first] === "\r" ? -1 : first;
+  #hold(piece: string): void {
+    if (piece === "") return;
+    this.#line.push(piece);
+    this.#held += piece.length;
+  }
+
+  *#endLine(): Generator<string> {
+    const line = this.#line.join("");
+    this.#line = [];
+    this.#held -= line.length;
+    if (line === "") {
+      const data = this.#data;
+      this.#data = [];
+      this.#held = 0;
+      if (data.length > 0) yield data.join("\n");
+      return;
+    }
+    if (!line.startsWith("data:") && line !== "data") return;
+    const value = line.slice(line[5] === " " ? 6 : 5);
+    this.#data.push(value);
+    this.#held += value.length;
   }
 }

@@ -370,6 +370,32 @@ describe("server-sent events", () => {
     expect(read("data: a\r\n\r\ndata: b\r\rdata: c\n\n")).toEqual(["a", "b", "c"]);
   });
 
+  test("an event is given as soon as its empty line has ended, however that ends", () => {
+    const reader = new SseReader();
+    expect([...reader.push("data: a\r")]).toEqual([]);
+    expect([...reader.push("\n\r")]).toEqual(["a"]);
+    expect([...reader.push("\ndata: b\n")]).toEqual([]);
+    expect([...reader.push("")]).toEqual([]);
+    expect([...reader.push("\n")]).toEqual(["b"]);
+  });
+
+  test("what is held is counted until its event is complete", () => {
+    const reader = new SseReader();
+    const held = (piece: string) => {
+      reader.push(piece).next();
+      return reader.held;
+    };
+    expect(["data: abc", "d", "\n", ": x", "\ndata:ef", "\n", "\n"].map(held)).toEqual([9, 10, 4, 7, 11, 6, 0]);
+  });
+
+  test("long lines in small pieces, and many lines in one, are read in one go", () => {
+    const reader = new SseReader();
+    for (let piece = 0; piece < 8_000; piece++)
+      expect(reader.push(piece === 0 ? "data:" : "x".repeat(1_000)).next().done).toBe(true);
+    expect([...reader.push("\n\n")]).toEqual(["x".repeat(7_999_000)]);
+    expect([...reader.push("data:y\n".repeat(500_000) + "\n")].map((data) => data.length)).toEqual([999_999]);
+  });
+
   test("where the text was cut into pieces does not matter", () => {
     const line = fc.constantFrom("data: x", "data:y", "data", ": c", "", "", "id: 1", 'data: {"a":1}');
     const stream = fc

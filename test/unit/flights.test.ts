@@ -1,0 +1,177 @@
+import { describe, expect, test } from "vitest";
+import type { Entry } from "../../src/cache/entry.ts";
+import { Flights, type Landing } from "../../src/origin/Flights.ts";
+import { Gate } from "../../src/origin/Gate.ts";
+
+const entry = (storedAt: number, ttlMs = 30_000): Entry => ({
+  storedAt,
+  ttlMs,
+  staleWhileRevalidateMs: 0,
+  staleIfErrorMs: 0,
+  promisedMs: 0,
+  scope: "public",
+  tags: [],
+  savedAt: storedAt,
+  hash: "h",
+  body: `"content":[]`,
+  meta: "",
+  contentEnd: 0,
+});
+
+/** Flights with a clock that the test moves, and launches that the test lands. */
+function setUp() {
+  const clock = { now: 1_000_000 };
+  const flights = new Flights({ now: () => clock.now, random: () => 0.5 });
+  const launched: ((landing: Landing) => void)[] = [];
+  const board = (key = "k", again = false) =>
+    flights.board(key, again, () => new Promise<Landing>((land) => launched.push(land)));
+  return { clock, launched, board };
+}
+
+const result = (now: number, ttlMs?: number): Landing => ({ kind: "entry", entry: entry(now, ttlMs), status: 200 });
+const failure: Landing = { kind: "failed", failure: { kind: "unreachable" }, retryAfterMs: 0 };
+const reply: Landing = { kind: "reply", status: 200, text: "{}", why: "is-error" };
+
+describe("flights", () => {
+  test("a thousand who ask at once share one call", async () => {
+    const { clock, launched, board } = setUp();
+    const waiting = Array.from({ length: 1_000 }, () => board());
+    expect(launched).toHaveLength(1);
+    launched[0]!(result(clock.now));
+    const boarded = await Promise.all(waiting);
+    expect(boarded.filter((one) => one.kind === "entry" && !one.collapsed)).toHaveLength(1);
+    expect(boarded.every((one) => one.kind === "entry")).toBe(true);
+  });
+
+  test("other keys fly by themselves", () => {
+    const { launched, board } = setUp();
+    void board("a");
+    void board("b");
+    expect(launched).toHaveLength(2);
+  });
+
+  test("a finished result serves latecomers for a minute, while it is fresh", async () => {
+    const { clock, launched, board } = setUp();
+    const first = board();
+    launched[0]!(result(clock.now, 30_000));
+    await first;
+    clock.now += 29_999;
+    expect(await board()).toMatchObject({ kind: "entry", collapsed: true });
+    clock.now += 1;
+    void board();
+    expect(launched).toHaveLength(2);
+  });
+
+  test("after a minute even a fresh result is asked for again", async () => {
+    const { clock, launched, board } = setUp();
+    const first = board();
+    launched[0]!(result(clock.now, 600_000));
+    await first;
+    clock.now += 60_000;
+    void board();
+    expect(launched).toHaveLength(2);
+  });
+
+  test("who asks again neither joins nor takes what is finished", async () => {
+    const { clock, launched, board } = setUp();
+    const first = board();
+    const again = board("k", true);
+    expect(launched).toHaveLength(2);
+    launched[0]!(result(clock.now));
+    launched[1]!(result(clock.now + 1));
+    await first;
+    expect(await again).toMatchObject({ kind: "entry", collapsed: false, entry: { storedAt: clock.now + 1 } });
+    void board("k", true);
+    expect(launched).toHaveLength(3);
+  });
+
+  test("an answer for one caller is not shared: who waited goes by himself, and for a while nobody waits", async () => {
+    const { clock, launched, board } = setUp();
+    const [leader, follower] = [board(), board()];
+    launched[0]!(reply);
+    expect(await leader).toMatchObject({ kind: "reply", collapsed: false });
+    expect(await follower).toEqual({ kind: "pass" });
+    expect(await board()).toEqual({ kind: "pass" });
+    clock.now += 10_000;
+    void board();
+    expect(launched).toHaveLength(2);
+  });
+
+  test("a failed key rests for a growing while, even for who asks again, and is well after a success", async () => {
+    const { clock, launched, board } = setUp();
+    const rests: number[] = [];
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const boarding = board();
+      launched.at(-1)!(failure);
+      expect(await boarding).toMatchObject({ kind: "failed", collapsed: false });
+      const resting = await board("k", true);
+      if (resting.kind !== "failed") throw new Error(resting.kind);
+      rests.push(resting.retryAfterMs);
+      expect(launched).toHaveLength(attempt + 1);
+      clock.now += resting.retryAfterMs;
+    }
+    expect(rests).toEqual([500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000]);
+    const well = board();
+    launched.at(-1)!(result(clock.now, 0));
+    expect(await well).toMatchObject({ kind: "entry" });
+    const next = board();
+    launched.at(-1)!(failure);
+    expect(await next).toMatchObject({ retryAfterMs: 500 });
+  });
+
+  test("followers of a failed flight learn why", async () => {
+    const { launched, board } = setUp();
+    const waiting = [board(), board()];
+    launched[0]!(failure);
+    for (const one of await Promise.all(waiting))
+      expect(one).toMatchObject({ kind: "failed", failure: { kind: "unreachable" } });
+  });
+
+  test("a launch that throws does not leave its key in the air", async () => {
+    const flights = new Flights({ now: () => 0, random: () => 0.5 });
+    await expect(flights.board("k", false, () => Promise.reject(new Error("defect")))).rejects.toThrow("defect");
+    expect(await flights.board("k", false, async () => result(0))).toMatchObject({ kind: "entry" });
+  });
+});
+
+describe("the gate", () => {
+  test("lets no more through at once than its limit, in the order of coming", async () => {
+    const gate = new Gate(2);
+    const open: (() => void)[] = [];
+    const order: number[] = [];
+    let running = 0;
+    let most = 0;
+    const tasks = Array.from({ length: 6 }, (_, index) =>
+      gate.run(async () => {
+        order.push(index);
+        most = Math.max(most, ++running);
+        await new Promise<void>((resolve) => open.push(resolve));
+        running--;
+        return index;
+      }, 60_000),
+    );
+    for (let done = 0; done < 6; done++) {
+      await expect.poll(() => open.length).toBeGreaterThan(0);
+      open.shift()!();
+    }
+    expect(await Promise.all(tasks)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(order).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(most).toBe(2);
+  });
+
+  test("turns away who waited too long, and keeps the place of nobody", async () => {
+    const gate = new Gate(1);
+    let finish = () => {};
+    const first = gate.run(() => new Promise<string>((resolve) => (finish = () => resolve("first"))), 1_000);
+    expect(await gate.run(async () => "second", 1)).toBeUndefined();
+    finish();
+    expect(await first).toBe("first");
+    expect(await gate.run(async () => "third", 1)).toBe("third");
+  });
+
+  test("a task that throws gives its place up", async () => {
+    const gate = new Gate(1);
+    await expect(gate.run(() => Promise.reject(new Error("no")), 1)).rejects.toThrow("no");
+    expect(await gate.run(async () => 1, 1)).toBe(1);
+  });
+});
