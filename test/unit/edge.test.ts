@@ -1,0 +1,216 @@
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
+import { keyHmac, keyId, keyRecord, newKey, sameText } from "../../src/access/keys.ts";
+import { wireError, type Told, type Trouble } from "../../src/http/errors.ts";
+import { guard } from "../../src/http/guard.ts";
+import { consoleReporter } from "../../src/telemetry/consoleReporter.ts";
+import type { ReplicaEvent } from "../../src/telemetry/events.ts";
+
+const kv = (env as { KV: KVNamespace }).KV;
+const told: Told = { id: 7, isToolCall: false, isModern: true, correlationId: "c".repeat(32) };
+const origin = (failure: Extract<Trouble, { kind: "origin" }>["failure"]): Trouble => ({ kind: "origin", failure });
+
+const TROUBLES: [Trouble, number, string, number][] = [
+  [origin({ kind: "unreachable" }), 200, "origin_unavailable", -31000],
+  [origin({ kind: "timeout", afterMs: 5 }), 200, "origin_timeout", -31000],
+  [origin({ kind: "status", status: 503 }), 200, "origin_unavailable", -31000],
+  [origin({ kind: "status", status: 429, retryAfterMs: 7_000 }), 200, "origin_rate_limited", -31000],
+  [origin({ kind: "refused", status: 401 }), 200, "origin_refused", -31000],
+  [origin({ kind: "garbage", detail: "a redirect" }), 200, "origin_invalid", -31000],
+  [origin({ kind: "misconfigured", detail: "the secret X is not set" }), 200, "misconfigured", -31000],
+  [origin({ kind: "busy", retryAfterMs: 9 }), 200, "origin_busy", -31000],
+  [{ kind: "not-cached" }, 200, "not_cached", -31000],
+  [{ kind: "denied", tool: "t" }, 200, "denied", -31000],
+  [
+    { kind: "rejected", status: 400, code: -32020, reason: "header", message: "m", data: { a: 1 } },
+    400,
+    "header",
+    -32020,
+  ],
+  [{ kind: "unauthorized" }, 401, "unauthorized", -32600],
+  [{ kind: "closed" }, 403, "open_on_loopback_only", -32600],
+  [{ kind: "unconfigured", detail: "d" }, 403, "access_not_configured", -32600],
+  [{ kind: "bad-host" }, 403, "host_not_served", -32600],
+  [{ kind: "bad-origin" }, 403, "origin_not_allowed", -32600],
+  [{ kind: "unknown-path", known: ["/mcp"] }, 404, "not_found", -32600],
+  [{ kind: "method-not-allowed" }, 405, "method_not_allowed", -32600],
+  [{ kind: "unsupported-media-type" }, 415, "unsupported_media_type", -32600],
+  [{ kind: "too-large", maxBytes: 5 }, 413, "body_too_large", -32600],
+  [{ kind: "not-json" }, 400, "not_json", -32700],
+  [{ kind: "too-deep", maxDepth: 64 }, 400, "too_deep", -32600],
+  [{ kind: "defect" }, 200, "internal", -32603],
+];
+
+describe("errors on the wire", () => {
+  test.each(TROUBLES)("%j has status %i, data.code %s and JSON-RPC code %i", (trouble, status, code, rpcCode) => {
+    const error = wireError(trouble, told);
+    expect(error).toMatchObject({ status, code });
+    expect(JSON.parse(error.body)).toMatchObject({
+      jsonrpc: "2.0",
+      id: 7,
+      error: { code: rpcCode, message: expect.stringMatching(/\w/), data: { code, correlationId: told.correlationId } },
+    });
+  });
+
+  test("what the caller of a tool can act on is a tool result, in the caller's era", () => {
+    const trouble = origin({ kind: "status", status: 429, retryAfterMs: 7_000 });
+    const modern = JSON.parse(wireError(trouble, { ...told, isToolCall: true }).body);
+    expect(modern.result).toMatchObject({
+      isError: true,
+      resultType: "complete",
+      content: [{ type: "text" }],
+      _meta: {
+        "edge-replica/error": { code: "origin_rate_limited", retryAfterMs: 7_000, correlationId: told.correlationId },
+      },
+    });
+    const legacy = JSON.parse(wireError(trouble, { ...told, isToolCall: true, isModern: false }).body);
+    expect(legacy.result).not.toHaveProperty("resultType");
+  });
+
+  test("a malformed tool call is no tool result", () => {
+    const error = wireError({ kind: "too-deep", maxDepth: 64 }, { ...told, isToolCall: true, id: null });
+    expect(JSON.parse(error.body)).toMatchObject({ id: null, error: { data: { code: "too_deep" } } });
+  });
+});
+
+describe("the guard", () => {
+  const hosts = new Set(["replica.example.com"]);
+
+  test.each([
+    ["http://127.0.0.1:8787/mcp", null, undefined],
+    ["http://localhost/mcp", "http://localhost:3000", undefined],
+    ["http://[::1]:8787/mcp", null, undefined],
+    ["https://replica.example.com/mcp", "https://replica.example.com", undefined],
+    ["http://127.0.0.1/mcp", "https://replica.example.com", undefined],
+    ["https://evil.example.com/mcp", null, "bad-host"],
+    ["http://127.0.0.1.evil.example/mcp", null, "bad-host"],
+    ["http://localhost.evil.example/mcp", null, "bad-host"],
+    ["http://127.0.0.1/mcp", "https://evil.example.com", "bad-origin"],
+    ["http://127.0.0.1/mcp", "null", "bad-origin"],
+    ["http://127.0.0.1/mcp", "", "bad-origin"],
+    ["https://replica.example.com/mcp", "http://localhost:3000", "bad-origin"],
+  ])("of %s with Origin %j says %s", (url, page, expected) => {
+    expect(guard(new URL(url), page, hosts)?.kind).toBe(expected);
+  });
+});
+
+describe("API keys", () => {
+  const PEPPER = "pepper";
+  const make = () => newKey((bytes) => crypto.getRandomValues(new Uint8Array(bytes)));
+  const by = (authorization: string | null, now = 0): Credentials => ({
+    authorization,
+    hostname: "replica.example.com",
+    kv,
+    pepper: PEPPER,
+    now,
+  });
+  const store = async ({ id, key }: { id: string; key: string }) =>
+    kv.put(keyRecord(id), JSON.stringify({ name: "n", hmac: await keyHmac(key, PEPPER), createdAt: 0 }));
+  const access = { open: false, openOnPurpose: false, keys: true };
+
+  test("let in the principal of their id, and nobody else", async () => {
+    const [mine, other] = [make(), make()];
+    await store(mine);
+    const door = new Authenticator(access);
+    expect(await door.authenticate(by(`Bearer ${mine.key}`))).toEqual({ principal: `key:${mine.id}` });
+    const forged = mine.key.slice(0, -1) + (mine.key.endsWith("0") ? "1" : "0");
+    for (const wrong of [
+      null,
+      "",
+      "Bearer",
+      mine.key,
+      `Basic ${mine.key}`,
+      `Bearer ${other.key}`,
+      `Bearer ${forged}`,
+      `Bearer ${mine.key} x`,
+    ]) {
+      expect(await door.authenticate(by(wrong)), String(wrong)).toEqual({ refusal: { kind: "unauthorized" } });
+    }
+  });
+
+  test("that are taken back work for a minute more at most", async () => {
+    const mine = make();
+    await store(mine);
+    const door = new Authenticator(access);
+    await door.authenticate(by(`Bearer ${mine.key}`, 0));
+    await kv.delete(keyRecord(mine.id));
+    expect(await door.authenticate(by(`Bearer ${mine.key}`, 59_999))).toHaveProperty("principal");
+    expect(await door.authenticate(by(`Bearer ${mine.key}`, 60_000))).toHaveProperty("refusal");
+  });
+
+  test("without a pepper let nobody in, and say so", async () => {
+    const door = new Authenticator(access);
+    const refused = await door.authenticate({ ...by(`Bearer ${make().key}`), pepper: undefined });
+    expect(refused).toEqual({ refusal: { kind: "unconfigured", detail: "the secret KEY_PEPPER is not set" } });
+  });
+
+  test("have 256 random bits and a form of their own", () => {
+    const { id, key } = make();
+    expect(key).toMatch(/^erk_[0-9a-f]{12}_[0-9a-f]{64}$/);
+    expect(keyId(key)).toBe(id);
+    expect(keyId(`${key}0`)).toBeUndefined();
+    expect(sameText("ab", "ab")).toBe(true);
+    expect(sameText("ab", "aB")).toBe(false);
+    expect(sameText("ab", "abc")).toBe(false);
+  });
+
+  test.each([
+    [{ open: true, openOnPurpose: false, keys: false }, "127.0.0.1", "anonymous"],
+    [{ open: true, openOnPurpose: false, keys: false }, "replica.example.com", "closed"],
+    [{ open: true, openOnPurpose: true, keys: false }, "replica.example.com", "anonymous"],
+    [{ open: true, openOnPurpose: false, keys: true }, "replica.example.com", "unauthorized"],
+    [{ open: false, openOnPurpose: false, keys: false }, "127.0.0.1", "unconfigured"],
+  ])("with access %j, a caller without a key at %s is %s", async (rules, hostname, expected) => {
+    const outcome = await new Authenticator(rules).authenticate({ ...by(null), hostname });
+    expect("principal" in outcome ? outcome.principal : outcome.refusal.kind).toBe(expected);
+  });
+});
+
+describe("the log", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  const event: ReplicaEvent = {
+    type: "request",
+    origin: "o",
+    method: "tools/call",
+    name: "search",
+    result: "hit",
+    status: 200,
+    ageMs: 1_234,
+    durationMs: 0.25,
+    correlationId: "0123456789abcdef0123456789abcdef",
+  };
+  const logged = (form: unknown, what: ReplicaEvent) => {
+    vi.restoreAllMocks();
+    const log = vi.spyOn(console, "log").mockImplementation(() => {});
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    consoleReporter(form)(what);
+    return [...log.mock.calls, ...warn.mock.calls].map(([text]) => text as string);
+  };
+
+  test("has a line for a request: method, name, result, age, time, correlation", () => {
+    expect(logged("line", event)).toEqual(["tools/call search hit age=1234ms 0.3ms 01234567"]);
+  });
+
+  test("has the whole event as JSON, and nothing when it is off", () => {
+    expect(JSON.parse(logged("json", event)[0]!)).toEqual(event);
+    expect(logged(undefined, event)).toHaveLength(1);
+    vi.restoreAllMocks();
+    expect(logged("off", event)).toEqual([]);
+  });
+
+  test.each([["a\nrequest forged hit"], ["a\r\u2028b"], ["\u001b[31mred"], ["\u202eevil"], ["x".repeat(10_000)]])(
+    "cannot be faked by the name %j",
+    (name) => {
+      const [line = ""] = logged("line", { ...event, name });
+      expect(line).toMatch(/^[\x20-\x7e]{1,300}$/);
+      expect(JSON.parse(logged("json", { ...event, name }).at(-1)!)).toMatchObject({ name });
+    },
+  );
+
+  test("tells other events on one line as well", () => {
+    const [line] = logged("line", { type: "store-failed", operation: "put", reason: "KV PUT failed: 500\nx" });
+    expect(line).toBe('store-failed operation=put reason="KV PUT failed: 500\\nx"');
+  });
+});
