@@ -10,7 +10,7 @@ const isCurrent = existsSync(installed) && statSync(installed).mtimeMs >= statSy
 
 if (!isCurrent) {
   console.error("Installing the dependencies (npm ci) ...");
-  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
+  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
     shell: process.platform === "win32",
