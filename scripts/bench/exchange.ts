@@ -10,10 +10,9 @@ export const TEXT = JSON.stringify({
   description: "Lets a program abort one or more requests as and when it wants to.",
   url: "https://developer.example/docs/Web/API/AbortController",
   status: { deprecated: false, experimental: false, standard: true },
-  support: ["chrome", "edge", "firefox", "opera", "safari", "deno", "node"].map((browser, index) => ({
+  support: ["chrome", "edge", "firefox", "opera", "safari", "node"].map((browser, index) => ({
     browser,
     versionAdded: String(60 + index),
-    partial: false,
     notes: index % 2 === 0 ? "Behind a preference until the version before." : "",
   })),
 });

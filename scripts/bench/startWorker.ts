@@ -11,7 +11,13 @@ export interface Started {
   close(): Promise<void>;
 }
 
-/** Bundles a Worker of `workers/` and serves it with a direct socket. All have the replica's bindings, used or not. */
+/** The Durable Objects of those that have any. */
+const OBJECTS: Readonly<Record<string, Record<string, { className: string; useSQLite: boolean }>>> = {
+  steps: { ECHO: { className: "Echo", useSQLite: true } },
+  withoutKv: { COALESCER: { className: "Coalescer", useSQLite: true } },
+};
+
+/** Bundles a Worker of `workers/` and serves it with a direct socket. All have a KV, used or not. */
 export async function startWorker(name: string, vars: Readonly<Record<string, string>> = {}): Promise<Started> {
   const port = await freePort();
   const miniflare = new Miniflare(
@@ -26,7 +32,7 @@ export async function startWorker(name: string, vars: Readonly<Record<string, st
           ...COMPATIBILITY,
           bindings: vars,
           kvNamespaces: { KV: "KV" },
-          durableObjects: name === "steps" ? { ECHO: { className: "Echo", useSQLite: true } } : {},
+          durableObjects: OBJECTS[name] ?? {},
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],
         },
       ],

@@ -1,6 +1,5 @@
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { createServer } from "node:net";
-import { type Readable, Writable } from "node:stream";
 import { bundleWorker } from "./bundle.ts";
 import { COMPATIBILITY } from "./compatibility.ts";
 
@@ -67,9 +66,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
       workers,
       log: new Log(LogLevel.ERROR),
       ...(options.state !== undefined && { resourcePersistencePath: options.state }),
-      handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
-        for (const stream of [stdout, stderr]) stream.pipe(lines(options.onLine ?? (() => {})));
-      },
+      handleStructuredLogs: ({ message }) => message.split("\n").forEach((line) => options.onLine?.(line)),
     }),
   );
   await miniflare.ready;
@@ -84,19 +81,6 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
 
 function nameOf(index: number): string {
   return index === 0 ? "replica" : `replica-${index}`;
-}
-
-/** A stream that gives its whole lines to a listener. */
-function lines(onLine: (line: string) => void): Writable {
-  let pending = "";
-  return new Writable({
-    write(chunk: Buffer, _, done) {
-      const parts = (pending + chunk.toString()).split("\n");
-      pending = parts.pop()!;
-      parts.forEach(onLine);
-      done();
-    },
-  });
 }
 
 /** The port itself where one is asked for, if nothing listens there; else any free one. */

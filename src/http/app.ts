@@ -1,4 +1,4 @@
-import { Hono, type Context } from "hono";
+import { Hono } from "hono";
 import { Authenticator } from "../access/authenticate.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import type { Origin, Replica } from "../config/replica.ts";
@@ -6,6 +6,7 @@ import type { Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { guard } from "./guard.ts";
 import { Health } from "./health.ts";
+import { placeOf } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
 import { pathsOf, serveMcp, type Serving } from "./serveMcp.ts";
 
@@ -14,32 +15,50 @@ const MEMORY_BYTES = 48 * 1_048_576;
 
 type Bound = { Bindings: Cloudflare.Env };
 
-/** The HTTP application: one endpoint for each origin, and health. */
-export function createApp(replica: Replica, report: Reporter): Hono<Bound> {
+/** The HTTP application. */
+export interface App {
+  fetch(request: Request, env: Cloudflare.Env, context: ExecutionContext): Response | Promise<Response>;
+}
+
+/** Makes the application: one endpoint for each origin, and health. */
+export function createApp(replica: Replica, report: Reporter): App {
   const serving: Serving = {
     replica,
     report,
-    isolate: { memory: new MemoryStore(MEMORY_BYTES), catalogues: new Map(), surfacesAt: new Map() },
+    isolate: {
+      memory: new MemoryStore(MEMORY_BYTES),
+      catalogues: new Map(),
+      surfacesAt: new Map(),
+      purgedAt: new Map(),
+    },
     authenticator: new Authenticator(replica.access),
   };
   const health = new Health(replica);
   const app = new Hono<Bound>();
 
-  const mcp = (c: Context<Bound>, origin: Origin | undefined) =>
+  const mcp = (
+    origin: Origin | undefined,
+    request: Request,
+    env: Cloudflare.Env,
+    context: Pick<ExecutionContext, "waitUntil">,
+  ) =>
     serveMcp(serving, {
-      request: c.req.raw,
-      url: new URL(c.req.url),
+      request,
+      place: placeOf(request.url),
       origin,
-      env: c.env,
-      waitUntil: (work) => c.executionCtx.waitUntil(work),
+      env,
+      waitUntil: (work) => context.waitUntil(work),
     });
-  app.all("/mcp", (c) => mcp(c, replica.defaultOrigin));
-  app.all("/mcp/:origin", (c) => mcp(c, replica.origins.get(c.req.param("origin"))));
+  const endpoints = new Map<string, Origin | undefined>([["/mcp", replica.defaultOrigin]]);
+  for (const [id, origin] of replica.origins) endpoints.set(`/mcp/${id}`, origin);
+  // What is not an endpoint as written: an id in another spelling, one that nobody has, a `Host` that is none.
+  app.all("/mcp", (c) => mcp(replica.defaultOrigin, c.req.raw, c.env, c.executionCtx));
+  app.all("/mcp/:origin", (c) => mcp(replica.origins.get(c.req.param("origin")), c.req.raw, c.env, c.executionCtx));
 
   // That the Worker runs: no more, and for anybody.
   app.get("/healthz", (c) => c.text("ok\n"));
   app.get("/readyz", async (c) => {
-    const turnedAway = guard(new URL(c.req.url), c.req.header("origin") ?? null, replica.hosts);
+    const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
     if (turnedAway) return respondTrouble(turnedAway, nobody()).response;
     const readiness = await health.readiness(c.env);
     return c.json(readiness, readiness.ready ? 200 : 503);
@@ -48,7 +67,14 @@ export function createApp(replica: Replica, report: Reporter): Hono<Bound> {
     () =>
       respondTrouble({ kind: "unknown-path", known: [...pathsOf(replica), "/healthz", "/readyz"] }, nobody()).response,
   );
-  return app;
+  return {
+    fetch(request, env, context) {
+      const { pathname } = placeOf(request.url);
+      // Calls go straight to their endpoint: routing them would cost as much as finding their answers.
+      if (endpoints.has(pathname)) return mcp(endpoints.get(pathname), request, env, context);
+      return app.fetch(request, env, context);
+    },
+  };
 }
 
 function nobody() {

@@ -1,9 +1,10 @@
 import type { Replica } from "../config/replica.ts";
 import { isLoopback } from "../config/resolve.ts";
+import type { Place } from "./place.ts";
 
 /** Whether a name (a `Host`, or the host of a browser's `Origin`) is served: a loopback name, or one of the operator's. */
-function isServed(url: URL, hosts: Replica["hosts"]): boolean {
-  return isLoopback(url.hostname) || hosts.has(url.host) || hosts.has(url.hostname);
+function isServed({ host, hostname }: Pick<Place, "host" | "hostname">, hosts: Replica["hosts"]): boolean {
+  return isLoopback(hostname) || hosts.has(host) || hosts.has(hostname);
 }
 
 /**
@@ -11,15 +12,15 @@ function isServed(url: URL, hosts: Replica["hosts"]): boolean {
  * (basic/transports/streamable-http: an invalid `Origin` MUST get 403).
  */
 export function guard(
-  url: URL,
+  place: Pick<Place, "host" | "hostname">,
   origin: string | null,
   hosts: Replica["hosts"],
 ): { kind: "bad-host" | "bad-origin" } | undefined {
-  if (!isServed(url, hosts)) return { kind: "bad-host" };
+  if (!isServed(place, hosts)) return { kind: "bad-host" };
   if (origin === null) return undefined;
   if (!URL.canParse(origin)) return { kind: "bad-origin" };
   const page = new URL(origin);
   // A page on this machine may call a replica on this machine, and no other.
-  if (isLoopback(page.hostname) && !isLoopback(url.hostname) && !hosts.has(page.host)) return { kind: "bad-origin" };
+  if (isLoopback(page.hostname) && !isLoopback(place.hostname) && !hosts.has(page.host)) return { kind: "bad-origin" };
   return isServed(page, hosts) ? undefined : { kind: "bad-origin" };
 }

@@ -6,9 +6,13 @@ export async function readBody(request: Request, maxBytes: number): Promise<Body
   const trouble = { kind: "too-large", maxBytes } as const;
   const stated = request.headers.get("content-length");
   if (stated !== null && Number(stated) > maxBytes) return { trouble };
-  // With a stated length the runtime holds the client to it.
-  const bytes = stated === null ? await readCounted(request, maxBytes) : await request.arrayBuffer();
-  if (!bytes || bytes.byteLength > maxBytes) return { trouble };
+  if (stated !== null) {
+    // The runtime holds the client to the length it states.
+    const text = await request.text();
+    return isFaithful(text, Number(stated)) ? { text } : { trouble: { kind: "not-json" } };
+  }
+  const bytes = await readCounted(request, maxBytes);
+  if (!bytes) return { trouble };
   try {
     return { text: decoder.decode(bytes) };
   } catch {
@@ -17,7 +21,19 @@ export async function readBody(request: Request, maxBytes: number): Promise<Body
 }
 
 /** JSON is UTF-8 (RFC 8259, 8.1); anything else would be read differently by different readers. */
+const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Whether a text is what the bytes say. `Request.text()` is the cheapest way to read, but it drops a byte order mark and
+ * replaces what is not UTF-8; the length tells. What it does not tell is a character of four bytes cut after the third:
+ * that is read as U+FFFD here, and goes on as U+FFFD.
+ */
+function isFaithful(text: string, bytes: number): boolean {
+  // As many characters as bytes: each is ASCII, or stands for a broken byte.
+  if (text.length === bytes) return !text.includes("\uFFFD");
+  return encoder.encode(text).length === bytes;
+}
 
 async function readCounted(request: Request, maxBytes: number): Promise<ArrayBuffer | undefined> {
   const chunks: Uint8Array[] = [];

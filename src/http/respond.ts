@@ -24,10 +24,7 @@ const PASSED: readonly string[] = [
 export function respond(answer: Answer, told: Told): Responded {
   switch (answer.kind) {
     case "message": {
-      const headers: Record<string, string> = { "content-type": "application/json" };
-      if (answer.outcome) headers["cache-status"] = cacheStatus(answer.outcome);
-      if (answer.sessionId !== undefined) headers["mcp-session-id"] = answer.sessionId;
-      const response = new Response(answer.text, { status: answer.status, headers });
+      const response = new Response(answer.text, { status: answer.status, headers: headersOf(answer) });
       return { response, result: answer.result, ...(answer.ageMs !== undefined && { ageMs: answer.ageMs }) };
     }
     case "stream": {
@@ -46,6 +43,24 @@ export function respond(answer: Answer, told: Told): Responded {
     case "failure":
       return respondTrouble(answer.failure, told);
   }
+}
+
+const REMEMBERED = 1_000;
+const remembered = new Map<string, Headers>();
+
+/** The headers of a message. They differ by a ttl in seconds, so few are made; a response copies them, which is cheaper. */
+function headersOf({ outcome, sessionId }: Extract<Answer, { kind: "message" }>): Headers {
+  const status = outcome ? cacheStatus(outcome) : "";
+  let headers = remembered.get(status);
+  if (!headers) {
+    headers = new Headers({ "content-type": "application/json", ...(status && { "cache-status": status }) });
+    if (remembered.size >= REMEMBERED) remembered.clear();
+    remembered.set(status, headers);
+  }
+  if (sessionId === undefined) return headers;
+  const own = new Headers(headers);
+  own.set("mcp-session-id", sessionId);
+  return own;
 }
 
 /** Puts an error on the wire. */

@@ -11,6 +11,7 @@ import { reasonOf, type Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import type { Told, Trouble } from "./errors.ts";
 import { guard } from "./guard.ts";
+import type { Place } from "./place.ts";
 import { readBody } from "./readBody.ts";
 import { respond, respondTrouble, type Responded } from "./respond.ts";
 
@@ -25,7 +26,7 @@ export interface Serving {
 /** One HTTP request to an MCP endpoint. */
 export interface Incoming {
   request: Request;
-  url: URL;
+  place: Place;
   /** The origin that the path names; `undefined` for a path that names none. */
   origin: Origin | undefined;
   env: Cloudflare.Env;
@@ -86,17 +87,17 @@ const NO_SCAN: Scan = { tooDeep: false, exact: false, duplicates: false };
 /** Lets a request in, or says why not. Nothing of it is looked at before it is known who asks. */
 async function admit(
   serving: Serving,
-  { request, url, origin, env }: Incoming,
+  { request, place, origin, env }: Incoming,
 ): Promise<Admitted | { trouble: Trouble }> {
   const { replica, authenticator } = serving;
   const { headers } = request;
   const maxBytes = replica.limits.bodyBytes;
   if (Number(headers.get("content-length") ?? 0) > maxBytes) return { trouble: { kind: "too-large", maxBytes } };
-  const turnedAway = guard(url, headers.get("origin"), replica.hosts);
+  const turnedAway = guard(place, headers.get("origin"), replica.hosts);
   if (turnedAway) return { trouble: turnedAway };
   const who = await authenticator.authenticate({
     authorization: headers.get("authorization"),
-    hostname: url.hostname,
+    hostname: place.hostname,
     kv: env.KV,
     pepper: env.KEY_PEPPER,
     now: Date.now(),

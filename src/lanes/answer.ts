@@ -1,11 +1,13 @@
-import { ageMs } from "../cache/freshness.ts";
+import type { Entry } from "../cache/entry.ts";
+import { ageMs, freshness } from "../cache/freshness.ts";
 import { tell } from "../cache/tell.ts";
 import { policyOf } from "../config/policy.ts";
 import { isObject } from "../mcp/isObject.ts";
-import { ladder, misshapen } from "../mcp/ladder.ts";
+import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.ts";
 import { CODE } from "../mcp/names.ts";
 import { recognise, type Call } from "../mcp/recognise.ts";
 import { withId } from "../mcp/withId.ts";
+import { statusOf } from "../origin/failure.ts";
 import { directivesOf, type Asked } from "./directives.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { initialize, opening } from "./initialize.ts";
@@ -13,7 +15,7 @@ import { local } from "./local.ts";
 import { isKnownLegacy, lookAfterSurface } from "./lookAfter.ts";
 import { obtain } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
-import { ruleFor } from "./ruleFor.ts";
+import { contradictsParams, ruleFor } from "./ruleFor.ts";
 import { initializeAsDiscover } from "./surface.ts";
 import { watchAndKeep } from "./watchAndKeep.ts";
 
@@ -26,7 +28,7 @@ export async function answer(x: Exchange): Promise<Answer> {
   const denied = denial(x);
   if (denied) return { kind: "failure", failure: denied };
   if (!x.replica.enabled) return relay(x);
-  const own = local(x);
+  const own = call ? undefined : local(x);
   if (own) return own;
 
   const asked = directivesOf(x, call);
@@ -35,7 +37,7 @@ export async function answer(x: Exchange): Promise<Answer> {
   if (opens) given = await initialize(x, opens);
   else {
     const rule = call && (await ruleFor(x, call, asked));
-    given = call && rule ? await cached(x, call, rule, asked) : await direct(x, asked);
+    given = call && rule ? await cached(x, call, rule, asked) : await direct(x, call, asked);
   }
   // Something has come from the origin, so it is there to be asked for the rest.
   if ((given.kind === "message" && given.result === "miss") || given.kind === "stream") lookAfterSurface(x);
@@ -58,7 +60,12 @@ async function cached(x: Exchange, call: Call, rule: Parameters<typeof obtain>[2
     }
     case "relay": {
       const { candidates, previous } = obtained;
-      return relay(x, candidates && watchAndKeep(x, { call, rule, candidates, previous }));
+      const given = await relay(x, candidates && watchAndKeep(x, { call, rule, candidates, previous }));
+      const failed = failureIn(given);
+      if (!failed) return given;
+      const usable = previous && freshness(previous, x.now()) !== "expired" ? previous : undefined;
+      if (usable) return standIn(x, call, usable, failed.status);
+      return (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? given;
     }
     case "failure":
       return (
@@ -68,12 +75,16 @@ async function cached(x: Exchange, call: Call, rule: Parameters<typeof obtain>[2
 }
 
 /** The relay lane, for everything that may not be cached or is not perfectly formed. */
-async function direct(x: Exchange, asked: Asked): Promise<Answer> {
+async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promise<Answer> {
   if (asked.onlyCached) return { kind: "failure", failure: { kind: "not-cached" } };
   const given = await relay(x);
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
-  const wrong = given.kind === "failure" && given.failure.kind === "origin" ? ladder(x.body, x.headers) : undefined;
+  const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x, call) : undefined;
   return wrong ? { kind: "failure", failure: { kind: "rejected", ...wrong } } : given;
+}
+
+function wrongWith(x: Exchange, call: Call | undefined): Rejection | undefined {
+  return ladder(x.body, x.headers) ?? (call && contradictsParams(x, call) ? paramMismatch() : undefined);
 }
 
 /** A failure in the origin's own words, where it had any. */
@@ -93,10 +104,28 @@ async function discoverOffline(x: Exchange, call: Call): Promise<Answer | undefi
       failure: { kind: "rejected", status: 404, code: CODE.methodNotFound, reason: "method-registry", message },
     };
   }
+  return standIn(x, call, entry, undefined);
+}
+
+/** Whether a relay failed in a way that an old answer may stand in for, and the origin's status where it gave one. */
+function failureIn(given: Answer): { status: number | undefined } | undefined {
+  if (given.kind === "failure")
+    return given.failure.kind === "origin" ? { status: statusOf(given.failure.failure) } : undefined;
+  if (given.kind === "message" && (given.status >= 500 || given.status === 429)) return { status: given.status };
+  return undefined;
+}
+
+/** An old answer in place of one that the origin failed to give. */
+function standIn(x: Exchange, call: Call, entry: Entry, status: number | undefined): Answer {
   const now = x.now();
-  const text = tell(entry, { era: "modern", id: call.id, status: "stale", hints: true, now });
-  const outcome = { kind: "stale-if-error", ttlMs: -ageMs(entry, now) } as const;
-  return { kind: "message", result: "stale", status: 200, text, outcome, ageMs: ageMs(entry, now) };
+  const age = ageMs(entry, now);
+  const text = tell(entry, { era: call.era, id: call.id, status: "stale", hints: call.shape.hints, now });
+  const outcome = {
+    kind: "stale-if-error",
+    ttlMs: entry.ttlMs - age,
+    ...(status !== undefined && { status }),
+  } as const;
+  return { kind: "message", result: "stale", status: 200, text, outcome, ageMs: age };
 }
 
 /** Why the operator's `deny` keeps a request from the origin, however it is formed. */

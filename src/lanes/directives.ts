@@ -1,4 +1,6 @@
 import { parseCacheControl } from "../cache/cacheControl.ts";
+import { isObject } from "../mcp/isObject.ts";
+import { META_CACHE_CONTROL } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import type { Exchange } from "./Exchange.ts";
 
@@ -14,8 +16,16 @@ const NOTHING: Asked = { again: false, onlyCached: false };
 
 /** Reads the caller's `Cache-Control`, from `_meta` where it is there, else from the header (RFC 9111, 5.2.1). */
 export function directivesOf(x: Exchange, call: Pick<Call, "cacheControl"> | undefined): Asked {
-  const text = call?.cacheControl ?? x.headers.get("cache-control");
+  const text = (call ? call.cacheControl : ofBody(x.body)) ?? x.headers.get("cache-control");
   if (!text) return NOTHING;
   const directives = parseCacheControl(text);
   return { again: directives.has("no-cache"), onlyCached: directives.has("only-if-cached") };
+}
+
+/** The directives in a request that may not be cached: they hold all the same. */
+function ofBody(body: unknown): string | undefined {
+  const params = isObject(body) ? body["params"] : undefined;
+  const meta = isObject(params) ? params["_meta"] : undefined;
+  const text = isObject(meta) ? meta[META_CACHE_CONTROL] : undefined;
+  return typeof text === "string" ? text : undefined;
 }

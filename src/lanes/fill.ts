@@ -16,7 +16,7 @@ import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { heed } from "./heed.ts";
-import { remember } from "./keep.ts";
+import { coalescer, remember } from "./keep.ts";
 import { catalogueOf, learn } from "./learn.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 
@@ -69,9 +69,7 @@ export async function fill(
   };
   let boarding: Boarding;
   try {
-    const hint = origin.settings.region ? { locationHint: origin.settings.region } : undefined;
-    const id = x.env.COALESCER.idFromName(coalescerName(origin.settings.id, key));
-    boarding = await x.env.COALESCER.get(id, hint as DurableObjectNamespaceGetDurableObjectOptions).fill(request);
+    boarding = await coalescer(x, coalescerName(origin.settings.id, key)).fill(request);
   } catch (error) {
     x.report({ type: "coalescer-failed", origin: origin.settings.id, reason: reasonOf(error) });
     return { kind: "relay", keep: true };
@@ -83,10 +81,12 @@ export async function fill(
     case "failed":
       return { kind: "failed", failure: withRetry(boarding.failure, boarding.retryAfterMs) };
     case "reply":
-      heed(x, call.method, call.variant, boarding.text);
+      await heed(x, call.method, call.variant, boarding.text);
       return { kind: "reply", status: boarding.status, text: boarding.text };
     case "entry": {
       const { entry, status, collapsed } = boarding;
+      // A flight for a caller of the other era brought what this caller cannot be told.
+      if (entry.only !== undefined && entry.only !== call.era) return { kind: "relay", keep: true };
       remember(x, candidates, entry);
       if (call.method === "tools/list") learn(x, toolFacts(JSON.parse(`{${entry.body}}`)));
       return { kind: "entry", entry, status, collapsed };

@@ -6,15 +6,15 @@ import { purgeListing } from "./keep.ts";
 import { catalogueOf } from "./learn.ts";
 
 /** Draws the consequences of an error that the origin answered with: it may say that a stored list is no longer true. */
-export function heed(x: Exchange, method: string, cursor: unknown, reply: string): void {
+export async function heed(x: Exchange, method: string, cursor: unknown, reply: string): Promise<void> {
   const code = errorCode(reply);
   if (code === undefined) return;
   // A cursor that the origin no longer knows ends the whole listing (server/utilities/pagination).
-  if (isList(method) && cursor !== undefined) purgeListing(x, method);
+  if (isList(method) && cursor !== undefined) await purgeListing(x, method);
   // The caller went by a list that lacks a header; its next one must be new, or its retry fails as well (SEP-2243).
   if (code === CODE.headerMismatch) {
-    purgeListing(x, "tools/list");
     catalogueOf(x).clear();
+    await purgeListing(x, "tools/list");
   }
 }
 

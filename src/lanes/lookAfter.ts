@@ -1,4 +1,5 @@
 import { digest } from "../cache/key.ts";
+import { CODE } from "../mcp/names.ts";
 import { MODERN_VERSION, LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
 import { FILL_ID } from "../origin/land.ts";
@@ -7,6 +8,7 @@ import { candidatesOf } from "./candidates.ts";
 import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Exchange } from "./Exchange.ts";
 import { fill } from "./fill.ts";
+import { errorCode } from "./heed.ts";
 import { ask, initializeCandidates } from "./initialize.ts";
 import { bootstrapCall, storedBootstrap } from "./surface.ts";
 
@@ -50,6 +52,9 @@ async function storeDiscover(x: Exchange): Promise<void> {
     previous: undefined,
   });
   if (filled.kind !== "reply") return;
+  // A result that may not be kept comes from an origin that knows the modern revision; a failure inside tells nothing.
+  const code = errorCode(filled.text);
+  if (code === undefined || code === CODE.internal) return;
   const record = JSON.stringify({ modern: false, at: x.now() });
   await x.env.KV.put(await eraRecord(x), record, { expirationTtl: BELIEVED_S });
 }

@@ -106,15 +106,15 @@ function landed(x: Exchange, filled: Filled, { candidates, saved, usable, why }:
 }
 
 /**
- * All pages of a list have one scope (server/utilities/caching): where the first page is private, so are the others,
- * whatever the origin calls them.
+ * All pages of a list have one scope (server/utilities/caching): the others are public only where the first page is
+ * known to be, whatever the origin calls them.
  */
 async function oneScope(x: Exchange, call: Call, rule: CacheRule): Promise<CacheRule> {
   if (!isList(call.method) || call.variant === undefined || rule.scope !== "origin") return rule;
   const first = candidatesOf(x, { ...call, variant: undefined }, rule);
   if (!first) return rule;
   const page = inMemory(x, first, call.era) ?? (await inKv(x, first, call.era));
-  return page?.scope === "private" ? { ...rule, scope: "private" } : rule;
+  return page?.scope === "public" ? rule : { ...rule, scope: "private" };
 }
 
 /** What remains of an entry's ttl; negative when stale. */

@@ -33,7 +33,7 @@ export async function relay(x: Exchange, watch?: (response: Response) => Respons
     if ("tooLarge" in reply) return failure({ kind: "garbage", detail: "an answer too large to be read" });
     const own = "text" in reply ? reply : ownWords(reply.failure);
     if (!own) return failure((reply as { failure: OriginFailure }).failure);
-    heed(x, typeof method === "string" ? method : "", isObject(params) ? params["cursor"] : undefined, own.text);
+    await heed(x, typeof method === "string" ? method : "", isObject(params) ? params["cursor"] : undefined, own.text);
     const text = filtered ? shownTools(own.text, settings) : own.text;
     return { kind: "message", result: "relay", status: own.status, text, outcome };
   }

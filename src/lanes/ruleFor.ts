@@ -34,35 +34,45 @@ function headersAgree(x: Exchange, call: Call, facts: ToolFacts | undefined): bo
   return true;
 }
 
+/** Whether `Mcp-Param-*` contradict the arguments of a tool that is known to declare them. */
+export function contradictsParams(x: Exchange, call: Call): boolean {
+  const facts = call.method === "tools/call" && call.era === "modern" && catalogueOf(x).get(call.target!);
+  return facts !== undefined && facts !== false && !headersAgree(x, call, facts);
+}
+
 async function factsOf(x: Exchange, call: Call, asked: Asked): Promise<ToolFacts | undefined> {
   const catalogue = catalogueOf(x);
-  const now = x.now();
-  if (now - catalogue.readAt > (catalogue.complete ? REREAD_MS : RETRY_MS) && !asked.onlyCached) {
-    catalogue.readAt = now;
-    const reading = readCatalogue(x, call, asked);
-    // Only a catalogue that was never read is waited for.
-    if (catalogue.complete) x.waitUntil(reading);
-    else await reading;
-  } else if (!catalogue.complete && asked.onlyCached) await readCatalogue(x, call, asked);
+  const sinceMs = x.now() - catalogue.readAt;
+  if (!catalogue.complete) {
+    // All who come before anything is known wait for it, and meet in one flight.
+    if (asked.onlyCached || sinceMs > RETRY_MS) await readCatalogue(x, call, asked);
+  } else if (sinceMs > REREAD_MS && !asked.onlyCached) {
+    catalogue.readAt = x.now();
+    x.waitUntil(readCatalogue(x, call, asked));
+  }
   return catalogue.get(call.target!);
 }
 
 /** Reads `tools/list` from the cache, or the origin, page by page. */
 async function readCatalogue(x: Exchange, call: Call, asked: Asked): Promise<void> {
   const catalogue = catalogueOf(x);
+  if (await readPages(x, call, asked)) catalogue.complete = true;
+  if (!asked.onlyCached) catalogue.readAt = x.now();
+}
+
+/** Whether there was a last page. */
+async function readPages(x: Exchange, call: Call, asked: Asked): Promise<boolean> {
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
     const listing = listCall(call, cursor);
     const obtained = await obtain(x, listing, x.origin.lists, { again: false, onlyCached: asked.onlyCached });
-    if (obtained.kind !== "entry") return;
+    if (obtained.kind !== "entry") return false;
     const result = JSON.parse(`{${obtained.entry.body}}`) as { nextCursor?: unknown };
     learn(x, toolFacts(result));
-    if (typeof result.nextCursor !== "string") {
-      catalogue.complete = true;
-      return;
-    }
+    if (typeof result.nextCursor !== "string") return true;
     cursor = result.nextCursor;
   }
+  return false;
 }
 
 /** The list request that the caller of a tool would make. */

@@ -76,6 +76,12 @@ function standardHeaders(
   return undefined;
 }
 
+/** The last rung of the headers: `Mcp-Param-*` against the arguments, where the tool is known (SEP-2243). */
+export function paramMismatch(): Rejection {
+  const message = "The Mcp-Param headers differ from the arguments of a tool that declares them";
+  return rejection("header", 400, CODE.headerMismatch, message);
+}
+
 function mismatch(name: string, header: string | undefined, body: string): Rejection {
   const found = header === undefined ? "is missing" : "differs";
   return rejection("header", 400, CODE.headerMismatch, `The ${name} header ${found}: the body says otherwise`, {

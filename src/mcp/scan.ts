@@ -1,3 +1,5 @@
+import { Keys } from "./Keys.ts";
+
 /** What can be said of a JSON text without parsing it. */
 export interface Scan {
   /** Whether objects and arrays nest deeper than allowed. Nothing recursive may meet such a text. */
@@ -29,30 +31,31 @@ const MAX_NUMBER_LENGTH = 64;
  */
 export function scan(text: string, maxDepth: number): Scan {
   // The keys of each open object; undefined stands for an open array.
-  const open: (Set<string> | undefined)[] = [];
+  const open: (Keys | undefined)[] = [];
   let exact = true;
   let duplicates = false;
-  let string = "";
+  // The string that was met last.
+  let start = 0;
+  let end = 0;
   let at = 0;
   while (at < text.length) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
-      const start = at;
-      at = endOfString(text, at);
-      string = text.slice(start, at);
+      start = at;
+      at = end = endOfString(text, at);
     } else if (code === MINUS || isDigit(code)) {
-      const start = at++;
+      const from = at++;
       while (isNumberPart(text.charCodeAt(at))) at++;
-      exact &&= isExactNumber(text.slice(start, at));
+      exact &&= isExactNumber(text.slice(from, at));
     } else {
       at++;
       if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
-        open.push(code === OPEN_OBJECT ? new Set() : undefined);
+        open.push(code === OPEN_OBJECT ? new Keys() : undefined);
         if (open.length > maxDepth) return { tooDeep: true, exact: false, duplicates };
       } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) {
         open.pop();
       } else if (code === COLON) {
-        if (!isNewKey(open.at(-1), string)) duplicates = true;
+        if (!isNewKey(open.at(-1), text.slice(start, end))) duplicates = true;
       }
     }
   }
@@ -71,13 +74,10 @@ export function endOfString(text: string, from: number): number {
   return text.length;
 }
 
-function isNewKey(keys: Set<string> | undefined, string: string): boolean {
+function isNewKey(keys: Keys | undefined, string: string): boolean {
   if (!keys) return true;
   // An escaped spelling of a key is the same key.
-  const key = string.includes("\\") ? normalise(string) : string;
-  if (keys.has(key)) return false;
-  keys.add(key);
-  return true;
+  return keys.add(string.includes("\\") ? normalise(string) : string);
 }
 
 function normalise(string: string): string {

@@ -14,6 +14,11 @@ export function coalescerName(originId: string, key: string): string {
   return `${originId}:${Number.parseInt(key[0]!, 16) % SHARDS}`;
 }
 
+/** The names of all of an origin's objects. */
+export function coalescerNames(originId: string): string[] {
+  return Array.from({ length: SHARDS }, (_, shard) => `${originId}:${shard}`);
+}
+
 /**
  * One flight per key: however many isolates ask, the origin is called once, and sees a bounded number of calls at a
  * time. Keeps nothing durable; if it is lost, so are only the minutes that it remembered.
@@ -24,7 +29,12 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
 
   /** Answers a fill, from a flight of this key where there is one. */
   async fill(request: FillRequest): Promise<Boarding> {
-    return this.#flights.board(request.key, request.again, () => this.#launch(request));
+    return this.#flights.board(request.key, request.again, () => this.#launch(request), request.method);
+  }
+
+  /** Lets nobody have what was brought for a method before now. */
+  async forget(method: string): Promise<void> {
+    this.#flights.forget(method);
   }
 
   async #launch(request: FillRequest): Promise<Landing> {

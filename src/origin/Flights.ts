@@ -27,6 +27,12 @@ export interface FlightOptions {
   random: () => number;
 }
 
+/** A call on its way, and the how manieth it is. */
+interface Flight {
+  landing: Promise<Landing>;
+  nth: number;
+}
+
 /** Finished results are kept for those who still come: KV remembers for about as long that there was nothing. */
 const KEEP_MS = 60_000;
 const KEEP_BYTES = 32 * 1_048_576;
@@ -42,10 +48,15 @@ const REMEMBERED_KEYS = 10_000;
  */
 export class Flights {
   readonly #options: FlightOptions;
-  readonly #flying = new Map<string, Promise<Landing>>();
-  readonly #finished = new S3Fifo<{ landing: Extract<Landing, { kind: "entry" }>; until: number }>(KEEP_BYTES);
+  readonly #flying = new Map<string, Flight>();
+  readonly #finished = new S3Fifo<{ landing: Extract<Landing, { kind: "entry" }>; until: number; nth: number }>(
+    KEEP_BYTES,
+  );
   readonly #failed = new S3Fifo<{ failure: OriginFailure; count: number; until: number }>(REMEMBERED_KEYS);
   readonly #passing = new S3Fifo<number>(REMEMBERED_KEYS);
+  /** How many flights there have been when those of a group were forgotten. */
+  readonly #forgotten = new Map<string, number>();
+  #flights = 0;
 
   constructor(options: FlightOptions) {
     this.#options = options;
@@ -53,39 +64,50 @@ export class Flights {
 
   /**
    * Joins the flight of a key, or launches it. `again` asks for an answer that was begun after the asking: it neither
-   * joins nor takes what is finished.
+   * joins nor takes what is finished. Flights of a `group` can be forgotten together.
    */
-  async board(key: string, again: boolean, launch: () => Promise<Landing>): Promise<Boarding> {
+  async board(key: string, again: boolean, launch: () => Promise<Landing>, group = ""): Promise<Boarding> {
     const now = this.#options.now();
     const failed = this.#failed.get(key);
     if (failed && now < failed.until) {
       return { kind: "failed", failure: failed.failure, retryAfterMs: failed.until - now, collapsed: true };
     }
     if (!again) {
+      const oldest = this.#forgotten.get(group) ?? 0;
       const finished = this.#finished.get(key);
-      if (finished && now < finished.until && freshness(finished.landing.entry, now) === "fresh") {
+      if (
+        finished &&
+        finished.nth > oldest &&
+        now < finished.until &&
+        freshness(finished.landing.entry, now) === "fresh"
+      ) {
         return { ...finished.landing, collapsed: true };
       }
       if ((this.#passing.get(key) ?? 0) > now) return { kind: "pass" };
       const flying = this.#flying.get(key);
-      if (flying) {
-        const landing = await flying;
+      if (flying && flying.nth > oldest) {
+        const landing = await flying.landing;
         return landing.kind === "entry" || landing.kind === "failed"
           ? { ...landing, collapsed: true }
           : { kind: "pass" };
       }
     }
-    const flight = launch();
+    const flight: Flight = { landing: launch(), nth: ++this.#flights };
     this.#flying.set(key, flight);
     try {
-      const landing = await flight;
-      return { ...this.#remember(key, landing), collapsed: false };
+      const landing = await flight.landing;
+      return { ...this.#remember(key, landing, flight.nth), collapsed: false };
     } finally {
       if (this.#flying.get(key) === flight) this.#flying.delete(key);
     }
   }
 
-  #remember(key: string, landing: Landing): Landing {
+  /** What has been brought for a group, or is on its way, is no longer true: nobody joins or takes it from now on. */
+  forget(group: string): void {
+    this.#forgotten.set(group, this.#flights);
+  }
+
+  #remember(key: string, landing: Landing, nth: number): Landing {
     const now = this.#options.now();
     if (landing.kind === "failed") {
       const count = (this.#failed.get(key)?.count ?? 0) + 1;
@@ -100,7 +122,7 @@ export class Flights {
     if (landing.kind === "entry") {
       this.#passing.delete(key);
       const bytes = 2 * (landing.entry.body.length + landing.entry.meta.length + key.length);
-      this.#finished.set(key, { landing, until: now + KEEP_MS }, bytes);
+      this.#finished.set(key, { landing, until: now + KEEP_MS, nth }, bytes);
     } else {
       this.#finished.delete(key);
       this.#passing.set(key, now + PASS_MS, 1);

@@ -7,7 +7,7 @@ export type LogForm = "line" | "json" | "off";
 export function consoleReporter(form: unknown): Reporter {
   if (form === "off") return () => {};
   return (event) => {
-    const text = form === "line" ? lineOf(event) : JSON.stringify(event);
+    const text = form === "line" ? lineOf(event) : jsonOf(event);
     if (event.type === "request") console.log(text);
     else console.warn(text);
   };
@@ -26,6 +26,11 @@ function lineOf(event: ReplicaEvent): string {
   if (event.ageMs !== undefined) words.push(`age=${ageOf(event.ageMs)}`);
   words.push(`${event.durationMs.toFixed(1)}ms`, event.correlationId.slice(0, 8));
   return words.map(safe).join(" ");
+}
+
+/** The event in JSON, in ASCII: some readers of logs break lines at more than JSON does. */
+function jsonOf(event: ReplicaEvent): string {
+  return JSON.stringify(event).replace(/[^\x20-\x7e]/g, escaped);
 }
 
 function safe(text: string): string {

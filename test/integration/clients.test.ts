@@ -1,23 +1,10 @@
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { type Origin, startOrigin } from "../../scripts/origin/startOrigin.ts";
-import { type AnyClient, connectFirst, connectLegacy, connectModern } from "../origin/clients.ts";
+import type { AnyClient } from "../origin/clients.ts";
+import { CLIENTS } from "./support/clients.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { call, initialize, legacy, legacyCall, modern, said } from "./support/wire.ts";
-
-const CLIENTS: [name: string, connect: (url: string) => Promise<AnyClient>][] = [
-  ["sdk 1", async (url) => (await connectFirst(url)) as unknown as AnyClient],
-  ["sdk 2 by default", async (url) => (await connectLegacy(url)) as unknown as AnyClient],
-  ["sdk 2 auto", connectAuto],
-  ["sdk 2 pinned", async (url) => (await connectModern(url)) as unknown as AnyClient],
-];
-
-async function connectAuto(url: string): Promise<AnyClient> {
-  const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode: "auto" } });
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
-  return client as unknown as AnyClient;
-}
 
 const cache = { ttl: "5m", staleIfError: "1h", scope: "public" } as const;
 let origin: Origin;

@@ -28,6 +28,8 @@ export interface Reply {
   sse?: boolean | Record<string, unknown>[];
   /** The body as it is, instead of JSON-RPC. */
   text?: string;
+  /** What to wait for between the notifications and the answer. */
+  hold?: Promise<void>;
   /** End the connection in the middle of the body. */
   breakOff?: boolean;
 }
@@ -129,6 +131,7 @@ export class Fixture {
     response.writeHead(status, { "content-type": type, ...reply.headers });
     const notes = Array.isArray(sse) ? sse : [];
     for (const note of notes) response.write(`data: ${JSON.stringify({ jsonrpc: "2.0", ...note })}\n\n`);
+    await reply.hold;
     const text = sse && reply.text === undefined ? `event: message\ndata: ${body}\n\n` : body;
     if (!reply.breakOff) {
       response.end(text);

@@ -1,0 +1,67 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { bundleSize } from "./bundleSize.ts";
+import { compareWorkers } from "./compareWorkers.ts";
+import { startContenders } from "./contenders.ts";
+import { TOOL } from "./exchange.ts";
+import { machine } from "./machine.ts";
+import { measureInside } from "./measureInside.ts";
+import { measureMiss } from "./measureMiss.ts";
+import { parseOptions, USAGE, type Options } from "./options.ts";
+import { startOrigin } from "./startOrigin.ts";
+import { tables, type Results } from "./tables.ts";
+import { writeDocs } from "./writeDocs.ts";
+
+const options = parseOptions(process.argv.slice(2));
+if (options) await bench(options);
+else console.log(USAGE);
+
+/** Measures everything, prints the tables, and writes them into the documentation. */
+async function bench(options: Options): Promise<void> {
+  const results = await measure(options);
+  const today = new Date().toISOString().slice(0, 10);
+  const text = `Measured on ${today} by \`npm run bench\`: ${machine()}.\n\n${tables(results)}`;
+  console.log(text);
+  if (!options.quick) await writeDocs(text);
+}
+
+async function measure(options: Options): Promise<Results> {
+  const folder = await mkdtemp(path.join(tmpdir(), "bench-"));
+  const origin = await startOrigin();
+  try {
+    const config = path.join(folder, "replica.config.json");
+    await writeFile(config, JSON.stringify(configFor(`${origin.url}/mcp`)));
+    say("the Workers, side by side");
+    const workers = await sideBySide(config, options);
+    say("misses");
+    const miss = await measureMiss(origin, config, options.misses);
+    say("hits, within one process");
+    const inside = await measureInside(options.insideRounds);
+    say("the bundle");
+    return { workers, miss, inside, bundle: await bundleSize() };
+  } finally {
+    await origin.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function sideBySide(config: string, options: Options) {
+  const contenders = await startContenders(config);
+  try {
+    return await compareWorkers(contenders, options);
+  } finally {
+    await Promise.all(contenders.map(({ close }) => close()));
+  }
+}
+
+/** One tool, cached by its name for everybody. */
+function configFor(url: string): object {
+  const cache = { ttl: "1h", scope: "public" };
+  return { origins: { bench: { url, tools: { [TOOL]: { cache } } } }, access: { open: true } };
+}
+
+/** Progress goes where the tables do not. */
+function say(what: string): void {
+  console.error(`Measuring ${what} ...`);
+}

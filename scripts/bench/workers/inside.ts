@@ -1,0 +1,43 @@
+import type { Variant } from "../inside.ts";
+import { middleMean } from "../stats.ts";
+import { hit, readRequestOf } from "./hit.ts";
+import { profile } from "./profile.ts";
+import { filledReplica, type Filled } from "./replicas.ts";
+
+const BATCH = 1_000;
+
+// Measures within workerd, where nothing but the replica's own code runs.
+export default {
+  async fetch(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/profile") {
+      const { rounds } = (await request.json()) as { rounds: number };
+      return Response.json(await profile(rounds));
+    }
+    const { variants, rounds } = (await request.json()) as { variants: Variant[]; rounds: number };
+    return Response.json(await compare(variants, rounds));
+  },
+};
+
+/** The ns of a hit for each variant: in turns, the entries in a scattered order. */
+async function compare(variants: readonly Variant[], rounds: number): Promise<number[]> {
+  const filled: Filled[] = [];
+  for (const { entries, tools } of variants) filled.push(await filledReplica(entries, tools, false));
+  const measured = variants.map(() => [] as number[]);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, one] of filled.entries()) measured[index]!.push(await hits(one, round));
+  }
+  return measured.map(middleMean);
+}
+
+async function hits(filled: Filled, round: number): Promise<number> {
+  // A step that shares no factor with the counts, so that every entry has its turn.
+  const numbers = Array.from({ length: BATCH }, (_, index) => ((round * BATCH + index) * 7_919) % filled.entries);
+  const requests = numbers.map((index) => readRequestOf(filled, index));
+  const begun = performance.now();
+  for (const request of requests) {
+    const response = await hit(filled, request);
+    if (!response.headers.get("cache-status")?.includes("hit")) throw new Error("Not a hit.");
+  }
+  return ((performance.now() - begun) * 1e6) / BATCH;
+}

@@ -1,0 +1,115 @@
+import { inMemory, candidatesOf } from "../../../src/lanes/candidates.ts";
+import type { Exchange } from "../../../src/lanes/Exchange.ts";
+import { ruleFor } from "../../../src/lanes/ruleFor.ts";
+import { freshness } from "../../../src/cache/freshness.ts";
+import { KvStore } from "../../../src/cache/KvStore.ts";
+import { tell } from "../../../src/cache/tell.ts";
+import { guard } from "../../../src/http/guard.ts";
+import { readBody } from "../../../src/http/readBody.ts";
+import { respond } from "../../../src/http/respond.ts";
+import { recognise } from "../../../src/mcp/recognise.ts";
+import { scan } from "../../../src/mcp/scan.ts";
+import type { Profile } from "../inside.ts";
+import { middleMean } from "../stats.ts";
+import { hit, incomingOf, readRequestOf, requestOf } from "./hit.ts";
+import { filledReplica, type Filled } from "./replicas.ts";
+
+// The clock in a Worker steps by a ms: what is cheap has to be done often between two looks at it.
+const BODIES = 1_000;
+const REPEATS = 20_000;
+
+/** Takes a hit apart, and measures each part by itself: in turns, so that a slow moment slows all of them. */
+export async function profile(rounds: number): Promise<Profile> {
+  const filled = await filledReplica(1_000, 1, true);
+  const parts = partsOf(filled);
+  const measured = parts.map(() => [] as number[]);
+  const body: number[] = [];
+  const whole: number[] = [];
+  const sample = readRequestOf(filled, 1);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, { work }] of parts.entries()) measured[index]!.push(await repeated(work));
+    body.push(await bodies(Array.from({ length: BODIES }, (_, index) => requestOf(filled, index))));
+    whole.push(await repeated(() => hit(filled, sample)));
+  }
+  return {
+    parts: parts.map(({ name }, index) => ({ name, ns: middleMean(measured[index]!) })),
+    body: middleMean(body),
+    whole: middleMean(whole),
+  };
+}
+
+/** The ns that it takes to read one body. Each can be read once, and making the requests is not counted. */
+async function bodies(batch: readonly Request[]): Promise<number> {
+  const begun = performance.now();
+  for (const request of batch) await readBody(request, 4_194_304);
+  return ((performance.now() - begun) * 1e6) / batch.length;
+}
+
+/** The ns that something takes which can be done again and again. */
+async function repeated(work: () => unknown): Promise<number> {
+  const begun = performance.now();
+  for (let count = 0; count < REPEATS; count++) {
+    const working = work();
+    if (working instanceof Promise) await working;
+  }
+  return ((performance.now() - begun) * 1e6) / REPEATS;
+}
+
+interface Part {
+  name: string;
+  work: () => unknown;
+}
+
+function partsOf(filled: Filled): Part[] {
+  const { serving } = filled;
+  const { replica } = serving;
+  const sample = requestOf(filled, 1);
+  const text = filled.callOf(1).body;
+  const body: unknown = JSON.parse(text);
+  const call = recognise(body, sample.headers, replica.ignoreMeta)!;
+  const x: Exchange = {
+    replica,
+    origin: replica.defaultOrigin!,
+    isolate: serving.isolate,
+    report: serving.report,
+    env: {} as Cloudflare.Env,
+    waitUntil: () => {},
+    trace: { correlationId: "", flags: "01" },
+    kv: new KvStore(undefined as unknown as KVNamespace),
+    now: Date.now,
+    random: Math.random,
+    httpMethod: "POST",
+    headers: sample.headers,
+    principal: "anonymous",
+    text,
+    body,
+    scan: scan(text, 64),
+  };
+  const rule = replica.defaultOrigin!.tools.find(call.target!)!.value.cache!;
+  const candidates = candidatesOf(x, call, rule)!;
+  const entry = inMemory(x, candidates, call.era)!;
+  const asked = { again: false, onlyCached: false };
+  const told = { id: 1, isToolCall: true, isModern: true, correlationId: "" };
+  const outcome = { kind: "hit", ttlMs: 3_000_000, detail: "memory" } as const;
+  const answer = { kind: "message", result: "hit", status: 200, text: entry.body, outcome, ageMs: 1 } as const;
+  return [
+    {
+      name: "address, guard and authenticate",
+      work: () => {
+        const { place, env } = incomingOf(filled, sample);
+        guard(place, sample.headers.get("origin"), replica.hosts);
+        const authorization = sample.headers.get("authorization");
+        const by = { authorization, hostname: place.hostname, kv: env.KV, pepper: env.KEY_PEPPER, now: Date.now() };
+        return serving.authenticator.authenticate(by);
+      },
+    },
+    { name: "scan", work: () => scan(text, 64) },
+    { name: "parse", work: () => JSON.parse(text) },
+    { name: "recognise", work: () => recognise(body, sample.headers, replica.ignoreMeta) },
+    { name: "policy and catalogue", work: () => ruleFor(x, call, asked) },
+    { name: "key", work: () => candidatesOf(x, call, rule) },
+    { name: "look up", work: () => freshness(inMemory(x, candidates, call.era)!, Date.now()) },
+    { name: "tell", work: () => tell(entry, { era: "modern", id: 1, status: "hit", hints: false, now: Date.now() }) },
+    { name: "respond", work: () => respond(answer, told) },
+  ];
+}

@@ -1,0 +1,76 @@
+import { Authenticator } from "../../../src/access/authenticate.ts";
+import { addressOf, PUBLIC } from "../../../src/cache/key.ts";
+import { MemoryStore } from "../../../src/cache/MemoryStore.ts";
+import { resolve } from "../../../src/config/resolve.ts";
+import type { Serving } from "../../../src/http/serveMcp.ts";
+import { Catalogue } from "../../../src/mcp/Catalogue.ts";
+import { CONTENT, modernCall, TOOL, type Call } from "../exchange.ts";
+
+/** A replica whose memory is filled, and the calls that hit it. */
+export interface Filled {
+  serving: Serving;
+  /** How many different calls hit. */
+  entries: number;
+  /** The call that hits the entry of that number. */
+  callOf: (index: number) => Call;
+}
+
+/** Room for the largest of them; in a deployed Worker memory is bounded. */
+const CAPACITY_BYTES = 512 * 1_048_576;
+const LIFE_MS = 3_600_000;
+
+/** A replica with that many entries in memory, spread over that many tools, all of them in the policy and in the catalogue. */
+export async function filledReplica(entries: number, tools: number, full: boolean): Promise<Filled> {
+  const names = Array.from({ length: tools }, (_, index) => (tools === 1 ? TOOL : `${TOOL}_${index}`));
+  const cache = { ttl: "1h", scope: "public" } as const;
+  const replica = resolve({
+    origins: {
+      bench: { url: "https://origin.example/mcp", tools: Object.fromEntries(names.map((name) => [name, { cache }])) },
+    },
+    access: { open: true },
+  });
+  const { settings } = replica.defaultOrigin!;
+  const catalogue = new Catalogue();
+  catalogue.learn(names.map((name) => [name, { readOnly: true, paramHeaders: [] }]));
+  catalogue.complete = true;
+  catalogue.readAt = Date.now() + LIFE_MS;
+  const memory = new MemoryStore(CAPACITY_BYTES);
+  const argumentsOf = (index: number) => ({ id: `api.Feature${index}` });
+  const nameOf = (index: number) => names[index % tools]!;
+  const content = full ? CONTENT : [{ type: "text", text: "ok" }];
+  const body = JSON.stringify({ content }).slice(1, -1);
+  for (let index = 0; index < entries; index++) {
+    const subject = {
+      originId: settings.id,
+      identity: settings.identity,
+      method: "tools/call",
+      target: nameOf(index),
+      variant: argumentsOf(index),
+      capabilities: "{}",
+    };
+    await memory.put(addressOf(subject, PUBLIC)!, {
+      storedAt: Date.now(),
+      ttlMs: LIFE_MS,
+      staleWhileRevalidateMs: 0,
+      staleIfErrorMs: 0,
+      promisedMs: 0,
+      scope: "public",
+      tags: [],
+      savedAt: 0,
+      hash: "",
+      body,
+      meta: "",
+      contentEnd: 0,
+    });
+  }
+  return {
+    serving: {
+      replica,
+      report: () => {},
+      isolate: { memory, catalogues: new Map([[settings.id, catalogue]]), surfacesAt: new Map(), purgedAt: new Map() },
+      authenticator: new Authenticator(replica.access),
+    },
+    entries,
+    callOf: (index) => modernCall(index, argumentsOf(index), nameOf(index)),
+  };
+}

@@ -1,0 +1,18 @@
+import { randomBytes } from "node:crypto";
+import { keyHmac, keyRecord, newKey } from "../../../src/access/keys.ts";
+import type { Replica } from "./replica.ts";
+
+export const PEPPER = "a pepper of the tests";
+
+/** An API key, with its record in the replica's KV. */
+export async function makeKey(replica: Replica, pepper = PEPPER): Promise<{ id: string; key: string }> {
+  const made = newKey((bytes) => new Uint8Array(randomBytes(bytes)));
+  const record = { name: "test", hmac: await keyHmac(made.key, pepper), createdAt: Date.now() };
+  await replica.store.put(keyRecord(made.id), JSON.stringify(record));
+  return made;
+}
+
+/** What a request needs to be let in with a key. */
+export function bearer(key: string): { headers: Record<string, string> } {
+  return { headers: { authorization: `Bearer ${key}` } };
+}
