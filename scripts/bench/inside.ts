@@ -9,7 +9,5 @@ export interface Variant {
 /** What the parts of a hit cost, in ns. */
 export interface Profile {
   parts: { name: string; ns: number }[];
-  /** Reading the body, which is not part of the whole. */
-  body: number;
   whole: number;
 }

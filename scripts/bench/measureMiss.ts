@@ -19,8 +19,8 @@ export interface Miss {
   relay: number;
 }
 
-/** Between two rounds, so that what the replica does after its answer (the write to KV) is not counted with the next. */
-const PAUSE_MS = 3;
+/** Between two rounds, so that the write to KV behind an answer is not counted with the next. */
+const PAUSE_MS = 5;
 
 /** Measures cold calls against direct ones, and the steps that a cold call is made of, all in turns. */
 export async function measureMiss(origin: Started, config: string, count: number): Promise<Miss> {
@@ -33,14 +33,15 @@ export async function measureMiss(origin: Started, config: string, count: number
     started.push(withoutKv);
     const steps = await startWorker("steps", vars);
     started.push(steps);
+    // The replica comes last, because it goes on working after its answer.
     const ways = {
       direct: await way(origin.url, "/mcp"),
-      replica: await way(replica.url, "/mcp"),
-      withoutKv: await way(withoutKv.url, "/mcp"),
       nothing: await way(steps.url, "/nothing"),
-      kv: await way(steps.url, "/kv"),
       object: await way(steps.url, "/object"),
+      kv: await way(steps.url, "/kv"),
       relay: await way(steps.url, "/origin"),
+      withoutKv: await way(withoutKv.url, "/mcp"),
+      replica: await way(replica.url, "/mcp"),
     };
     const latencies = Object.fromEntries(Object.keys(ways).map((name) => [name, [] as number[]]));
     for (let round = -Math.ceil(count / 10); round < count; round++) {

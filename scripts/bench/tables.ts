@@ -130,7 +130,7 @@ function flatTable({ byEntries, byTools }: Inside): string {
   );
 }
 
-function partsTable({ profile: { parts, body, whole: all } }: Inside): string {
+function partsTable({ profile: { parts, whole: all } }: Inside): string {
   const sum = parts.reduce((total, { ns }) => total + ns, 0);
   return table(
     ["Part", "ns"],
@@ -138,7 +138,6 @@ function partsTable({ profile: { parts, body, whole: all } }: Inside): string {
       ...parts.map(({ name, ns }) => [name, whole(ns)]),
       ["the rest: other headers, trace, event, promises", whole(all - sum)],
       ["**a hit, but for reading the body**", whole(all)],
-      ["reading the body", whole(body)],
     ],
   );
 }

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import path from "node:path";
 import { keyHmac, keyRecord, newKey, type StoredKey } from "../../src/access/keys.ts";
 import { options, UsageError } from "../commandLine.ts";
@@ -31,10 +31,11 @@ export async function keys(args: string[]): Promise<void> {
 
 /** The secret that makes the stored HMACs useless by themselves. Made on first use. */
 function localPepper(): string {
-  const known = process.env["KEY_PEPPER"] ?? localVars()["KEY_PEPPER"];
+  const known = localVars()["KEY_PEPPER"];
   if (known) return known;
   const pepper = randomBytes(32).toString("hex");
-  appendFileSync(DEV_VARS, `KEY_PEPPER=${pepper}\n`, { mode: 0o600 });
+  // The file may be anybody's, and end without a line break.
+  appendFileSync(DEV_VARS, `${existsSync(DEV_VARS) ? "\n" : ""}KEY_PEPPER=${pepper}\n`, { mode: 0o600 });
   console.error("Wrote a new KEY_PEPPER to .dev.vars; restart a running replica so that it knows it.");
   return pepper;
 }

@@ -6,8 +6,9 @@ import { parseEnv } from "node:util";
 /** Where local secrets and vars stand, as with `wrangler dev`. Not in git. */
 export const DEV_VARS = path.join(fileURLToPath(new URL("../..", import.meta.url)), ".dev.vars");
 
-/** The secrets and vars of `.dev.vars`; none where there is no such file. */
+/** The secrets and vars of `.dev.vars`, and `KEY_PEPPER` of the environment, which comes first. */
 export function localVars(): Record<string, string> {
-  if (!existsSync(DEV_VARS)) return {};
-  return parseEnv(readFileSync(DEV_VARS, "utf8")) as Record<string, string>;
+  const pepper = process.env["KEY_PEPPER"];
+  const file = existsSync(DEV_VARS) ? parseEnv(readFileSync(DEV_VARS, "utf8")) : {};
+  return { ...(file as Record<string, string>), ...(pepper && { KEY_PEPPER: pepper }) };
 }

@@ -50,11 +50,11 @@ export class MemoryStore implements Store {
     }
   }
 
-  /** Claims the refresh of an entry until `until` (epoch ms). False where another request has claimed it, or it is gone. */
+  /** Claims the refresh of an entry until `until` (epoch ms). False where another request has claimed it. What is not here, for instance because it is too large, anybody may refresh. */
   claimRefresh(address: Address, now: number, until: number): boolean {
     const kept = this.#entries.get(address.text);
-    if (!kept || kept.refreshingUntil > now) return false;
-    kept.refreshingUntil = until;
+    if (kept && kept.refreshingUntil > now) return false;
+    if (kept) kept.refreshingUntil = until;
     return true;
   }
 

@@ -44,7 +44,12 @@ function isHeader(value: unknown): value is Header {
   return (
     NUMBERS.every((name) => Number.isFinite(value[name]) && (value[name] as number) >= 0) &&
     (clientTtlMs === undefined || Number.isFinite(clientTtlMs)) &&
-    (value["only"] === undefined || value["only"] === "modern" || value["only"] === "legacy") &&
+    isEra(value["era"]) &&
+    (value["only"] === undefined || isEra(value["only"])) &&
     Array.isArray(value["tags"])
   );
+}
+
+function isEra(value: unknown): boolean {
+  return value === "modern" || value === "legacy";
 }

@@ -12,6 +12,8 @@ export interface Entry {
   /** What the operator lets callers keep instead. */
   clientTtlMs?: number;
   scope: "public" | "private";
+  /** The era in which the origin was asked. */
+  era: Era;
   /** The only era that this result can be told in without translating it. Absent where it fits both. */
   only?: Era;
   tags: readonly string[];

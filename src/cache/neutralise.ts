@@ -53,6 +53,8 @@ const EXCHANGE_META: ReadonlySet<string> = new Set([
  * kept. The members are cut out of the text, not written anew: what the origin wrote is what callers get.
  */
 export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash" | "savedAt"> | Unstorable {
+  // Bytes are never fewer than characters, so that what is far too large is not even parsed.
+  if (reply.length > at.maxBytes) return "too-large";
   const message: unknown = JSON.parse(reply);
   const result = isObject(message) ? message["result"] : undefined;
   if (!isObject(message) || !isObject(result) || message["error"] !== undefined) return "error";
@@ -87,10 +89,10 @@ export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash"
   }
   const meta = metaKept.map(({ start, end }) => reply.slice(start, end)).join(",");
   const only = onlyIn(at, result);
-  return { ...times, ...(only && { only }), tags: at.tags, body, meta, contentEnd };
+  return { ...times, era: at.era, ...(only && { only }), tags: at.tags, body, meta, contentEnd };
 }
 
-type EntryTimes = Omit<Entry, "hash" | "savedAt" | "body" | "meta" | "contentEnd" | "only" | "tags">;
+type EntryTimes = Omit<Entry, "hash" | "savedAt" | "era" | "body" | "meta" | "contentEnd" | "only" | "tags">;
 
 function timesOf(result: Record<string, unknown>, at: Circumstances): EntryTimes | "no-store" {
   const { rule } = at;

@@ -8,7 +8,7 @@ import { guard } from "./guard.ts";
 import { Health } from "./health.ts";
 import { placeOf } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
-import { pathsOf, serveMcp, type Serving } from "./serveMcp.ts";
+import { serveMcp, type Serving } from "./serveMcp.ts";
 
 /** Of an isolate's 128 MB, what entries may take. */
 const MEMORY_BYTES = 48 * 1_048_576;
@@ -29,7 +29,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       memory: new MemoryStore(MEMORY_BYTES),
       catalogues: new Map(),
       surfacesAt: new Map(),
-      purgedAt: new Map(),
+      suspectAt: new Map(),
     },
     authenticator: new Authenticator(replica.access),
   };
@@ -63,10 +63,12 @@ export function createApp(replica: Replica, report: Reporter): App {
     const readiness = await health.readiness(c.env);
     return c.json(readiness, readiness.ready ? 200 : 503);
   });
-  app.notFound(
-    () =>
-      respondTrouble({ kind: "unknown-path", known: [...pathsOf(replica), "/healthz", "/readyz"] }, nobody()).response,
-  );
+  app.notFound((c) => {
+    const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
+    // Nobody has said who asks, so no origin is named.
+    const known = ["/mcp", "/mcp/<origin>", "/healthz", "/readyz"];
+    return respondTrouble(turnedAway ?? { kind: "unknown-path", known }, nobody()).response;
+  });
   return {
     fetch(request, env, context) {
       const { pathname } = placeOf(request.url);

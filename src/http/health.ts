@@ -15,10 +15,16 @@ export interface Readiness {
 const PROBED_MS = 5_000;
 const PROBE_TIMEOUT_MS = 2_000;
 
+/** What a probe found, or that one is under way. */
+interface Probe {
+  at: number;
+  found: Readiness | undefined;
+}
+
 /** Answers whether the origins can be served. */
 export class Health {
   readonly #replica: Replica;
-  readonly #probed = new Map<string, { reachable: boolean; at: number }>();
+  readonly #probes = new Map<string, Probe>();
 
   constructor(replica: Replica) {
     this.#replica = replica;
@@ -27,35 +33,43 @@ export class Health {
   /** By origin id. Ready is what is reachable or stored. */
   async readiness(env: Cloudflare.Env): Promise<{ ready: boolean; origins: Record<string, Readiness> }> {
     const origins: Record<string, Readiness> = {};
-    await Promise.all(
-      [...this.#replica.origins].map(async ([id, origin]) => {
-        const [reachable, stored] = await Promise.all([this.#reachable(id, origin, env), isStored(id, env)]);
-        origins[id] = { reachable, stored };
-      }),
-    );
+    const probe = async ([id, origin]: [string, Origin]) => void (origins[id] = await this.#readiness(id, origin, env));
+    await Promise.all([...this.#replica.origins].map(probe));
     return { ready: Object.values(origins).every(({ reachable, stored }) => reachable || stored), origins };
   }
 
-  async #reachable(id: string, { settings }: Origin, env: Cloudflare.Env): Promise<boolean> {
-    const known = this.#probed.get(id);
-    const now = Date.now();
-    if (known && now - known.at < PROBED_MS) return known.reachable;
-    const quick = { ...settings, firstByteMs: Math.min(settings.firstByteMs, PROBE_TIMEOUT_MS) };
-    const called = await callOrigin(quick, env as unknown as Record<string, unknown>, {
-      method: "POST",
-      headers: {
-        accept: "application/json, text/event-stream",
-        "content-type": "application/json",
-        "mcp-protocol-version": MODERN_VERSION,
-        "mcp-method": "server/discover",
-      },
-      body: `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"${MODERN_VERSION}","io.modelcontextprotocol/clientCapabilities":{}}}}`,
-    });
-    const reachable = "response" in called && called.response.status < 500;
-    if ("response" in called) await called.response.body?.cancel();
-    this.#probed.set(id, { reachable, at: now });
-    return reachable;
+  async #readiness(id: string, origin: Origin, env: Cloudflare.Env): Promise<Readiness> {
+    const begun = Date.now();
+    // Requests do not wait for each other's promises, so those that come during a probe look again and again.
+    while (Date.now() - begun < 2 * PROBE_TIMEOUT_MS) {
+      const known = this.#probes.get(id);
+      if (!known || Date.now() - known.at >= PROBED_MS) break;
+      if (known.found) return known.found;
+      await scheduler.wait(50);
+    }
+    const probe: Probe = { at: Date.now(), found: undefined };
+    this.#probes.set(id, probe);
+    const [reachable, stored] = await Promise.all([isReachable(origin, env), isStored(id, env)]);
+    probe.found = { reachable, stored };
+    return probe.found;
   }
+}
+
+async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<boolean> {
+  const quick = { ...settings, firstByteMs: Math.min(settings.firstByteMs, PROBE_TIMEOUT_MS) };
+  const called = await callOrigin(quick, env as unknown as Record<string, unknown>, {
+    method: "POST",
+    headers: {
+      accept: "application/json, text/event-stream",
+      "content-type": "application/json",
+      "mcp-protocol-version": MODERN_VERSION,
+      "mcp-method": "server/discover",
+    },
+    body: `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"${MODERN_VERSION}","io.modelcontextprotocol/clientCapabilities":{}}}}`,
+  });
+  const reachable = "response" in called && called.response.status < 500;
+  if ("response" in called) await called.response.body?.cancel();
+  return reachable;
 }
 
 async function isStored(id: string, env: Cloudflare.Env): Promise<boolean> {

@@ -26,8 +26,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Whether a text is what the bytes say. `Request.text()` is the cheapest way to read, but it drops a byte order mark and
- * replaces what is not UTF-8; the length tells. What it does not tell is a character of four bytes cut after the third:
- * that is read as U+FFFD here, and goes on as U+FFFD.
+ * replaces what is not UTF-8; the length tells. What it does not tell are mistakes that make up for each other's length:
+ * they are read as U+FFFD here, and it is that text which goes on, so that nobody reads them differently.
  */
 function isFaithful(text: string, bytes: number): boolean {
   // As many characters as bytes: each is ASCII, or stands for a broken byte.

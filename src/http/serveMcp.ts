@@ -61,7 +61,7 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
   serving.report({
     type: "request",
     origin: incoming.origin?.settings.id ?? "-",
-    method: message.method ?? incoming.request.method,
+    method: (message.method ?? incoming.request.method).slice(0, MAX_NAME),
     name: nameOf(message),
     result,
     status: response.status,
@@ -126,8 +126,8 @@ async function admit(
   }
 }
 
-/** The paths at which the replica serves MCP. */
-export function pathsOf(replica: Replica): string[] {
+/** The paths at which the replica serves MCP, for callers who have been let in. */
+function pathsOf(replica: Replica): string[] {
   const own = [...replica.origins.keys()].map((id) => `/mcp/${id}`);
   return replica.defaultOrigin ? ["/mcp", ...own] : own;
 }
@@ -149,6 +149,9 @@ function exchange(serving: Serving, { request, env, waitUntil }: Incoming, admit
     ...admitted,
   };
 }
+
+/** What of a name reaches the log: callers choose names. */
+const MAX_NAME = 500;
 
 /** What of a message its errors and its log line need. */
 interface Message {
@@ -172,7 +175,7 @@ function messageOf(body: unknown): Message {
 function nameOf({ params }: Message): string | null {
   if (!isObject(params)) return null;
   const name = params["name"] ?? params["uri"];
-  return typeof name === "string" ? name : null;
+  return typeof name === "string" ? name.slice(0, MAX_NAME) : null;
 }
 
 function told({ id, method, params }: Message, headers: Headers, { correlationId }: Trace): Told {

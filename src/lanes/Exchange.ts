@@ -16,8 +16,8 @@ export interface Isolate {
   catalogues: Map<string, Catalogue>;
   /** When the bootstrap answers of an origin were last looked after, by origin id and principal; epoch ms. */
   surfacesAt: Map<string, number>;
-  /** When a listing of an origin was dropped, by `listingOf`; epoch ms. KV may go on for a while with what is older. */
-  purgedAt: Map<string, number>;
+  /** When what is kept of an origin's method came under suspicion, see `suspect.ts`; epoch ms. */
+  suspectAt: Map<string, number>;
 }
 
 /** One request on its way through the lanes. */

@@ -15,7 +15,9 @@ import { local } from "./local.ts";
 import { isKnownLegacy, lookAfterSurface } from "./lookAfter.ts";
 import { obtain } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
-import { contradictsParams, ruleFor } from "./ruleFor.ts";
+import { mayStandIn } from "./mayStandIn.ts";
+import { contradictsParams } from "./params.ts";
+import { ruleFor } from "./ruleFor.ts";
 import { initializeAsDiscover } from "./surface.ts";
 import { watchAndKeep } from "./watchAndKeep.ts";
 
@@ -59,9 +61,9 @@ async function cached(x: Exchange, call: Call, rule: Parameters<typeof obtain>[2
       return { kind: "message", result: "miss", status, text: withId(text, call.id), outcome };
     }
     case "relay": {
-      const { candidates, previous } = obtained;
-      const given = await relay(x, candidates && watchAndKeep(x, { call, rule, candidates, previous }));
-      const failed = failureIn(given);
+      const { keep, previous } = obtained;
+      const given = await relay(x, call, keep && watchAndKeep(x, { call, ...keep, previous }));
+      const failed = failureIn(call, given);
       if (!failed) return given;
       const usable = previous && freshness(previous, x.now()) !== "expired" ? previous : undefined;
       if (usable) return standIn(x, call, usable, failed.status);
@@ -77,7 +79,7 @@ async function cached(x: Exchange, call: Call, rule: Parameters<typeof obtain>[2
 /** The relay lane, for everything that may not be cached or is not perfectly formed. */
 async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promise<Answer> {
   if (asked.onlyCached) return { kind: "failure", failure: { kind: "not-cached" } };
-  const given = await relay(x);
+  const given = await relay(x, call);
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
   const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x, call) : undefined;
   return wrong ? { kind: "failure", failure: { kind: "rejected", ...wrong } } : given;
@@ -108,9 +110,13 @@ async function discoverOffline(x: Exchange, call: Call): Promise<Answer | undefi
 }
 
 /** Whether a relay failed in a way that an old answer may stand in for, and the origin's status where it gave one. */
-function failureIn(given: Answer): { status: number | undefined } | undefined {
-  if (given.kind === "failure")
-    return given.failure.kind === "origin" ? { status: statusOf(given.failure.failure) } : undefined;
+function failureIn(call: Call, given: Answer): { status: number | undefined } | undefined {
+  if (given.kind === "failure") {
+    const { failure } = given;
+    return failure.kind === "origin" && mayStandIn(call, failure.failure)
+      ? { status: statusOf(failure.failure) }
+      : undefined;
+  }
   if (given.kind === "message" && (given.status >= 500 || given.status === 429)) return { status: given.status };
   return undefined;
 }

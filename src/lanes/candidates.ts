@@ -3,7 +3,6 @@ import { addressOf, capabilityClass, PUBLIC, type Address, type Subject } from "
 import type { CacheRule } from "../config/replica.ts";
 import type { Call } from "../mcp/recognise.ts";
 import type { Exchange } from "./Exchange.ts";
-import { listingOf } from "./listing.ts";
 
 /** Where an answer may be kept for this caller, by scope, and where callers of the same answer meet. */
 export interface Candidates {
@@ -54,8 +53,6 @@ export async function inKv(x: Exchange, candidates: Candidates, era: Call["era"]
     if (!address) return undefined;
     try {
       const entry = await x.kv.get(address);
-      const purgedAt = x.isolate.purgedAt.get(listingOf(address.originId, address.method));
-      if (entry && purgedAt !== undefined && entry.storedAt <= purgedAt) return undefined;
       const known = x.isolate.memory.peek(address);
       if (entry && (!known || known.storedAt < entry.storedAt)) await x.isolate.memory.put(address, entry);
       return entry;

@@ -1,24 +1,24 @@
 import type { Entry } from "../cache/entry.ts";
 import { digest } from "../cache/key.ts";
+import { traitsOf } from "../cache/save.ts";
 import { expandTags } from "../cache/tags.ts";
 import type { CacheRule } from "../config/replica.ts";
-import { encodeHeaderValue } from "../mcp/headerValue.ts";
 import { isList } from "../mcp/methods.ts";
 import { META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { toolFacts } from "../mcp/toolFacts.ts";
-import { coalescerName } from "../origin/Coalescer.ts";
+import { coalescerName } from "../origin/shards.ts";
 import type { Boarding } from "../origin/Flights.ts";
-import { FILL_ID, type FillRequest } from "../origin/land.ts";
+import { FILL_ID, isDemotion, type FillRequest } from "../origin/land.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { heed } from "./heed.ts";
-import { coalescer, remember } from "./keep.ts";
-import { catalogueOf, learn } from "./learn.ts";
-import { forwardedHeaders } from "./forwardedHeaders.ts";
+import { coalescer, demote, drop, remember } from "./keep.ts";
+import { learn } from "./learn.ts";
+import { fillHeaders } from "./fillHeaders.ts";
 
 /** How a fill ended. */
 export type Filled =
@@ -26,8 +26,17 @@ export type Filled =
   /** An answer for this caller alone, with the fill's id. */
   | { kind: "reply"; status: number; text: string }
   /** Not to be had here: ask the origin directly. */
-  | { kind: "relay"; keep: boolean }
+  | { kind: "relay" }
   | { kind: "failed"; failure: OriginFailure };
+
+/** Why a good result was not kept, although one before it was. */
+const SUPERSEDING: ReadonlySet<string> = new Set([
+  "not-complete",
+  "ambiguous",
+  "too-large",
+  "no-store",
+  "nothing-promised",
+]);
 
 /** How a fill goes. */
 export interface FillOptions {
@@ -45,8 +54,6 @@ export async function fill(
   { again, previous }: FillOptions,
 ): Promise<Filled> {
   const { origin } = x;
-  // A header that no argument answers for is not in the key: it goes on, and what comes back is the caller's alone.
-  if (hasStrayParam(x, call)) return { kind: "relay", keep: false };
   const laterPage = isList(call.method) && call.variant !== undefined;
   const key = await digest(candidates.flight.text);
   const request: FillRequest = {
@@ -65,58 +72,34 @@ export async function fill(
     headers: fillHeaders(x, call),
     body: bodyOf(call),
     again,
-    ...(previous && { previous }),
+    ...(previous && { previous: traitsOf(previous) }),
   };
   let boarding: Boarding;
   try {
-    boarding = await coalescer(x, coalescerName(origin.settings.id, key)).fill(request);
+    boarding = await coalescer(x, coalescerName(origin.settings, key)).fill(request);
   } catch (error) {
     x.report({ type: "coalescer-failed", origin: origin.settings.id, reason: reasonOf(error) });
-    return { kind: "relay", keep: true };
+    return { kind: "relay" };
   }
   switch (boarding.kind) {
     case "pass":
     case "too-large":
-      return { kind: "relay", keep: true };
+      return { kind: "relay" };
     case "failed":
       return { kind: "failed", failure: withRetry(boarding.failure, boarding.retryAfterMs) };
     case "reply":
-      await heed(x, call.method, call.variant, boarding.text);
+      await heed(x, call, boarding.text);
+      // The origin has answered anew, with something that may not be kept: what was kept is no longer its answer.
+      if (previous && SUPERSEDING.has(boarding.why)) drop(x, candidates);
       return { kind: "reply", status: boarding.status, text: boarding.text };
     case "entry": {
       const { entry, status, collapsed } = boarding;
-      // A flight for a caller of the other era brought what this caller cannot be told.
-      if (entry.only !== undefined && entry.only !== call.era) return { kind: "relay", keep: true };
+      if (isDemotion(request, entry)) await demote(x, call.method);
       remember(x, candidates, entry);
       if (call.method === "tools/list") learn(x, toolFacts(JSON.parse(`{${entry.body}}`)));
       return { kind: "entry", entry, status, collapsed };
     }
   }
-}
-
-/** The caller's headers, named anew where the call is the replica's own (it may read a list for a caller who called a tool). */
-function fillHeaders(x: Exchange, call: Call): Record<string, string> {
-  const { "mcp-name": _, tracestate: __, baggage: ___, ...headers } = forwardedHeaders(x);
-  headers["accept"] = "application/json, text/event-stream";
-  headers["content-type"] = "application/json";
-  if (call.era === "legacy") {
-    delete headers["mcp-method"];
-    return headers;
-  }
-  headers["mcp-protocol-version"] = call.version!;
-  headers["mcp-method"] = call.method;
-  if (call.target !== null) headers["mcp-name"] = encodeHeaderValue(call.target);
-  return headers;
-}
-
-/** Whether the caller sent an `Mcp-Param-*` header that the tool does not declare. */
-function hasStrayParam(x: Exchange, call: Call): boolean {
-  if (call.method !== "tools/call") return false;
-  const declared = catalogueOf(x).get(call.target!)?.paramHeaders ?? [];
-  for (const name of x.headers.keys()) {
-    if (name.startsWith("mcp-param-") && !declared.some(({ header }) => header.toLowerCase() === name)) return true;
-  }
-  return false;
 }
 
 /** The request as the origin gets it: without what belongs to one caller, as it will answer many. */

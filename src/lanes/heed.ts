@@ -1,21 +1,48 @@
 import { isObject } from "../mcp/isObject.ts";
+import { ladder } from "../mcp/ladder.ts";
 import { isList } from "../mcp/methods.ts";
 import { CODE } from "../mcp/names.ts";
+import type { Call } from "../mcp/recognise.ts";
+import { candidatesOf, inKv, inMemory } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
-import { purgeListing } from "./keep.ts";
+import { doubtListing, purgeListing } from "./keep.ts";
 import { catalogueOf } from "./learn.ts";
+import { contradictsParams } from "./params.ts";
 
-/** Draws the consequences of an error that the origin answered with: it may say that a stored list is no longer true. */
-export async function heed(x: Exchange, method: string, cursor: unknown, reply: string): Promise<void> {
+const MAX_PAGES = 200;
+
+/**
+ * Draws the consequences of an error that the origin answered with: it may say that a stored list is no longer true. A
+ * caller's own mistake is no reason to drop what others use.
+ */
+export async function heed(x: Exchange, call: Call | undefined, reply: string): Promise<void> {
   const code = errorCode(reply);
-  if (code === undefined) return;
-  // A cursor that the origin no longer knows ends the whole listing (server/utilities/pagination).
-  if (isList(method) && cursor !== undefined) await purgeListing(x, method);
+  if (!call || code === undefined) return;
+  // A cursor that the origin does not know ends the whole listing (server/utilities/pagination). Where it is none that
+  // we gave out, the caller may have made it up: then the list is asked for anew, and nothing is lost.
+  if (code === CODE.invalidParams && isList(call.method) && call.variant !== undefined) {
+    await ((await isStoredCursor(x, call)) ? purgeListing : doubtListing)(x, call.method);
+  }
   // The caller went by a list that lacks a header; its next one must be new, or its retry fails as well (SEP-2243).
-  if (code === CODE.headerMismatch) {
-    catalogueOf(x).clear();
+  const goesByList = call.method === "tools/call" && !ladder(x.body, x.headers) && !contradictsParams(x, call);
+  if (code === CODE.headerMismatch && goesByList) {
+    catalogueOf(x).readAt = 0;
     await purgeListing(x, "tools/list");
   }
+}
+
+/** Whether a stored page of this caller's list leads to the cursor. */
+async function isStoredCursor(x: Exchange, call: Call): Promise<boolean> {
+  let cursor: unknown;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const candidates = candidatesOf(x, { ...call, variant: cursor }, x.origin.lists);
+    const entry = candidates && (inMemory(x, candidates, call.era) ?? (await inKv(x, candidates, call.era)));
+    if (!entry) return false;
+    cursor = (JSON.parse(`{${entry.body}}`) as { nextCursor?: unknown }).nextCursor;
+    if (cursor === call.variant) return true;
+    if (typeof cursor !== "string") return false;
+  }
+  return false;
 }
 
 /** The code of a JSON-RPC error response; `undefined` for anything else. */

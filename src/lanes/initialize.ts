@@ -4,6 +4,8 @@ import { neutralise } from "../cache/neutralise.ts";
 import { tell } from "../cache/tell.ts";
 import type { Entry } from "../cache/entry.ts";
 import { isObject } from "../mcp/isObject.ts";
+import { META_VERSION } from "../mcp/names.ts";
+import { acceptsBoth } from "../mcp/recognise.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
 import { statusOf, type OriginFailure } from "../origin/failure.ts";
@@ -31,6 +33,12 @@ export function opening(x: Exchange): Opening | undefined {
     return undefined;
   const { id, params } = body;
   if (typeof id !== "string" && !Number.isSafeInteger(id)) return undefined;
+  const version = x.headers.get("mcp-protocol-version");
+  if ((version !== null && !LEGACY_VERSIONS.includes(version)) || !acceptsBoth(x.headers.get("accept")))
+    return undefined;
+  // With an envelope it is a request of the modern revision, which has no such method.
+  const meta = isObject(params) ? params["_meta"] : undefined;
+  if (isObject(meta) && Object.hasOwn(meta, META_VERSION)) return undefined;
   if (!isObject(params) || typeof params["protocolVersion"] !== "string" || !isObject(params["capabilities"]))
     return undefined;
   return { id: id as string | number, version: params["protocolVersion"] };
@@ -42,10 +50,10 @@ export function opening(x: Exchange): Opening | undefined {
  */
 export async function initialize(x: Exchange, { id, version }: Opening): Promise<Answer> {
   const asked = directivesOf(x, undefined);
-  const candidates = initializeCandidates(x, version);
-  const kept = inMemory(x, candidates, "legacy");
+  const candidates = LEGACY_VERSIONS.includes(version) ? initializeCandidates(x, version) : undefined;
+  const kept = candidates && inMemory(x, candidates, "legacy");
   const fresh = (entry: Entry | undefined) => entry && !asked.again && freshness(entry, x.now()) === "fresh";
-  const known = fresh(kept) ? kept : newer(await inKv(x, candidates, "legacy"), kept);
+  const known = fresh(kept) || !candidates ? kept : newer(await inKv(x, candidates, "legacy"), kept);
   if (known && fresh(known)) {
     const outcome = { kind: "hit", ttlMs: known.ttlMs - ageMs(known, x.now()) } as const;
     return told(x, known, id, "hit", outcome);
@@ -78,7 +86,7 @@ export async function ask(
   headers: Record<string, string>,
   body: string,
   id: string | number,
-  candidates: Candidates,
+  candidates: Candidates | undefined,
   known: Entry | undefined,
 ): Promise<Reply> {
   const { settings } = x.origin;
@@ -102,7 +110,8 @@ export async function ask(
     random: x.random(),
     maxBytes: settings.entryBytes,
   });
-  if (typeof made !== "string") {
+  // A version that nobody knows would only ever be found by who made it up.
+  if (typeof made !== "string" && candidates) {
     keep(x, candidates, { ...made, hash: await hashOf(made.body, made.meta), savedAt: askedAt }, known);
   }
   return reply;

@@ -1,40 +1,75 @@
 import type { Entry } from "../cache/entry.ts";
 import { needsSaving } from "../cache/save.ts";
-import { coalescerNames } from "../origin/Coalescer.ts";
+import { coalescerNames } from "../origin/shards.ts";
+import { isList } from "../mcp/methods.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
-import { listingOf } from "./listing.ts";
+import { isSuspect, suspect } from "./suspect.ts";
 
-/** Puts an entry where its scope says, in memory, and takes away what it replaces there. */
+/**
+ * Puts an entry where its scope says, in memory, and takes away what it replaces there. A late one replaces nothing: an
+ * answer that was asked for earlier than the one at hand, or before its listing was dropped, is not news.
+ */
 export function remember(x: Exchange, candidates: Candidates, entry: Entry): void {
   const { memory } = x.isolate;
   const address = candidates[entry.scope];
-  if (!address) return;
+  if (!address || isSuspect(x, address, entry)) return;
+  const known = memory.peek(address);
+  if (known && known.storedAt > entry.storedAt) return;
   void memory.put(address, entry);
   const other = candidates[entry.scope === "public" ? "private" : "public"];
-  if (other) void memory.delete(other);
+  // A legacy result has no hints, so that it is private says nothing of the public one beside it.
+  if (other && (entry.scope === "public" || entry.era === "modern")) void memory.delete(other);
 }
 
 /** As `remember`, and in KV where that is worth a write. For what did not come through the Coalescer, which writes itself. */
 export function keep(x: Exchange, candidates: Candidates, entry: Entry, previous: Entry | undefined): void {
   const address = candidates[entry.scope];
-  if (!address) return;
+  if (!address || isSuspect(x, address, entry)) return;
   const save = needsSaving(entry, previous);
   remember(x, candidates, save ? entry : { ...entry, savedAt: previous!.savedAt });
   if (save) inBackground(x, "put", x.kv.put(address, entry));
 }
 
-/** Drops all pages of a list, for everyone. What is asked for after this is new. */
+/** Lets a list be asked for anew. What is kept of it goes on standing in for an origin that fails. */
+export async function doubtListing(x: Exchange, method: string): Promise<void> {
+  suspect(x, method);
+  await forget(x, method);
+}
+
+/** Drops all pages of a list, for everyone. */
 export async function purgeListing(x: Exchange, method: string): Promise<void> {
   const { id } = x.origin.settings;
   void x.isolate.memory.purge(id, method);
-  x.isolate.purgedAt.set(listingOf(id, method), x.now());
   inBackground(x, "purge", x.kv.purge(id, method));
+  await doubtListing(x, method);
+}
+
+/** What was public has turned private: no public answer to the method is given any more, by this isolate or by flights. KV is the Coalescer's. */
+export async function demote(x: Exchange, method: string): Promise<void> {
+  if (isList(method)) {
+    void x.isolate.memory.purge(x.origin.settings.id, method, "public");
+    suspect(x, method);
+  }
+  await forget(x, method);
+}
+
+/** Drops what is kept of one answer. */
+export function drop(x: Exchange, candidates: Candidates): void {
+  for (const address of [candidates.public, candidates.private]) {
+    if (!address) continue;
+    void x.isolate.memory.delete(address);
+    inBackground(x, "delete", x.kv.delete(address));
+  }
+}
+
+async function forget(x: Exchange, method: string): Promise<void> {
+  const { settings } = x.origin;
   try {
-    await Promise.all(coalescerNames(id).map((name) => coalescer(x, name).forget(method)));
+    await Promise.all(coalescerNames(settings).map((name) => coalescer(x, name).forget(method)));
   } catch (error) {
-    x.report({ type: "coalescer-failed", origin: id, reason: reasonOf(error) });
+    x.report({ type: "coalescer-failed", origin: settings.id, reason: reasonOf(error) });
   }
 }
 
@@ -48,6 +83,6 @@ export function coalescer(x: Exchange, name: string) {
   );
 }
 
-function inBackground(x: Exchange, operation: "put" | "purge", work: Promise<void>): void {
+function inBackground(x: Exchange, operation: "put" | "delete" | "purge", work: Promise<void>): void {
   x.waitUntil(work.catch((error) => x.report({ type: "store-failed", operation, reason: reasonOf(error) })));
 }

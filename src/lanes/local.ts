@@ -1,6 +1,6 @@
 import { isObject } from "../mcp/isObject.ts";
 import { META_VERSION } from "../mcp/names.ts";
-import { MODERN_VERSION } from "../mcp/versions.ts";
+import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 
 /** What the replica answers by itself, without asking or looking anything up; `undefined` for everything else. */
@@ -13,10 +13,11 @@ export function local(x: Exchange): Answer | undefined {
   // Without a session there is nobody at the origin whom a notification, or a response, could concern.
   if (!isMessage || id === undefined) return { kind: "accepted" };
   const meta = isObject(params) ? params["_meta"] : undefined;
-  const isModern =
-    (isObject(meta) && Object.hasOwn(meta, META_VERSION)) || x.headers.get("mcp-protocol-version") === MODERN_VERSION;
+  const version = x.headers.get("mcp-protocol-version");
+  const isLegacy =
+    !(isObject(meta) && Object.hasOwn(meta, META_VERSION)) && (version === null || LEGACY_VERSIONS.includes(version));
   // The modern revision has no ping; there the origin says so.
-  if (method !== "ping" || isModern) return undefined;
+  if (method !== "ping" || !isLegacy) return undefined;
   return {
     kind: "message",
     result: "local",

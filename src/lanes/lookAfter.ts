@@ -14,8 +14,15 @@ import { bootstrapCall, storedBootstrap } from "./surface.ts";
 
 /** What is stored of the bootstrap answers is looked at this often, while there is traffic. */
 const EVERY_MS = 300_000;
-/** How long it is believed that an origin does not speak the modern revision, in s. */
-const BELIEVED_S = 86_400;
+const DAY_MS = 86_400_000;
+
+/** The errors with which servers of the earlier revisions answer a method that they do not know, or a caller without a session. */
+const LEGACY_WORDS: ReadonlySet<number> = new Set([
+  CODE.methodNotFound,
+  CODE.invalidRequest,
+  CODE.invalidParams,
+  -32000,
+]);
 
 /**
  * Sees to it that the origin's answers to both ways of opening a connection are stored, so that a client that was
@@ -29,7 +36,8 @@ export function lookAfterSurface(x: Exchange): void {
   x.isolate.surfacesAt.set(key, now);
   const work = async () => {
     try {
-      if (!(await isKnownLegacy(x))) await storeDiscover(x);
+      const at = await knownLegacyAt(x);
+      if (at === undefined || now - at > believedMs(x) / 2) await storeDiscover(x);
       await storeInitialize(x);
     } catch (error) {
       x.isolate.surfacesAt.delete(key);
@@ -41,7 +49,18 @@ export function lookAfterSurface(x: Exchange): void {
 
 /** Whether the origin has lately said that it does not know the modern revision. An outage says nothing of the kind. */
 export async function isKnownLegacy(x: Exchange): Promise<boolean> {
-  return (await x.env.KV.get(await eraRecord(x))) !== null;
+  return (await knownLegacyAt(x)) !== undefined;
+}
+
+/** When it said so; epoch ms. */
+async function knownLegacyAt(x: Exchange): Promise<number | undefined> {
+  const record = await x.env.KV.get<{ at: number }>(await eraRecord(x), "json");
+  return record?.at;
+}
+
+/** How long it is believed: longer than an answer to `initialize` is kept, or the origin would turn modern in a long outage. */
+function believedMs(x: Exchange): number {
+  return 2 * (x.origin.lists.staleIfErrorMs + DAY_MS);
 }
 
 async function storeDiscover(x: Exchange): Promise<void> {
@@ -51,12 +70,10 @@ async function storeDiscover(x: Exchange): Promise<void> {
     again: false,
     previous: undefined,
   });
-  if (filled.kind !== "reply") return;
-  // A result that may not be kept comes from an origin that knows the modern revision; a failure inside tells nothing.
-  const code = errorCode(filled.text);
-  if (code === undefined || code === CODE.internal) return;
+  // Other errors, and results that may not be kept, do not say that the origin lacks the modern revision.
+  if (filled.kind !== "reply" || !LEGACY_WORDS.has(errorCode(filled.text) ?? 0)) return;
   const record = JSON.stringify({ modern: false, at: x.now() });
-  await x.env.KV.put(await eraRecord(x), record, { expirationTtl: BELIEVED_S });
+  await x.env.KV.put(await eraRecord(x), record, { expirationTtl: Math.ceil(believedMs(x) / 1_000) });
 }
 
 async function storeInitialize(x: Exchange): Promise<void> {

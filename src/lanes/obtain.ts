@@ -3,13 +3,16 @@ import type { Entry } from "../cache/entry.ts";
 import { ageMs, freshness } from "../cache/freshness.ts";
 import type { CacheWord } from "../cache/tell.ts";
 import type { CacheRule } from "../config/replica.ts";
-import { isList } from "../mcp/methods.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { statusOf } from "../origin/failure.ts";
+import { mayStandIn } from "./mayStandIn.ts";
+import { hasStrayParam } from "./fillHeaders.ts";
 import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidates.ts";
 import type { Asked } from "./directives.ts";
 import type { Exchange, Failure } from "./Exchange.ts";
 import { fill, type Filled } from "./fill.ts";
+import { oneScope } from "./oneScope.ts";
+import { isSuspect } from "./suspect.ts";
 import { refreshBehind } from "./refreshBehind.ts";
 
 /** What the cache, or the origin through it, has for a call. */
@@ -17,13 +20,13 @@ export type Obtained =
   | { kind: "entry"; entry: Entry; word: CacheWord; outcome: CacheOutcome }
   | { kind: "reply"; status: number; text: string; outcome: CacheOutcome }
   /** Ask the origin directly. What comes may be kept under the candidates. */
-  | { kind: "relay"; candidates: Candidates | undefined; previous: Entry | undefined }
+  | { kind: "relay"; keep: { candidates: Candidates; rule: CacheRule } | undefined; previous: Entry | undefined }
   | { kind: "failure"; failure: Failure };
 
 /** Tries memory, then KV, then a fill, then what is stale. Each that has nothing leaves it to the next. */
 export async function obtain(x: Exchange, call: Call, rule: CacheRule, asked: Asked): Promise<Obtained> {
   const candidates = candidatesOf(x, call, rule);
-  if (!candidates) return { kind: "relay", candidates, previous: undefined };
+  if (!candidates) return { kind: "relay", keep: undefined, previous: undefined };
   const kept = inMemory(x, candidates, call.era);
   if (kept && !asked.again) {
     const hit = asHit(x, call, rule, candidates, asked, kept, "memory");
@@ -39,19 +42,15 @@ export async function obtain(x: Exchange, call: Call, rule: CacheRule, asked: As
     if (!usable) return { kind: "failure", failure: { kind: "not-cached" } };
     return { kind: "entry", entry: usable, word: "stale", outcome: { kind: "hit", ttlMs: remaining(usable, x.now()) } };
   }
-  // Progress can only be streamed to the one who asked for it.
-  if (call.wantsProgress && call.method === "tools/call") return { kind: "relay", candidates, previous: saved };
-
+  if (hasStrayParam(x, call)) return { kind: "relay", keep: undefined, previous: saved };
   const narrowed = await oneScope(x, call, rule);
-  const options = { again: asked.again, previous: saved };
-  const filled = await fill(
-    x,
-    call,
-    narrowed,
-    narrowed === rule ? candidates : candidatesOf(x, call, narrowed)!,
-    options,
-  );
-  return landed(x, filled, { candidates, saved, usable, why: asked.again ? "request" : saved ? "stale" : "uri-miss" });
+  const keep = { rule: narrowed, candidates: narrowed === rule ? candidates : candidatesOf(x, call, narrowed)! };
+  // Progress can only be streamed to the one who asked for it.
+  if (call.wantsProgress && call.method === "tools/call") return { kind: "relay", keep, previous: saved };
+
+  const filled = await fill(x, call, narrowed, keep.candidates, { again: asked.again, previous: saved });
+  const why = asked.again ? "request" : saved ? "stale" : "uri-miss";
+  return landed(x, call, filled, { keep, saved, usable, why });
 }
 
 /** The entry as a hit, where it may be answered without asking first. */
@@ -67,20 +66,22 @@ function asHit(
   const now = x.now();
   const state = freshness(entry, now);
   if (state !== "fresh" && state !== "stale") return undefined;
+  const address = candidates[entry.scope];
+  if (address && isSuspect(x, address, entry) && !asked.onlyCached) return undefined;
   if (state === "stale" && !asked.onlyCached) refreshBehind(x, call, rule, candidates, entry);
   const word = state === "fresh" ? "hit" : "stale";
   return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs: remaining(entry, now), detail } };
 }
 
 interface Attempt {
-  candidates: Candidates;
+  keep: { candidates: Candidates; rule: CacheRule };
   saved: Entry | undefined;
   /** What may be answered if the origin fails. */
   usable: Entry | undefined;
   why: "request" | "stale" | "uri-miss";
 }
 
-function landed(x: Exchange, filled: Filled, { candidates, saved, usable, why }: Attempt): Obtained {
+function landed(x: Exchange, call: Call, filled: Filled, { keep, saved, usable, why }: Attempt): Obtained {
   switch (filled.kind) {
     case "entry": {
       const { entry, status, collapsed } = filled;
@@ -94,27 +95,16 @@ function landed(x: Exchange, filled: Filled, { candidates, saved, usable, why }:
         outcome: { kind: "forward", why, status: filled.status },
       };
     case "relay":
-      return { kind: "relay", candidates: filled.keep ? candidates : undefined, previous: saved };
+      return { kind: "relay", keep, previous: saved };
     case "failed": {
-      if (!usable) return { kind: "failure", failure: { kind: "origin", failure: filled.failure } };
+      if (!usable || !mayStandIn(call, filled.failure))
+        return { kind: "failure", failure: { kind: "origin", failure: filled.failure } };
       const status = statusOf(filled.failure);
       const ttlMs = remaining(usable, x.now());
       const outcome: CacheOutcome = { kind: "stale-if-error", ttlMs, ...(status !== undefined && { status }) };
       return { kind: "entry", entry: usable, word: "stale", outcome };
     }
   }
-}
-
-/**
- * All pages of a list have one scope (server/utilities/caching): the others are public only where the first page is
- * known to be, whatever the origin calls them.
- */
-async function oneScope(x: Exchange, call: Call, rule: CacheRule): Promise<CacheRule> {
-  if (!isList(call.method) || call.variant === undefined || rule.scope !== "origin") return rule;
-  const first = candidatesOf(x, { ...call, variant: undefined }, rule);
-  if (!first) return rule;
-  const page = inMemory(x, first, call.era) ?? (await inKv(x, first, call.era));
-  return page?.scope === "public" ? rule : { ...rule, scope: "private" };
 }
 
 /** What remains of an entry's ttl; negative when stale. */

@@ -2,7 +2,8 @@ import type { Entry } from "../cache/entry.ts";
 import type { CacheRule } from "../config/replica.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { reasonOf } from "../telemetry/events.ts";
-import type { Candidates } from "./candidates.ts";
+import { candidatesOf, type Candidates } from "./candidates.ts";
+import { oneScope } from "./oneScope.ts";
 import type { Exchange } from "./Exchange.ts";
 import { fill } from "./fill.ts";
 
@@ -23,7 +24,9 @@ export function refreshBehind(x: Exchange, call: Call, rule: CacheRule, candidat
     });
   const work = async () => {
     try {
-      const filled = await fill(x, call, rule, candidates, { again: false, previous: entry });
+      const narrowed = await oneScope(x, call, rule);
+      const where = narrowed === rule ? candidates : candidatesOf(x, call, narrowed)!;
+      const filled = await fill(x, call, narrowed, where, { again: false, previous: entry });
       if (filled.kind === "failed") failed(filled.failure.kind);
     } catch (error) {
       failed(reasonOf(error));

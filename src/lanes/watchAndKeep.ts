@@ -5,6 +5,8 @@ import { expandTags } from "../cache/tags.ts";
 import type { CacheRule } from "../config/replica.ts";
 import { isObject } from "../mcp/isObject.ts";
 import type { Call } from "../mcp/recognise.ts";
+import { Utf8 } from "../mcp/Utf8.ts";
+import { reasonOf } from "../telemetry/events.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { mediaType } from "../origin/readReply.ts";
 import type { Candidates } from "./candidates.ts";
@@ -25,10 +27,11 @@ export function watchAndKeep(x: Exchange, keeping: Keeping): (response: Response
   return (response) => {
     if (response.status !== 200 || !response.body || response.headers.has("mcp-session-id")) return response;
     const maxBytes = x.origin.settings.entryBytes;
-    const decoder = new TextDecoder();
+    const decoder = new Utf8();
     const events = mediaType(response) === "text/event-stream" ? new SseReader() : undefined;
     let whole = "";
     let final: string | undefined;
+    let unreadable = false;
     const take = (text: string) => {
       if (!events) whole = whole.length > maxBytes ? whole : whole + text;
       else if (events.held <= maxBytes)
@@ -37,12 +40,22 @@ export function watchAndKeep(x: Exchange, keeping: Keeping): (response: Response
     const watcher = new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
         controller.enqueue(chunk);
-        take(decoder.decode(chunk, { stream: true }));
+        if (unreadable) return;
+        try {
+          take(decoder.decode(chunk));
+        } catch {
+          // The caller gets what the origin sent, whatever it is; it is only not kept.
+          unreadable = true;
+        }
       },
       // Reached only when the origin ended the body; a stream that broke, or a caller that left, keeps nothing.
       flush() {
-        const reply = events ? final : whole;
-        if (reply !== undefined && answers(reply, keeping.call.id)) x.waitUntil(store(x, keeping, reply, askedAt));
+        const reply = unreadable ? undefined : events ? final : whole;
+        if (reply !== undefined && answers(reply, keeping.call.id)) {
+          const failed = (error: unknown) =>
+            x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) });
+          x.waitUntil(store(x, keeping, reply, askedAt).catch(failed));
+        }
       },
     });
     return new Response(response.body.pipeThrough(watcher), response);

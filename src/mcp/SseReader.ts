@@ -51,6 +51,7 @@ export class SseReader {
     if (!line.startsWith("data:") && line !== "data") return;
     const value = line.slice(line[5] === " " ? 6 : 5);
     this.#data.push(value);
-    this.#held += value.length;
+    // Each line takes room, an empty one too.
+    this.#held += value.length + 1;
   }
 }

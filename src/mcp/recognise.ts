@@ -93,7 +93,7 @@ function hasKnownMembers(body: Record<string, unknown>, params: Record<string, u
 }
 
 /** Clients MUST accept both forms (basic/transports/streamable-http); one that does not is the origin's to judge. */
-function acceptsBoth(accept: string | null): boolean {
+export function acceptsBoth(accept: string | null): boolean {
   return accept !== null && accept.includes("application/json") && accept.includes("text/event-stream");
 }
 

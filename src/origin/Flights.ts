@@ -1,17 +1,8 @@
-import type { Entry } from "../cache/entry.ts";
 import { freshness } from "../cache/freshness.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
+import type { Era } from "../mcp/versions.ts";
 import type { OriginFailure } from "./failure.ts";
-
-/** How a call to the origin ended. */
-export type Landing =
-  /** A result that may be kept, and shared with everyone who waited for it. */
-  | { kind: "entry"; entry: Entry; status: number }
-  /** An answer that is only for the caller who asked: an error, a tool's failure, a result that nobody promised anything of. */
-  | { kind: "reply"; status: number; text: string; why: string }
-  /** An answer larger than may be held here: the caller has to be streamed to. */
-  | { kind: "too-large" }
-  | { kind: "failed"; failure: OriginFailure; retryAfterMs: number };
+import type { Landing } from "./Landing.ts";
 
 /** What a caller gets. */
 export type Boarding =
@@ -25,12 +16,29 @@ export interface FlightOptions {
   now: () => number;
   /** 0 to 1. */
   random: () => number;
+  /** Gets each result that holds: not one that another overtook, or that was forgotten meanwhile. */
+  kept: (landing: Extract<Landing, { kind: "entry" }>) => void;
 }
 
-/** A call on its way, and the how manieth it is. */
+/** Who boards. */
+export interface Passenger {
+  key: string;
+  /** Wants an answer that was begun after the asking: neither takes what is finished nor joins what has begun. */
+  again: boolean;
+  /** The two eras have one answer to a key, where it fits both, but ways of their own to fail. */
+  era: Era;
+  /** Flights of a group can be forgotten together. */
+  group: string;
+}
+
+/** A call on its way. */
 interface Flight {
   landing: Promise<Landing>;
+  /** The how manieth it is. */
   nth: number;
+  era: Era;
+  /** Whether the origin has been asked. Until then even those who want a new answer may join. */
+  begun: boolean;
 }
 
 /** Finished results are kept for those who still come: KV remembers for about as long that there was nothing. */
@@ -62,41 +70,35 @@ export class Flights {
     this.#options = options;
   }
 
-  /**
-   * Joins the flight of a key, or launches it. `again` asks for an answer that was begun after the asking: it neither
-   * joins nor takes what is finished. Flights of a `group` can be forgotten together.
-   */
-  async board(key: string, again: boolean, launch: () => Promise<Landing>, group = ""): Promise<Boarding> {
+  /** Joins the flight of a key, or launches it. `launch` says when it asks the origin. */
+  async board(passenger: Passenger, launch: (begin: () => void) => Promise<Landing>): Promise<Boarding> {
+    const { key, again, era, group } = passenger;
     const now = this.#options.now();
-    const failed = this.#failed.get(key);
+    const failed = this.#failed.get(failureKey(passenger));
     if (failed && now < failed.until) {
       return { kind: "failed", failure: failed.failure, retryAfterMs: failed.until - now, collapsed: true };
     }
+    const oldest = this.#forgotten.get(group) ?? 0;
     if (!again) {
-      const oldest = this.#forgotten.get(group) ?? 0;
       const finished = this.#finished.get(key);
-      if (
-        finished &&
-        finished.nth > oldest &&
-        now < finished.until &&
-        freshness(finished.landing.entry, now) === "fresh"
-      ) {
+      const isCurrent = finished && finished.nth > oldest && now < finished.until;
+      if (isCurrent && fits(finished.landing, era) && freshness(finished.landing.entry, now) === "fresh") {
         return { ...finished.landing, collapsed: true };
       }
-      if ((this.#passing.get(key) ?? 0) > now) return { kind: "pass" };
-      const flying = this.#flying.get(key);
-      if (flying && flying.nth > oldest) {
-        const landing = await flying.landing;
-        return landing.kind === "entry" || landing.kind === "failed"
-          ? { ...landing, collapsed: true }
-          : { kind: "pass" };
-      }
+      if ((this.#passing.get(failureKey(passenger)) ?? 0) > now) return { kind: "pass" };
     }
-    const flight: Flight = { landing: launch(), nth: ++this.#flights };
+    const flying = this.#flying.get(key);
+    if (flying && flying.nth > oldest && (!again || !flying.begun)) {
+      const landing = await flying.landing;
+      if (fits(landing, era)) return { ...landing, collapsed: true };
+      // What the other era met with says nothing of what this one would.
+      if (flying.era === era) return landing.kind === "failed" ? { ...landing, collapsed: true } : { kind: "pass" };
+    }
+    const flight: Flight = { landing: undefined as never, nth: ++this.#flights, era, begun: false };
+    flight.landing = launch(() => (flight.begun = true));
     this.#flying.set(key, flight);
     try {
-      const landing = await flight.landing;
-      return { ...this.#remember(key, landing, flight.nth), collapsed: false };
+      return { ...this.#remember(passenger, await flight.landing, flight), collapsed: false };
     } finally {
       if (this.#flying.get(key) === flight) this.#flying.delete(key);
     }
@@ -107,26 +109,42 @@ export class Flights {
     this.#forgotten.set(group, this.#flights);
   }
 
-  #remember(key: string, landing: Landing, nth: number): Landing {
+  #remember(passenger: Passenger, landing: Landing, { nth }: Flight): Landing {
+    const { key, group } = passenger;
     const now = this.#options.now();
+    const mine = failureKey(passenger);
     if (landing.kind === "failed") {
-      const count = (this.#failed.get(key)?.count ?? 0) + 1;
+      // That there was no room says nothing of the origin, nor of the key.
+      if (landing.failure.kind === "busy") return landing;
+      const count = (this.#failed.get(mine)?.count ?? 0) + 1;
       // Growing, and spread by half, so that keys that failed together are not tried together.
       const backoff =
         Math.min(FAILED_CAP_MS, FAILED_BASE_MS * 2 ** (count - 1)) * (0.75 + 0.5 * this.#options.random());
       const wait = Math.max(Math.round(backoff), landing.retryAfterMs);
-      this.#failed.set(key, { failure: landing.failure, count, until: now + Math.min(wait, FAILED_CAP_MS) }, 1);
+      this.#failed.set(mine, { failure: landing.failure, count, until: now + Math.min(wait, FAILED_CAP_MS) }, 1);
       return { ...landing, retryAfterMs: wait };
     }
-    this.#failed.delete(key);
+    this.#failed.delete(mine);
+    const overtaken = nth < (this.#finished.get(key)?.nth ?? 0) || nth <= (this.#forgotten.get(group) ?? 0);
     if (landing.kind === "entry") {
-      this.#passing.delete(key);
+      this.#passing.delete(mine);
+      if (overtaken) return landing;
+      this.#options.kept(landing);
       const bytes = 2 * (landing.entry.body.length + landing.entry.meta.length + key.length);
       this.#finished.set(key, { landing, until: now + KEEP_MS, nth }, bytes);
     } else {
-      this.#finished.delete(key);
-      this.#passing.set(key, now + PASS_MS, 1);
+      if (!overtaken) this.#finished.delete(key);
+      this.#passing.set(mine, now + PASS_MS, 1);
     }
     return landing;
   }
+}
+
+/** Whether a landing is an answer for callers of the era. */
+function fits(landing: Landing, era: Era): landing is Extract<Landing, { kind: "entry" }> {
+  return landing.kind === "entry" && (landing.entry.only === undefined || landing.entry.only === era);
+}
+
+function failureKey({ key, era }: Passenger): string {
+  return `${key} ${era}`;
 }

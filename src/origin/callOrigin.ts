@@ -9,8 +9,6 @@ export interface OriginRequest {
   method: string;
   headers: Record<string, string>;
   body?: string;
-  /** Cancels the request. */
-  signal?: AbortSignal;
 }
 
 /** The origin's response as it starts, or why there is none. */
@@ -21,7 +19,7 @@ const SERVICE_URL = "https://origin.internal/mcp";
 
 /**
  * Asks the origin with the replica's own credential, and waits for the first byte. Redirects are not followed: the
- * configuration says where the origin is. Never throws, but for a `signal` that aborts.
+ * configuration says where the origin is. Never throws.
  */
 export async function callOrigin(
   origin: OriginSettings,
@@ -42,16 +40,13 @@ export async function callOrigin(
   }
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), origin.firstByteMs);
-  const cancel = () => timeout.abort();
-  request.signal?.addEventListener("abort", cancel);
   try {
     const init: RequestInit = { method: request.method, headers, redirect: "manual", signal: timeout.signal };
     if (request.body !== undefined) init.body = request.body;
     const response =
       "url" in origin.endpoint ? await fetch(origin.endpoint.url, init) : await service!.fetch(SERVICE_URL, init);
     return { response };
-  } catch (error) {
-    if (request.signal?.aborted) throw error;
+  } catch {
     return {
       failure: timeout.signal.aborted ? { kind: "timeout", afterMs: origin.firstByteMs } : { kind: "unreachable" },
     };

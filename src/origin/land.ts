@@ -2,14 +2,14 @@ import type { Address } from "../cache/key.ts";
 import { hashOf } from "../cache/codec.ts";
 import type { Entry } from "../cache/entry.ts";
 import { neutralise } from "../cache/neutralise.ts";
-import { needsSaving } from "../cache/save.ts";
+import { needsSaving, type Traits } from "../cache/save.ts";
 import { patternTable } from "../config/pattern.ts";
 import type { CacheRule, OriginSettings } from "../config/replica.ts";
 import { isList } from "../mcp/methods.ts";
 import type { Era } from "../mcp/versions.ts";
 import { withoutTools } from "../mcp/withoutTools.ts";
 import { callOrigin, type Bindings } from "./callOrigin.ts";
-import type { Landing } from "./Flights.ts";
+import type { Landing, Saving } from "./Landing.ts";
 import { readReply } from "./readReply.ts";
 
 /** Everything that a fill needs. Plain data: it crosses to the Coalescer. */
@@ -32,7 +32,7 @@ export interface FillRequest {
   /** The answer must be begun after the asking. */
   again: boolean;
   /** What was known before, so that KV is written only where that is worth it. */
-  previous?: Entry;
+  previous?: Traits;
 }
 
 /** The JSON-RPC id of fills. Each is an HTTP exchange of its own, so one id serves all. */
@@ -46,8 +46,6 @@ export interface LandingTools {
   bindings: Bindings;
   now: () => number;
   random: () => number;
-  /** Writes the entry, and removes what it replaces. In the background. */
-  save: (address: Address, entry: Entry, replaced: { address?: Address; publicPages: boolean }) => void;
 }
 
 /** Calls the origin for a fill, and makes an entry of the answer where it may be kept. */
@@ -88,11 +86,25 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
   const entry: Entry = { ...made, hash: await hashOf(made.body, made.meta), savedAt: made.storedAt };
   const { previous } = request;
   if (!needsSaving(entry, previous)) return { kind: "entry", entry: { ...entry, savedAt: previous!.savedAt }, status };
-  // One scope for all pages of a list (server/utilities/caching): a private page takes the public ones with it.
-  const demotes = isList(method) && entry.scope === "private" && (request.laterPage || previous?.scope === "public");
-  const replaced = previous && previous.scope !== entry.scope ? request.addresses[previous.scope] : undefined;
-  tools.save(address, entry, { ...(replaced && { address: replaced }), publicPages: demotes });
-  return { kind: "entry", entry, status };
+  // A legacy result has no hints, so that it is private says nothing of a public one beside it.
+  const replaces = previous && previous.scope !== entry.scope && (entry.scope === "public" || entry.era === "modern");
+  const replaced = replaces ? request.addresses[previous.scope] : undefined;
+  const saving: Saving = {
+    address,
+    entry,
+    demotes: isList(method) && isDemotion(request, entry),
+    ...(replaced && { replaced }),
+  };
+  return { kind: "entry", entry, status, saving };
+}
+
+/**
+ * Whether an answer turned private that was public before, or a page of a list that began as public (all pages have one
+ * scope, server/utilities/caching).
+ */
+export function isDemotion({ method, era, rule, laterPage, previous }: FillRequest, entry: Entry): boolean {
+  if (entry.scope === "public" || rule.scope !== "origin" || era === "legacy") return false;
+  return previous?.scope === "public" || (isList(method) && laterPage);
 }
 
 /** The list without the tools that the operator denies. */

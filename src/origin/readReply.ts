@@ -1,5 +1,6 @@
 import { isObject } from "../mcp/isObject.ts";
 import { SseReader } from "../mcp/SseReader.ts";
+import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import type { OriginFailure } from "./failure.ts";
 
 /** The origin's JSON-RPC response to one request, as text; or why there is none. */
@@ -22,23 +23,26 @@ export async function readReply(response: Response, limits: ReadLimits): Promise
   const { status } = response;
   if (status === 401 || status === 403) return discard(response, { failure: { kind: "refused", status } });
   if (status >= 300 && status < 400) return discard(response, { failure: garbage("a redirect") });
+  // What an origin says beside a 5xx is worth a moment, not the wait for an answer.
+  const unwell = failed(response) !== undefined;
+  const totalMs = unwell ? Math.min(limits.totalMs, ERROR_MS) : limits.totalMs;
+  const maxBytes = unwell ? Math.min(limits.maxBytes, ERROR_BYTES) : limits.maxBytes;
   const reader = response.body?.getReader();
   if (!reader) return { failure: failed(response) ?? garbage("no body") };
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<Reply>((resolve) => {
-    timer = setTimeout(() => resolve({ failure: { kind: "timeout", afterMs: limits.totalMs } }), limits.totalMs);
+    timer = setTimeout(() => resolve({ failure: { kind: "timeout", afterMs: totalMs } }), totalMs);
   });
   try {
     const read = mediaType(response) === "text/event-stream" ? readStream : readWhole;
-    const reply = await Promise.race([read(reader, limits), late]);
+    const reply = await Promise.race([read(reader, { ...limits, maxBytes }), late]);
     const failure = failed(response);
-    if (failure && !("tooLarge" in reply))
-      return { failure: "text" in reply ? { ...failure, reply: reply.text } : failure };
+    if (failure) return { failure: "text" in reply ? { ...failure, reply: reply.text } : failure };
     if (!("text" in reply)) return reply;
     const sessionId = response.headers.get("mcp-session-id");
     return { ...reply, status, ...(sessionId !== null && { sessionId }) };
-  } catch {
-    return { failure: failed(response) ?? { kind: "unreachable" } };
+  } catch (error) {
+    return { failure: failed(response) ?? (error instanceof NotUtf8 ? garbage("not UTF-8") : { kind: "unreachable" }) };
   } finally {
     clearTimeout(timer);
     // Also ends the origin's stream, where more than the answer was coming.
@@ -59,31 +63,35 @@ export function mediaType(response: Response): string {
   return (response.headers.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
 }
 
+const ERROR_MS = 1_000;
+const ERROR_BYTES = 65_536;
+
 type BodyReader = ReadableStreamDefaultReader<Uint8Array>;
 
 async function readWhole(reader: BodyReader, { id, maxBytes }: ReadLimits): Promise<Reply> {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  const decoder = new Utf8();
   let text = "";
   for (let bytes = 0; ;) {
     const { done, value } = await reader.read();
     if (done) break;
     bytes += value.length;
     if (bytes > maxBytes) return { tooLarge: true };
-    text += decoder.decode(value, { stream: true });
+    text += decoder.decode(value);
   }
-  text += decoder.decode();
+  text += decoder.end();
   return isResponse(text, id, true)
     ? { status: 200, text }
     : { failure: garbage("no JSON-RPC response to the request") };
 }
 
 async function readStream(reader: BodyReader, { id, maxBytes }: ReadLimits): Promise<Reply> {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  const decoder = new Utf8();
   const events = new SseReader();
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return { failure: garbage("a stream that ended before the answer") };
-    for (const data of events.push(decoder.decode(value, { stream: true }))) {
+    // A stream owes its answer (basic/transports): one that ends without it broke off.
+    if (done) return { failure: { kind: "unreachable" } };
+    for (const data of events.push(decoder.decode(value))) {
       if (isResponse(data, id, false)) return { status: 200, text: data };
     }
     if (events.held > maxBytes) return { tooLarge: true };

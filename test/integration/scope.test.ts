@@ -159,6 +159,8 @@ describe("the pages of a list", () => {
   test("are all dropped where the origin no longer knows a cursor", async () => {
     const entry = { ttlMs: 600_000, body: '"prompts":[{"name":"stored"}]' };
     const mine = { method: "prompts/list", principal: annsPrincipal, ageMs: 1_000, entry };
+    origin.on("prompts/list", () => page("first", PRIVATE, "bad"));
+    await list({ headers: { ...ann.headers, "cache-control": "no-cache" } });
     await seed(replica, { ...mine, variant: "first" });
     await seed(replica, { ...mine, variant: "second" });
     expect(statusOf(await list(ann, "first"))).toBe("hit");
@@ -171,6 +173,22 @@ describe("the pages of a list", () => {
       const got = await list(ann, cursor);
       expect([statusOf(got), got.body.result.prompts]).toEqual(["miss", [{ name: "new" }]]);
     }
+  });
+
+  test("survive a cursor that a caller made up, for when the origin fails", async () => {
+    const down = { status: 503 };
+    let isDown = false;
+    origin.on("prompts/list", ({ params }) => {
+      if (isDown) return down;
+      return params.cursor === "made up"
+        ? { error: { code: -32602, message: "Invalid cursor" } }
+        : page("kept", PRIVATE);
+    });
+    await list(ann);
+    expect((await list(ann, "made up")).body.error.code).toBe(-32602);
+    isDown = true;
+    const got = await list(ann);
+    expect([statusOf(got), got.body.result.prompts]).toEqual(["stale", [{ name: "kept" }]]);
   });
 
   test("are not taken from a KV that goes on with the old ones for a while", async () => {

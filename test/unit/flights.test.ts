@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Entry } from "../../src/cache/entry.ts";
-import { Flights, type Landing } from "../../src/origin/Flights.ts";
+import { Flights } from "../../src/origin/Flights.ts";
+import type { Era } from "../../src/mcp/versions.ts";
+import type { Landing } from "../../src/origin/Landing.ts";
 import { Gate } from "../../src/origin/Gate.ts";
 
 const entry = (storedAt: number, ttlMs = 30_000): Entry => ({
@@ -16,16 +18,27 @@ const entry = (storedAt: number, ttlMs = 30_000): Entry => ({
   body: `"content":[]`,
   meta: "",
   contentEnd: 0,
+  era: "modern",
 });
 
 /** Flights with a clock that the test moves, and launches that the test lands. */
 function setUp() {
   const clock = { now: 1_000_000 };
-  const flights = new Flights({ now: () => clock.now, random: () => 0.5 });
+  const kept: number[] = [];
+  const flights = new Flights({
+    now: () => clock.now,
+    random: () => 0.5,
+    kept: (landing) => kept.push(landing.entry.storedAt),
+  });
   const launched: ((landing: Landing) => void)[] = [];
-  const board = (key = "k", again = false) =>
-    flights.board(key, again, () => new Promise<Landing>((land) => launched.push(land)));
-  return { clock, launched, board };
+  const begins: (() => void)[] = [];
+  const board = (key = "k", again = false, begun = true, era: Era = "modern") =>
+    flights.board({ key, again, era, group: "g" }, (begin) => {
+      begins.push(begin);
+      if (begun) begin();
+      return new Promise<Landing>((land) => launched.push(land));
+    });
+  return { clock, launched, board, kept, begins, forget: () => flights.forget("g") };
 }
 
 const result = (now: number, ttlMs?: number): Landing => ({ kind: "entry", entry: entry(now, ttlMs), status: 200 });
@@ -127,10 +140,81 @@ describe("flights", () => {
       expect(one).toMatchObject({ kind: "failed", failure: { kind: "unreachable" } });
   });
 
+  test("who asks again joins a call that waits for its turn, for it has not begun", async () => {
+    const { clock, launched, board, begins } = setUp();
+    const waiting = [board("k", true, false), board("k", true, false)];
+    expect(launched).toHaveLength(1);
+    begins[0]!();
+    waiting.push(board("k", true, false));
+    expect(launched).toHaveLength(2);
+    launched.forEach((land) => land(result(clock.now)));
+    expect((await Promise.all(waiting)).map((one) => one.kind === "entry" && one.collapsed)).toEqual([
+      false,
+      true,
+      false,
+    ]);
+  });
+
+  test("a late answer replaces none that was asked for after it", async () => {
+    const { clock, launched, board, kept } = setUp();
+    const older = board();
+    const newer = board("k", true);
+    launched[1]!(result(clock.now + 1));
+    await newer;
+    launched[0]!(result(clock.now));
+    await older;
+    expect(await board()).toMatchObject({ entry: { storedAt: clock.now + 1 }, collapsed: true });
+    expect(kept).toEqual([clock.now + 1]);
+  });
+
+  test("what was on its way when its group was forgotten is neither joined nor kept", async () => {
+    const { clock, launched, board, kept, forget } = setUp();
+    const before = board();
+    forget();
+    const after = board();
+    expect(launched).toHaveLength(2);
+    launched[1]!(result(clock.now + 1));
+    await after;
+    launched[0]!(result(clock.now));
+    await before;
+    expect(await board()).toMatchObject({ entry: { storedAt: clock.now + 1 } });
+    expect(kept).toEqual([clock.now + 1]);
+  });
+
+  test("the eras share an answer, but not what one of them failed with", async () => {
+    const { clock, launched, board } = setUp();
+    const legacy = board("k", false, true, "legacy");
+    const modern = board();
+    expect(launched).toHaveLength(1);
+    launched[0]!(failure);
+    expect(await legacy).toMatchObject({ kind: "failed" });
+    await expect.poll(() => launched.length).toBe(2);
+    launched[1]!(result(clock.now));
+    expect(await modern).toMatchObject({ kind: "entry", collapsed: false });
+    const only: Landing = { kind: "entry", entry: { ...entry(clock.now), only: "modern" }, status: 200 };
+    const [first, other] = [board("m"), board("m", false, true, "legacy")];
+    launched[2]!(only);
+    expect(await first).toMatchObject({ kind: "entry" });
+    await expect.poll(() => launched.length).toBe(4);
+    launched[3]!(result(clock.now));
+    expect(await other).toMatchObject({ collapsed: false });
+  });
+
+  test("that there was no room is not held against the key", async () => {
+    const { launched, board } = setUp();
+    const busy: Landing = { kind: "failed", failure: { kind: "busy", retryAfterMs: 5 }, retryAfterMs: 0 };
+    const first = board();
+    launched[0]!(busy);
+    expect(await first).toMatchObject({ kind: "failed" });
+    void board();
+    expect(launched).toHaveLength(2);
+  });
+
   test("a launch that throws does not leave its key in the air", async () => {
-    const flights = new Flights({ now: () => 0, random: () => 0.5 });
-    await expect(flights.board("k", false, () => Promise.reject(new Error("defect")))).rejects.toThrow("defect");
-    expect(await flights.board("k", false, async () => result(0))).toMatchObject({ kind: "entry" });
+    const passenger = { key: "k", again: false, era: "modern", group: "g" } as const;
+    const flights = new Flights({ now: () => 0, random: () => 0.5, kept: () => {} });
+    await expect(flights.board(passenger, () => Promise.reject(new Error("defect")))).rejects.toThrow("defect");
+    expect(await flights.board(passenger, async () => result(0))).toMatchObject({ kind: "entry" });
   });
 });
 

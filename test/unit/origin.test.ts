@@ -52,10 +52,25 @@ describe("reading the origin's reply", () => {
     ["no JSON", json("<html>")],
     ["no JSON-RPC", json("{}")],
     ["nothing", new Response(null)],
-    ["a stream that ends too early", sse("data: {}\n\n")],
     ["a redirect", new Response(null, { status: 302, headers: { location: "https://elsewhere.test" } })],
   ])("refuses %s", async (_, response) => {
     expect(await readReply(response, LIMITS)).toMatchObject({ failure: { kind: "garbage" } });
+  });
+
+  test("a stream that ends without its answer broke off", async () => {
+    expect(await readReply(sse("data: {}\n\n"), LIMITS)).toEqual({ failure: { kind: "unreachable" } });
+  });
+
+  test("what is not UTF-8 is refused, not repaired", async () => {
+    const bytes = new Uint8Array([
+      ...new TextEncoder().encode('{"jsonrpc":"2.0","id":1,"result":{"x":"'),
+      0xff,
+      0x22,
+      0x7d,
+      0x7d,
+    ]);
+    const response = new Response(bytes, { headers: { "content-type": "application/json" } });
+    expect(await readReply(response, LIMITS)).toEqual({ failure: { kind: "garbage", detail: "not UTF-8" } });
   });
 
   test("an error whose id the origin could not read is taken", async () => {

@@ -385,7 +385,7 @@ describe("server-sent events", () => {
       reader.push(piece).next();
       return reader.held;
     };
-    expect(["data: abc", "d", "\n", ": x", "\ndata:ef", "\n", "\n"].map(held)).toEqual([9, 10, 4, 7, 11, 6, 0]);
+    expect(["data: abc", "d", "\n", ": x", "\ndata:ef", "\n", "\n"].map(held)).toEqual([9, 10, 5, 8, 12, 8, 0]);
   });
 
   test("long lines in small pieces, and many lines in one, are read in one go", () => {

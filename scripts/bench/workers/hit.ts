@@ -4,23 +4,16 @@ import type { Filled } from "./replicas.ts";
 
 /** Everything a hit does not touch is not there: a miss throws, and is seen. */
 const NO_ENV = {} as Cloudflare.Env;
-const URL_OF_ALL = "http://127.0.0.1:8787/mcp";
+const ADDRESS = "http://127.0.0.1:8787/mcp";
 
-/** A request that hits the entry of that number, and whose body can be read once. */
+/**
+ * A request that hits the entry of that number. Its body is there at once, as often as it is asked for: what remains is
+ * the replica's own work.
+ */
 export function requestOf({ callOf }: Filled, index: number): Request {
   const { headers, body } = callOf(index);
-  return new Request(URL_OF_ALL, {
-    method: "POST",
-    headers: { ...headers, "content-length": String(body.length) },
-    body,
-  });
-}
-
-/** As `requestOf`, with a body that is there at once, as often as it is asked for: what remains is the replica's own work. */
-export function readRequestOf({ callOf }: Filled, index: number): Request {
-  const { headers, body } = callOf(index);
   const fields = new Headers({ ...headers, "content-length": String(body.length) });
-  const request = { url: URL_OF_ALL, method: "POST", headers: fields, text: async () => body };
+  const request = { url: ADDRESS, method: "POST", headers: fields, text: async () => body };
   return request as unknown as Request;
 }
 

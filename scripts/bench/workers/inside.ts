@@ -1,6 +1,6 @@
 import type { Variant } from "../inside.ts";
 import { middleMean } from "../stats.ts";
-import { hit, readRequestOf } from "./hit.ts";
+import { hit, requestOf } from "./hit.ts";
 import { profile } from "./profile.ts";
 import { filledReplica, type Filled } from "./replicas.ts";
 
@@ -33,7 +33,7 @@ async function compare(variants: readonly Variant[], rounds: number): Promise<nu
 async function hits(filled: Filled, round: number): Promise<number> {
   // A step that shares no factor with the counts, so that every entry has its turn.
   const numbers = Array.from({ length: BATCH }, (_, index) => ((round * BATCH + index) * 7_919) % filled.entries);
-  const requests = numbers.map((index) => readRequestOf(filled, index));
+  const requests = numbers.map((index) => requestOf(filled, index));
   const begun = performance.now();
   for (const request of requests) {
     const response = await hit(filled, request);

@@ -5,44 +5,32 @@ import { freshness } from "../../../src/cache/freshness.ts";
 import { KvStore } from "../../../src/cache/KvStore.ts";
 import { tell } from "../../../src/cache/tell.ts";
 import { guard } from "../../../src/http/guard.ts";
-import { readBody } from "../../../src/http/readBody.ts";
 import { respond } from "../../../src/http/respond.ts";
 import { recognise } from "../../../src/mcp/recognise.ts";
 import { scan } from "../../../src/mcp/scan.ts";
 import type { Profile } from "../inside.ts";
 import { middleMean } from "../stats.ts";
-import { hit, incomingOf, readRequestOf, requestOf } from "./hit.ts";
+import { hit, incomingOf, requestOf } from "./hit.ts";
 import { filledReplica, type Filled } from "./replicas.ts";
 
 // The clock in a Worker steps by a ms: what is cheap has to be done often between two looks at it.
-const BODIES = 1_000;
-const REPEATS = 20_000;
+const REPEATS = 10_000;
 
 /** Takes a hit apart, and measures each part by itself: in turns, so that a slow moment slows all of them. */
 export async function profile(rounds: number): Promise<Profile> {
   const filled = await filledReplica(1_000, 1, true);
   const parts = partsOf(filled);
   const measured = parts.map(() => [] as number[]);
-  const body: number[] = [];
   const whole: number[] = [];
-  const sample = readRequestOf(filled, 1);
+  const sample = requestOf(filled, 1);
   for (let round = 0; round < rounds; round++) {
     for (const [index, { work }] of parts.entries()) measured[index]!.push(await repeated(work));
-    body.push(await bodies(Array.from({ length: BODIES }, (_, index) => requestOf(filled, index))));
     whole.push(await repeated(() => hit(filled, sample)));
   }
   return {
     parts: parts.map(({ name }, index) => ({ name, ns: middleMean(measured[index]!) })),
-    body: middleMean(body),
     whole: middleMean(whole),
   };
-}
-
-/** The ns that it takes to read one body. Each can be read once, and making the requests is not counted. */
-async function bodies(batch: readonly Request[]): Promise<number> {
-  const begun = performance.now();
-  for (const request of batch) await readBody(request, 4_194_304);
-  return ((performance.now() - begun) * 1e6) / batch.length;
 }
 
 /** The ns that something takes which can be done again and again. */

@@ -67,7 +67,7 @@ export async function filledReplica(entries: number, tools: number, full: boolea
     serving: {
       replica,
       report: () => {},
-      isolate: { memory, catalogues: new Map([[settings.id, catalogue]]), surfacesAt: new Map(), purgedAt: new Map() },
+      isolate: { memory, catalogues: new Map([[settings.id, catalogue]]), surfacesAt: new Map(), suspectAt: new Map() },
       authenticator: new Authenticator(replica.access),
     },
     entries,

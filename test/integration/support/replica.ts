@@ -78,6 +78,7 @@ export async function seed(replica: Replica, what: Seed): Promise<string> {
     savedAt: storedAt,
     hash: await hashOf(body, meta),
     contentEnd: 0,
+    era: "modern",
     ...what.entry,
     body,
     meta,

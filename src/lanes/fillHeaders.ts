@@ -1,0 +1,43 @@
+import { encodeHeaderValue } from "../mcp/headerValue.ts";
+import type { Call } from "../mcp/recognise.ts";
+import type { ParamHeader } from "../mcp/toolFacts.ts";
+import { traceparentOf } from "../mcp/trace.ts";
+import { newId } from "../telemetry/newId.ts";
+import type { Exchange } from "./Exchange.ts";
+import { catalogueOf } from "./learn.ts";
+
+/**
+ * The headers of a fill, made from the call alone: what one caller sends beside it is not in the key, so it must not
+ * reach an answer that many get.
+ */
+export function fillHeaders(x: Exchange, call: Call): Record<string, string> {
+  const headers: Record<string, string> = {
+    accept: "application/json, text/event-stream",
+    "content-type": "application/json",
+    traceparent: traceparentOf(x.trace, newId().slice(0, 16)),
+  };
+  if (call.version !== undefined) headers["mcp-protocol-version"] = call.version;
+  if (call.era === "legacy") return headers;
+  headers["mcp-method"] = call.method;
+  if (call.target !== null) headers["mcp-name"] = encodeHeaderValue(call.target);
+  // These have been compared with the arguments, which are in the key.
+  for (const { header } of declaredParams(x, call)) {
+    const value = x.headers.get(header);
+    if (value !== null) headers[header.toLowerCase()] = value;
+  }
+  return headers;
+}
+
+/** Whether the caller sent an `Mcp-Param-*` header that no argument answers for. It goes on (SEP-2243), and what comes back is the caller's alone. */
+export function hasStrayParam(x: Exchange, call: Call): boolean {
+  const declared = declaredParams(x, call);
+  for (const name of x.headers.keys()) {
+    if (name.startsWith("mcp-param-") && !declared.some(({ header }) => header.toLowerCase() === name)) return true;
+  }
+  return false;
+}
+
+function declaredParams(x: Exchange, call: Call): readonly ParamHeader[] {
+  if (call.era === "legacy" || call.method !== "tools/call") return [];
+  return catalogueOf(x).get(call.target!)?.paramHeaders ?? [];
+}
