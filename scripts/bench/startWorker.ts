@@ -1,6 +1,6 @@
-import { build } from "esbuild";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { fileURLToPath } from "node:url";
+import { bundle } from "../serve/bundle.ts";
 import { COMPATIBILITY } from "../serve/compatibility.ts";
 import { freePort } from "./freePort.ts";
 
@@ -28,7 +28,13 @@ export async function startWorker(name: string, vars: Readonly<Record<string, st
       workers: [
         {
           name,
-          modules: [{ type: "ESModule" as const, path: "index.js", contents: await bundle(name) }],
+          modules: [
+            {
+              type: "ESModule" as const,
+              path: "index.js",
+              contents: await bundle(fileURLToPath(new URL(`workers/${name}.ts`, import.meta.url))),
+            },
+          ],
           ...COMPATIBILITY,
           bindings: vars,
           kvNamespaces: { KV: "KV" },
@@ -40,19 +46,4 @@ export async function startWorker(name: string, vars: Readonly<Record<string, st
   );
   await miniflare.ready;
   return { url: `http://127.0.0.1:${port}`, close: () => miniflare.dispose() };
-}
-
-async function bundle(name: string): Promise<string> {
-  const built = await build({
-    entryPoints: [fileURLToPath(new URL(`workers/${name}.ts`, import.meta.url))],
-    bundle: true,
-    write: false,
-    minify: true,
-    format: "esm",
-    target: "es2024",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
-    logLevel: "silent",
-  });
-  return built.outputFiles[0]!.text;
 }

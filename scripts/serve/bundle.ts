@@ -20,7 +20,8 @@ export async function readConfig(config: string = OWN_CONFIG): Promise<unknown> 
   return module.default;
 }
 
-async function bundle(entry: string, config: string): Promise<string> {
+/** A module and all that it imports as one module for workerd; `config` is the operator's file, where it wants that. */
+export async function bundle(entry: string, config: string = OWN_CONFIG): Promise<string> {
   const built = await build({
     entryPoints: [entry],
     bundle: true,

@@ -87,7 +87,9 @@ function nameOf(index: number): string {
 function freePort(port = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once("error", reject);
+    probe.once("error", (error: NodeJS.ErrnoException) =>
+      reject(error.code === "EADDRINUSE" ? new Error(`Port ${port} of 127.0.0.1 is taken: choose another.`) : error),
+    );
     probe.listen(port, "127.0.0.1", () => {
       const { port: found } = probe.address() as { port: number };
       probe.close(() => resolve(found));

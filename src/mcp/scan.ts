@@ -1,3 +1,4 @@
+import { BACKSLASH, CLOSE_ARRAY, CLOSE_OBJECT, COLON, MINUS, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from "./characters.ts";
 import { Keys } from "./Keys.ts";
 
 /** What can be said of a JSON text without parsing it. */
@@ -12,15 +13,6 @@ export interface Scan {
   /** Whether an object has two keys of one name: readers differ in which they take. */
   duplicates: boolean;
 }
-
-const QUOTE = 34;
-const MINUS = 45;
-const COLON = 58;
-const OPEN_ARRAY = 91;
-const BACKSLASH = 92;
-const CLOSE_ARRAY = 93;
-const OPEN_OBJECT = 123;
-const CLOSE_OBJECT = 125;
 
 /** Longer numbers than any program prints are not looked at: their digits would cost time, and nobody needs them. */
 const MAX_NUMBER_LENGTH = 64;

@@ -99,6 +99,17 @@ test.each([
   expect(script.output()).toContain("npm start -- [options]");
 });
 
+test("a port that is taken is said so", async () => {
+  const origin = await startOrigin({});
+  try {
+    const script = runScript("scripts/start.ts", ["--state", tempFolder(), "--port", String(origin.port)]);
+    expect(await script.ended).toBe(1);
+    expect(script.output()).toContain(`Port ${origin.port} of 127.0.0.1 is taken`);
+  } finally {
+    await origin.close();
+  }
+});
+
 test("--origin that may not be used is refused before anything starts", async () => {
   const script = start("--state", tempFolder(), "--origin", "http://user:secret@10.0.0.1/mcp");
   expect(await script.ended).toBe(1);

@@ -56,6 +56,7 @@ export async function filledReplica(entries: number, tools: number, full: boolea
       promisedMs: 0,
       scope: "public",
       tags: [],
+      era: "modern",
       savedAt: 0,
       hash: "",
       body,
