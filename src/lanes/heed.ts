@@ -5,6 +5,7 @@ import { CODE } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { candidatesOf, inKv, inMemory } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
+import { hasStrayParam } from "./fillHeaders.ts";
 import { doubtListing, purgeListing } from "./keep.ts";
 import { catalogueOf } from "./learn.ts";
 import { contradictsParams } from "./params.ts";
@@ -24,11 +25,16 @@ export async function heed(x: Exchange, call: Call | undefined, reply: string): 
     await ((await isStoredCursor(x, call)) ? purgeListing : doubtListing)(x, call.method);
   }
   // The caller went by a list that lacks a header; its next one must be new, or its retry fails as well (SEP-2243).
-  const goesByList = call.method === "tools/call" && !ladder(x.body, x.headers) && !contradictsParams(x, call);
-  if (code === CODE.headerMismatch && goesByList) {
+  if (code === CODE.headerMismatch && goesByList(x, call)) {
     catalogueOf(x).readAt = 0;
     await purgeListing(x, "tools/list");
   }
+}
+
+/** Whether a tool call is what a caller would make who goes by the stored list. */
+function goesByList(x: Exchange, call: Call): boolean {
+  if (call.method !== "tools/call" || call.era !== "modern") return false;
+  return !ladder(x.body, x.headers) && !contradictsParams(x, call) && !hasStrayParam(x, call);
 }
 
 /** Whether a stored page of this caller's list leads to the cursor. */

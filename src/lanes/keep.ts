@@ -27,6 +27,8 @@ export function remember(x: Exchange, candidates: Candidates, entry: Entry): voi
 export function keep(x: Exchange, candidates: Candidates, entry: Entry, previous: Entry | undefined): void {
   const address = candidates[entry.scope];
   if (!address || isSuspect(x, address, entry)) return;
+  const known = x.isolate.memory.peek(address);
+  if (known && known.storedAt > entry.storedAt) return;
   const save = needsSaving(entry, previous);
   remember(x, candidates, save ? entry : { ...entry, savedAt: previous!.savedAt });
   if (save) inBackground(x, "put", x.kv.put(address, entry));

@@ -62,6 +62,8 @@ export class Flights {
   );
   readonly #failed = new S3Fifo<{ failure: OriginFailure; count: number; until: number }>(REMEMBERED_KEYS);
   readonly #passing = new S3Fifo<number>(REMEMBERED_KEYS);
+  /** The latest flight of a key that brought an answer, kept or not: an older one that lands after it is not news. */
+  readonly #settled = new S3Fifo<number>(REMEMBERED_KEYS);
   /** How many flights there have been when those of a group were forgotten. */
   readonly #forgotten = new Map<string, number>();
   #flights = 0;
@@ -125,7 +127,8 @@ export class Flights {
       return { ...landing, retryAfterMs: wait };
     }
     this.#failed.delete(mine);
-    const overtaken = nth < (this.#finished.get(key)?.nth ?? 0) || nth <= (this.#forgotten.get(group) ?? 0);
+    const overtaken = nth < (this.#settled.get(key) ?? 0) || nth <= (this.#forgotten.get(group) ?? 0);
+    if (!overtaken) this.#settled.set(key, nth, 1);
     if (landing.kind === "entry") {
       this.#passing.delete(mine);
       if (overtaken) return landing;

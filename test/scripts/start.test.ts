@@ -51,6 +51,10 @@ test("state persists over a restart, and --fresh drops it", async () => {
   const first = start("--state", state);
   const [, url = ""] = await first.line(/^ready (\S+)$/m);
   expect((await ask(url, "tools/call", search)).status).toContain("fwd=uri-miss");
+  // Answers are written after they have left; what lets clients connect is written last.
+  await expect
+    .poll(async () => (await fetch(new URL("/readyz", url))).text(), { timeout: 15_000, interval: 250 })
+    .toContain('"stored":true');
   await stop(first);
 
   const second = start("--state", state, "--quiet");

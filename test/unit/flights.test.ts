@@ -167,6 +167,17 @@ describe("flights", () => {
     expect(kept).toEqual([clock.now + 1]);
   });
 
+  test("a late answer does not come back after a newer one that may not be kept", async () => {
+    const { clock, launched, board, kept } = setUp();
+    const older = board();
+    const newer = board("k", true);
+    launched[1]!(reply);
+    await newer;
+    launched[0]!(result(clock.now));
+    await older;
+    expect(kept).toEqual([]);
+  });
+
   test("what was on its way when its group was forgotten is neither joined nor kept", async () => {
     const { clock, launched, board, kept, forget } = setUp();
     const before = board();
