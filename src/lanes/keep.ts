@@ -9,29 +9,26 @@ import { isSuspect, suspect } from "./suspect.ts";
 
 /**
  * Puts an entry where its scope says, in memory, and takes away what it replaces there. A late one replaces nothing: an
- * answer that was asked for earlier than the one at hand, or before its listing was dropped, is not news.
+ * answer that was asked for earlier than the one at hand, or before its listing was dropped, is not news. Whether it was.
  */
-export function remember(x: Exchange, candidates: Candidates, entry: Entry): void {
+export function remember(x: Exchange, candidates: Candidates, entry: Entry): boolean {
   const { memory } = x.isolate;
   const address = candidates[entry.scope];
-  if (!address || isSuspect(x, address, entry)) return;
+  if (!address || isSuspect(x, address, entry)) return false;
   const known = memory.peek(address);
-  if (known && known.storedAt > entry.storedAt) return;
+  if (known && known.storedAt > entry.storedAt) return false;
   void memory.put(address, entry);
   const other = candidates[entry.scope === "public" ? "private" : "public"];
   // A legacy result has no hints, so that it is private says nothing of the public one beside it.
   if (other && (entry.scope === "public" || entry.era === "modern")) void memory.delete(other);
+  return true;
 }
 
 /** As `remember`, and in KV where that is worth a write. For what did not come through the Coalescer, which writes itself. */
 export function keep(x: Exchange, candidates: Candidates, entry: Entry, previous: Entry | undefined): void {
-  const address = candidates[entry.scope];
-  if (!address || isSuspect(x, address, entry)) return;
-  const known = x.isolate.memory.peek(address);
-  if (known && known.storedAt > entry.storedAt) return;
   const save = needsSaving(entry, previous);
-  remember(x, candidates, save ? entry : { ...entry, savedAt: previous!.savedAt });
-  if (save) inBackground(x, "put", x.kv.put(address, entry));
+  const isNews = remember(x, candidates, save ? entry : { ...entry, savedAt: previous!.savedAt });
+  if (isNews && save) inBackground(x, "put", x.kv.put(candidates[entry.scope]!, entry));
 }
 
 /** Lets a list be asked for anew. What is kept of it goes on standing in for an origin that fails. */

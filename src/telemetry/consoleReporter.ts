@@ -1,9 +1,6 @@
 import type { ReplicaEvent, Reporter } from "./events.ts";
 
-/** How events are written: one line for people, JSON for machines, or not at all. */
-export type LogForm = "line" | "json" | "off";
-
-/** Writes events to the console. An unknown form is `json`. */
+/** Writes events to the console: `line` for people, `off` not at all, anything else as JSON for machines. */
 export function consoleReporter(form: unknown): Reporter {
   if (form === "off") return () => {};
   return (event) => {

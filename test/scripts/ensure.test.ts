@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { ROOT, tempFolder } from "./runScript.ts";
@@ -37,4 +37,12 @@ test("dependencies are installed when they are missing or older than the lock fi
   expect(ensure(folder)).toContain("Installing");
   rmSync(path.join(folder, "node_modules"), { recursive: true });
   expect(ensure(folder)).toContain("Installing");
+});
+
+test("modules that are linked from elsewhere are left alone, however old", () => {
+  const [folder, elsewhere] = [project(), tempFolder()];
+  writeFileSync(path.join(elsewhere, "precious"), "");
+  symlinkSync(elsewhere, path.join(folder, "node_modules"));
+  expect(ensure(folder)).toBe("");
+  expect(existsSync(path.join(elsewhere, "precious"))).toBe(true);
 });
