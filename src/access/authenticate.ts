@@ -7,6 +7,7 @@ export type Principal = string;
 
 /** The principal of all callers where access is open. */
 export const ANONYMOUS: Principal = "anonymous";
+const EVERYBODY: Authenticated = Object.freeze({ principal: ANONYMOUS });
 
 /** Why a caller is not let in. */
 export type Refusal =
@@ -17,10 +18,12 @@ export type Refusal =
   /** The configuration lets nobody in, or a secret it needs is missing. */
   | { kind: "unconfigured"; detail: string };
 
+/** Who it is, or why not. */
+export type Authenticated = { principal: Principal } | { refusal: Refusal };
+
 /** What authentication reads. */
 export interface Credentials {
-  /** The `Authorization` header. */
-  authorization: string | null;
+  headers: Headers;
   /** The host that the caller addressed, without its port. */
   hostname: string;
   kv: KVNamespace;
@@ -42,18 +45,20 @@ export class Authenticator {
     this.#access = access;
   }
 
-  async authenticate(by: Credentials): Promise<{ principal: Principal } | { refusal: Refusal }> {
+  /** At once where access is open. */
+  authenticate(by: Credentials): Authenticated | Promise<Authenticated> {
     const { open, openOnPurpose, keys } = this.#access;
-    if (keys && by.authorization !== null) return this.#byKey(by);
-    if (open && (openOnPurpose || isLoopback(by.hostname))) return { principal: ANONYMOUS };
+    const authorization = keys ? by.headers.get("authorization") : null;
+    if (authorization !== null) return this.#byKey(authorization, by);
+    if (open && (openOnPurpose || isLoopback(by.hostname))) return EVERYBODY;
     if (keys) return { refusal: { kind: "unauthorized" } };
     if (open) return { refusal: { kind: "closed" } };
     return { refusal: { kind: "unconfigured", detail: "the configuration's access lets nobody in" } };
   }
 
-  async #byKey(by: Credentials): Promise<{ principal: Principal } | { refusal: Refusal }> {
+  async #byKey(authorization: string, by: Credentials): Promise<Authenticated> {
     if (!by.pepper) return { refusal: { kind: "unconfigured", detail: "the secret KEY_PEPPER is not set" } };
-    const key = /^Bearer +(\S+)$/i.exec(by.authorization ?? "")?.[1] ?? "";
+    const key = /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? "";
     const id = keyId(key);
     if (id === undefined) return { refusal: { kind: "unauthorized" } };
     const hmac = await keyHmac(key, by.pepper);

@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { Hono, type Context } from "hono";
 import { Authenticator } from "../access/authenticate.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import type { Origin, Replica } from "../config/replica.ts";
@@ -6,9 +6,10 @@ import type { Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { guard } from "./guard.ts";
 import { Health } from "./health.ts";
-import { placeOf } from "./place.ts";
+import type { Serving } from "./Incoming.ts";
+import { placeOf, type Place } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
-import { serveMcp, type Serving } from "./serveMcp.ts";
+import { serveMcp } from "./serveMcp.ts";
 
 /** Of an isolate's 128 MB, what entries may take. */
 const MEMORY_BYTES = 48 * 1_048_576;
@@ -39,12 +40,13 @@ export function createApp(replica: Replica, report: Reporter): App {
   const mcp = (
     origin: Origin | undefined,
     request: Request,
+    place: Place,
     env: Cloudflare.Env,
     context: Pick<ExecutionContext, "waitUntil">,
   ) =>
     serveMcp(serving, {
       request,
-      place: placeOf(request.url),
+      place,
       origin,
       env,
       waitUntil: (work) => context.waitUntil(work),
@@ -52,8 +54,10 @@ export function createApp(replica: Replica, report: Reporter): App {
   const endpoints = new Map<string, Origin | undefined>([["/mcp", replica.defaultOrigin]]);
   for (const [id, origin] of replica.origins) endpoints.set(`/mcp/${id}`, origin);
   // What is not an endpoint as written: an id in another spelling, one that nobody has, a `Host` that is none.
-  app.all("/mcp", (c) => mcp(replica.defaultOrigin, c.req.raw, c.env, c.executionCtx));
-  app.all("/mcp/:origin", (c) => mcp(replica.origins.get(c.req.param("origin")), c.req.raw, c.env, c.executionCtx));
+  const routed = (c: Context<Bound>, origin: Origin | undefined) =>
+    mcp(origin, c.req.raw, placeOf(c.req.url), c.env, c.executionCtx);
+  app.all("/mcp", (c) => routed(c, replica.defaultOrigin));
+  app.all("/mcp/:origin", (c) => routed(c, replica.origins.get(c.req.param("origin"))));
 
   // That the Worker runs: no more, and for anybody.
   app.get("/healthz", (c) => c.text("ok\n"));
@@ -71,9 +75,9 @@ export function createApp(replica: Replica, report: Reporter): App {
   });
   return {
     fetch(request, env, context) {
-      const { pathname } = placeOf(request.url);
+      const place = placeOf(request.url);
       // Calls go straight to their endpoint: routing them would cost as much as finding their answers.
-      if (endpoints.has(pathname)) return mcp(endpoints.get(pathname), request, env, context);
+      if (endpoints.has(place.pathname)) return mcp(endpoints.get(place.pathname), request, place, env, context);
       return app.fetch(request, env, context);
     },
   };

@@ -1,18 +1,15 @@
 /** A request's body as text, or why there is none. */
 export type Body = { text: string } | { trouble: { kind: "too-large"; maxBytes: number } | { kind: "not-json" } };
 
-/** Reads a body of at most `maxBytes`, counting as it comes: the length that a client states is only a first word. */
-export async function readBody(request: Request, maxBytes: number): Promise<Body> {
-  const trouble = { kind: "too-large", maxBytes } as const;
-  const stated = request.headers.get("content-length");
-  if (stated !== null && Number(stated) > maxBytes) return { trouble };
+/** Reads a body of at most `maxBytes`; `stated` is its `Content-Length`, `null` where it comes without and has to be counted. */
+export async function readBody(request: Request, stated: number | null, maxBytes: number): Promise<Body> {
   if (stated !== null) {
     // The runtime holds the client to the length it states.
     const text = await request.text();
-    return isFaithful(text, Number(stated)) ? { text } : { trouble: { kind: "not-json" } };
+    return isFaithful(text, stated) ? { text } : { trouble: { kind: "not-json" } };
   }
   const bytes = await readCounted(request, maxBytes);
-  if (!bytes) return { trouble };
+  if (!bytes) return { trouble: { kind: "too-large", maxBytes } };
   try {
     return { text: decoder.decode(bytes) };
   } catch {

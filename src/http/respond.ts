@@ -21,7 +21,7 @@ const PASSED: readonly string[] = [
 ];
 
 /** Puts an answer of the lanes on the wire. */
-export function respond(answer: Answer, told: Told): Responded {
+export function respond(answer: Exclude<Answer, { kind: "failure" }>): Responded {
   switch (answer.kind) {
     case "message": {
       const response = new Response(answer.text, { status: answer.status, headers: headersOf(answer) });
@@ -40,8 +40,6 @@ export function respond(answer: Answer, told: Told): Responded {
     }
     case "accepted":
       return { response: new Response(null, { status: 202 }), result: "local" };
-    case "failure":
-      return respondTrouble(answer.failure, told);
   }
 }
 

@@ -13,7 +13,7 @@ import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { initialize, opening } from "./initialize.ts";
 import { local } from "./local.ts";
 import { isKnownLegacy, lookAfterSurface } from "./lookAfter.ts";
-import { obtain } from "./obtain.ts";
+import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
 import { mayStandIn } from "./mayStandIn.ts";
 import { contradictsParams } from "./params.ts";
@@ -21,8 +21,8 @@ import { ruleFor } from "./ruleFor.ts";
 import { initializeAsDiscover } from "./surface.ts";
 import { watchAndKeep } from "./watchAndKeep.ts";
 
-/** Answers a request: the lanes in the order in which they are tried. */
-export async function answer(x: Exchange): Promise<Answer> {
+/** Answers a request: the lanes in the order in which they are tried. At once where memory has the answer. */
+export function answer(x: Exchange): Answer | Promise<Answer> {
   if (x.httpMethod !== "POST") return relay(x);
   const call = x.scan.exact ? recognise(x.body, x.headers, x.replica.ignoreMeta) : undefined;
   const wrong = call ? undefined : misshapen(x.body);
@@ -30,32 +30,49 @@ export async function answer(x: Exchange): Promise<Answer> {
   const denied = denial(x);
   if (denied) return { kind: "failure", failure: denied };
   if (!x.replica.enabled) return relay(x);
-  const own = call ? undefined : local(x);
-  if (own) return own;
+  return call ? answerCall(x, call) : answerOther(x);
+}
 
+/** Answers what is not recognised: opens connections, answers by itself, or leaves it to the origin. */
+async function answerOther(x: Exchange): Promise<Answer> {
+  const own = local(x);
+  if (own) return own;
+  const opens = opening(x);
+  return lookedAfter(x, opens ? await initialize(x, opens) : await direct(x, undefined, directivesOf(x, undefined)));
+}
+
+/** Answers a recognised call: from the cache where a rule allows it. */
+function answerCall(x: Exchange, call: Call): Answer | Promise<Answer> {
   const asked = directivesOf(x, call);
-  const opens = call ? undefined : opening(x);
-  let given: Answer;
-  if (opens) given = await initialize(x, opens);
-  else {
-    const rule = call && (await ruleFor(x, call, asked));
-    given = call && rule ? await cached(x, call, rule, asked) : await direct(x, call, asked);
-  }
-  // Something has come from the origin, so it is there to be asked for the rest.
+  const rule = ruleFor(x, call, asked);
+  const isKnown = rule !== undefined && !(rule instanceof Promise);
+  const obtained = isKnown ? obtain(x, call, rule, asked) : undefined;
+  if (obtained && "kind" in obtained && obtained.kind === "entry") return fromEntry(x, call, obtained);
+  const later = async () => {
+    const allowed = await rule;
+    if (!allowed) return lookedAfter(x, await direct(x, call, asked));
+    return lookedAfter(x, await cached(x, call, await (obtained ?? obtain(x, call, allowed, asked))));
+  };
+  return later();
+}
+
+/** Where something has come from the origin, it is there to be asked for the rest. */
+function lookedAfter(x: Exchange, given: Answer): Answer {
   if ((given.kind === "message" && given.result === "miss") || given.kind === "stream") lookAfterSurface(x);
   return given;
 }
 
+function fromEntry(x: Exchange, call: Call, { entry, word, outcome }: Extract<Obtained, { kind: "entry" }>): Answer {
+  const now = x.now();
+  const text = tell(entry, { era: call.era, id: call.id, status: word, hints: call.shape.hints, now });
+  return { kind: "message", result: word, status: 200, text, outcome, ageMs: ageMs(entry, now) };
+}
+
 /** The hit, fill and stale-if-error lanes, for a call that may be cached. */
-async function cached(x: Exchange, call: Call, rule: Parameters<typeof obtain>[2], asked: Asked): Promise<Answer> {
-  const obtained = await obtain(x, call, rule, asked);
+async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answer> {
   switch (obtained.kind) {
-    case "entry": {
-      const { entry, word, outcome } = obtained;
-      const now = x.now();
-      const text = tell(entry, { era: call.era, id: call.id, status: word, hints: call.shape.hints, now });
-      return { kind: "message", result: word, status: 200, text, outcome, ageMs: ageMs(entry, now) };
-    }
+    case "entry":
+      return fromEntry(x, call, obtained);
     case "reply": {
       const { status, text, outcome } = obtained;
       return { kind: "message", result: "miss", status, text: withId(text, call.id), outcome };

@@ -23,15 +23,23 @@ export type Obtained =
   | { kind: "relay"; keep: { candidates: Candidates; rule: CacheRule } | undefined; previous: Entry | undefined }
   | { kind: "failure"; failure: Failure };
 
-/** Tries memory, then KV, then a fill, then what is stale. Each that has nothing leaves it to the next. */
-export async function obtain(x: Exchange, call: Call, rule: CacheRule, asked: Asked): Promise<Obtained> {
+/** Tries memory, then KV, then a fill, then what is stale. Each that has nothing leaves it to the next. At once where memory has it. */
+export function obtain(x: Exchange, call: Call, rule: CacheRule, asked: Asked): Obtained | Promise<Obtained> {
   const candidates = candidatesOf(x, call, rule);
   if (!candidates) return { kind: "relay", keep: undefined, previous: undefined };
   const kept = inMemory(x, candidates, call.era);
-  if (kept && !asked.again) {
-    const hit = asHit(x, call, rule, candidates, asked, kept, "memory");
-    if (hit) return hit;
-  }
+  const hit = kept && !asked.again ? asHit(x, call, rule, candidates, asked, kept, "memory") : undefined;
+  return hit ?? beyondMemory(x, call, rule, asked, candidates, kept);
+}
+
+async function beyondMemory(
+  x: Exchange,
+  call: Call,
+  rule: CacheRule,
+  asked: Asked,
+  candidates: Candidates,
+  kept: Entry | undefined,
+): Promise<Obtained> {
   const saved = newer(await inKv(x, candidates, call.era), kept);
   if (saved && !asked.again) {
     const hit = asHit(x, call, rule, candidates, asked, saved, "kv");

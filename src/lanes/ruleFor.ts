@@ -2,7 +2,7 @@ import { policyOf } from "../config/policy.ts";
 import type { CacheRule } from "../config/replica.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
 import type { Call } from "../mcp/recognise.ts";
-import { toolFacts, type ToolFacts } from "../mcp/toolFacts.ts";
+import { toolFacts } from "../mcp/toolFacts.ts";
 import type { Asked } from "./directives.ts";
 import type { Exchange } from "./Exchange.ts";
 import { catalogueOf, learn } from "./learn.ts";
@@ -16,36 +16,39 @@ const RETRY_MS = 5_000;
 const BRIEF_MS = 250;
 const MAX_PAGES = 200;
 
-/** The rule under which a call may be answered from the cache; `undefined` sends it to the origin. */
-export async function ruleFor(x: Exchange, call: Call, asked: Asked): Promise<CacheRule | undefined> {
+/** The rule under which a call may be answered from the cache; `undefined` sends it to the origin. At once where all is known. */
+export function ruleFor(x: Exchange, call: Call, asked: Asked): CacheRule | undefined | Promise<CacheRule | undefined> {
   const policy = policyOf(x.origin, call.method, call.target);
   if (policy.kind !== "cache" && policy.kind !== "cache-if-read-only") return undefined;
   if (call.method !== "tools/call") return policy.rule;
   // A legacy caller mirrors no arguments in headers, and a tool named by the operator needs no annotation.
   if (policy.kind === "cache" && call.era === "legacy") return policy.rule;
+  const decide = () => {
+    const facts = catalogueOf(x).get(call.target!);
+    if (policy.kind === "cache-if-read-only" && !facts?.readOnly) return undefined;
+    return call.era === "modern" && !headersAgree(x, call, facts) ? undefined : policy.rule;
+  };
   // For a tool named by the operator the list says only which headers to compare: not worth a long wait.
-  const facts = await factsOf(x, call, asked, policy.kind === "cache" ? BRIEF_MS : undefined);
-  if (policy.kind === "cache-if-read-only" && !facts?.readOnly) return undefined;
-  if (call.era === "modern" && !headersAgree(x, call, facts)) return undefined;
-  return policy.rule;
+  const reading = refreshCatalogue(x, call, asked, policy.kind === "cache" ? BRIEF_MS : undefined);
+  return reading ? reading.then(decide) : decide();
 }
 
-/** What is known of the tool. A catalogue that was never read is waited for, up to `waitMs`. */
-async function factsOf(x: Exchange, call: Call, asked: Asked, waitMs?: number): Promise<ToolFacts | undefined> {
+/** Sees to it that the catalogue is read, and read again now and then. One that was never read is waited for, up to `waitMs`. */
+function refreshCatalogue(x: Exchange, call: Call, asked: Asked, waitMs?: number): Promise<unknown> | undefined {
   const catalogue = catalogueOf(x);
   const sinceMs = x.now() - catalogue.readAt;
   if (!catalogue.complete) {
     // All who come before anything is known wait for it, and meet in one flight.
-    if (asked.onlyCached || sinceMs > RETRY_MS) {
-      const reading = readCatalogue(x, call, asked);
-      x.waitUntil(reading);
-      await (waitMs === undefined ? reading : Promise.race([reading, scheduler.wait(waitMs)]));
-    }
-  } else if (sinceMs > REREAD_MS && !asked.onlyCached) {
+    if (!asked.onlyCached && sinceMs <= RETRY_MS) return undefined;
+    const reading = readCatalogue(x, call, asked);
+    x.waitUntil(reading);
+    return waitMs === undefined ? reading : Promise.race([reading, scheduler.wait(waitMs)]);
+  }
+  if (sinceMs > REREAD_MS && !asked.onlyCached) {
     catalogue.readAt = x.now();
     x.waitUntil(readCatalogue(x, call, asked));
   }
-  return catalogue.get(call.target!);
+  return undefined;
 }
 
 /** Reads `tools/list` from the cache, or the origin, page by page. */

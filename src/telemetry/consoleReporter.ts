@@ -1,8 +1,8 @@
-import type { ReplicaEvent, Reporter } from "./events.ts";
+import { SILENT, type ReplicaEvent, type Reporter } from "./events.ts";
 
 /** Writes events to the console: `line` for people, `off` not at all, anything else as JSON for machines. */
 export function consoleReporter(form: unknown): Reporter {
-  if (form === "off") return () => {};
+  if (form === "off") return SILENT;
   return (event) => {
     const text = form === "line" ? lineOf(event) : jsonOf(event);
     if (event.type === "request") console.log(text);

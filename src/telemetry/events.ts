@@ -41,6 +41,9 @@ export type RequestResult = "hit" | "stale" | "miss" | "relay" | "local" | "erro
 /** Who listens. */
 export type Reporter = (event: ReplicaEvent) => void;
 
+/** Nobody listens. Events that would be made for nobody need not be made. */
+export const SILENT: Reporter = () => {};
+
 /** The reason in an unknown thrown thing, bounded. */
 export function reasonOf(error: unknown): string {
   return (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 200);

@@ -99,7 +99,7 @@ describe("API keys", () => {
   const PEPPER = "pepper";
   const make = () => newKey((bytes) => crypto.getRandomValues(new Uint8Array(bytes)));
   const by = (authorization: string | null, now = 0): Credentials => ({
-    authorization,
+    headers: new Headers(authorization === null ? {} : { authorization }),
     hostname: "replica.example.com",
     kv,
     pepper: PEPPER,

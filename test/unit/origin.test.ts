@@ -220,14 +220,14 @@ describe("a trace", () => {
   const ID = "0af7651916cd43dd8448eb211c80319c";
 
   test("is continued where the caller has a valid one", () => {
-    const trace = continueTrace(`00-${ID}-b7ad6b7169203331-00`, () => "new");
+    const trace = continueTrace([undefined, `00-${ID}-b7ad6b7169203331-00`], () => "new");
     expect(traceparentOf(trace, "1234567890abcdef")).toBe(`00-${ID}-1234567890abcdef-00`);
   });
 
   test.each([[null], [7], ["x"], [`00-${"0".repeat(32)}-b7ad6b7169203331-01`], [`00-${ID}-b7ad6b7169203331-01\nx`]])(
     "%j starts a new one",
     (traceparent) => {
-      expect(continueTrace(traceparent, () => "new")).toEqual({ correlationId: "new", flags: "01" });
+      expect(continueTrace([traceparent], () => "new")).toEqual({ correlationId: "new", flags: "01" });
     },
   );
 });

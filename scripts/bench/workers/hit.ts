@@ -1,5 +1,6 @@
 import { placeOf } from "../../../src/http/place.ts";
-import { serveMcp, type Incoming } from "../../../src/http/serveMcp.ts";
+import type { Incoming } from "../../../src/http/Incoming.ts";
+import { serveMcp } from "../../../src/http/serveMcp.ts";
 import type { Filled } from "./replicas.ts";
 
 /** Everything a hit does not touch is not there: a miss throws, and is seen. */

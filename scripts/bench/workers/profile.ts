@@ -77,7 +77,6 @@ function partsOf(filled: Filled): Part[] {
   const candidates = candidatesOf(x, call, rule)!;
   const entry = inMemory(x, candidates, call.era)!;
   const asked = { again: false, onlyCached: false };
-  const told = { id: 1, isToolCall: true, isModern: true, correlationId: "" };
   const outcome = { kind: "hit", ttlMs: 3_000_000, detail: "memory" } as const;
   const answer = { kind: "message", result: "hit", status: 200, text: entry.body, outcome, ageMs: 1 } as const;
   return [
@@ -86,8 +85,13 @@ function partsOf(filled: Filled): Part[] {
       work: () => {
         const { place, env } = incomingOf(filled, sample);
         guard(place, sample.headers.get("origin"), replica.hosts);
-        const authorization = sample.headers.get("authorization");
-        const by = { authorization, hostname: place.hostname, kv: env.KV, pepper: env.KEY_PEPPER, now: Date.now() };
+        const by = {
+          headers: sample.headers,
+          hostname: place.hostname,
+          kv: env.KV,
+          pepper: env.KEY_PEPPER,
+          now: Date.now(),
+        };
         return serving.authenticator.authenticate(by);
       },
     },
@@ -98,6 +102,6 @@ function partsOf(filled: Filled): Part[] {
     { name: "key", work: () => candidatesOf(x, call, rule) },
     { name: "look up", work: () => freshness(inMemory(x, candidates, call.era)!, Date.now()) },
     { name: "tell", work: () => tell(entry, { era: "modern", id: 1, status: "hit", hints: false, now: Date.now() }) },
-    { name: "respond", work: () => respond(answer, told) },
+    { name: "respond", work: () => respond(answer) },
   ];
 }

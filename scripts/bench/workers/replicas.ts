@@ -2,8 +2,9 @@ import { Authenticator } from "../../../src/access/authenticate.ts";
 import { addressOf, PUBLIC } from "../../../src/cache/key.ts";
 import { MemoryStore } from "../../../src/cache/MemoryStore.ts";
 import { resolve } from "../../../src/config/resolve.ts";
-import type { Serving } from "../../../src/http/serveMcp.ts";
+import type { Serving } from "../../../src/http/Incoming.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
+import { SILENT } from "../../../src/telemetry/events.ts";
 import { CONTENT, modernCall, TOOL, type Call } from "../exchange.ts";
 
 /** A replica whose memory is filled, and the calls that hit it. */
@@ -67,7 +68,7 @@ export async function filledReplica(entries: number, tools: number, full: boolea
   return {
     serving: {
       replica,
-      report: () => {},
+      report: SILENT,
       isolate: { memory, catalogues: new Map([[settings.id, catalogue]]), surfacesAt: new Map(), suspectAt: new Map() },
       authenticator: new Authenticator(replica.access),
     },

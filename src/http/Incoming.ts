@@ -1,0 +1,23 @@
+import type { Authenticator } from "../access/authenticate.ts";
+import type { Origin, Replica } from "../config/replica.ts";
+import type { Isolate } from "../lanes/Exchange.ts";
+import type { Reporter } from "../telemetry/events.ts";
+import type { Place } from "./place.ts";
+
+/** What serving needs, made once an isolate. */
+export interface Serving {
+  replica: Replica;
+  isolate: Isolate;
+  authenticator: Authenticator;
+  report: Reporter;
+}
+
+/** One HTTP request to an MCP endpoint. */
+export interface Incoming {
+  request: Request;
+  place: Place;
+  /** The origin that the path names; `undefined` for a path that names none. */
+  origin: Origin | undefined;
+  env: Cloudflare.Env;
+  waitUntil: (work: Promise<unknown>) => void;
+}
