@@ -3,6 +3,7 @@ declare namespace Cloudflare {
   interface Env {
     KV: KVNamespace;
     COALESCER: DurableObjectNamespace<import("./origin/Coalescer.ts").Coalescer>;
+    ORIGIN_SYNC: DurableObjectNamespace<import("./sync/OriginSync.ts").OriginSync>;
     /** Pepper of the API keys' HMAC: a secret. */
     KEY_PEPPER?: string;
     /** `line`, `json` or `off`. */

@@ -5,6 +5,7 @@ import config from "./replica.config.ts";
 import { consoleReporter } from "./telemetry/consoleReporter.ts";
 
 export { Coalescer } from "./origin/Coalescer.ts";
+export { OriginSync } from "./sync/OriginSync.ts";
 
 // A configuration that cannot be used stops the Worker when it starts, not at the first request.
 const replica = resolve(config, env as unknown as Record<string, unknown>);

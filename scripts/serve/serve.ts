@@ -56,6 +56,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     kvNamespaces: { KV: "KV" },
     durableObjects: {
       COALESCER: { className: "Coalescer", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
+      ORIGIN_SYNC: { className: "OriginSync", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
     },
     unsafeDirectSockets: [{ host: "127.0.0.1", port }],
   }));

@@ -11,7 +11,8 @@ const DELETES_AT_ONCE = 50;
 
 /**
  * Entries in Workers KV, under `e1/<origin>/<method>/<partition>/<hash>`. Eventually consistent: another location may
- * see an older value, or none, for a minute.
+ * see an older value, or none, for a minute. What belongs to one session is not kept here: KV charges for each write, and
+ * a session mostly stays where it is.
  */
 export class KvStore implements Store {
   readonly #kv: KVNamespace;
@@ -21,18 +22,20 @@ export class KvStore implements Store {
   }
 
   async get(address: Address): Promise<Entry | undefined> {
+    if (isOfSession(address)) return undefined;
     const value = await this.#kv.get(await nameOf(address), { type: "text", cacheTtl: KV_CACHE_TTL_S });
     return value === null ? undefined : decodeEntry(value);
   }
 
   /** Keeps the entry until nothing could serve it any more. */
   async put(address: Address, entry: Entry): Promise<void> {
+    if (isOfSession(address)) return;
     const expirationTtl = Math.max(MIN_EXPIRY_S, Math.ceil(lifetimeMs(entry) / 1_000));
     await this.#kv.put(await nameOf(address), encodeEntry(entry), { expirationTtl });
   }
 
   async delete(address: Address): Promise<void> {
-    await this.#kv.delete(await nameOf(address));
+    if (!isOfSession(address)) await this.#kv.delete(await nameOf(address));
   }
 
   async purge(originId: string, method: string, scope?: Entry["scope"]): Promise<void> {
@@ -57,6 +60,10 @@ export class KvStore implements Store {
   async hasAny(originId: string, method: string): Promise<boolean> {
     return (await this.#kv.list({ prefix: prefixOf(originId, method), limit: 1 })).keys.length > 0;
   }
+}
+
+function isOfSession({ partition }: Address): boolean {
+  return partition.scope === "private" && partition.session !== undefined;
 }
 
 const PUBLIC_PART = "public";

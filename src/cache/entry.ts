@@ -16,6 +16,8 @@ export interface Entry {
   era: Era;
   /** The only era that this result can be told in without translating it. Absent where it fits both. */
   only?: Era;
+  /** Of an answer to `initialize`: whether the origin opened a session with it. */
+  opensSession?: true;
   tags: readonly string[];
   /** When the copy in KV was stored, as far as this isolate knows: a refresh that changes nothing need not write it again. Not stored. */
   savedAt: number;

@@ -14,8 +14,8 @@ export interface Address {
   partition: Partition;
 }
 
-/** Whose answers they are: everybody's, or one principal's. */
-export type Partition = { scope: "public" } | { scope: "private"; principal: string };
+/** Whose answers they are: everybody's, or one principal's; and only in one session, where the origin opened one. */
+export type Partition = { scope: "public" } | { scope: "private"; principal: string; session?: string };
 
 /** The partition that every caller shares. */
 export const PUBLIC: Partition = Object.freeze({ scope: "public" });
@@ -44,7 +44,7 @@ export function addressOf(subject: Subject, partition: Partition): Address | und
       canonicalize(subject.target),
       // Absent arguments and empty ones are different requests, and so are an absent and an empty cursor.
       subject.variant === undefined ? "null" : `[${canonicalize(subject.variant)}]`,
-      partition.scope === "public" ? "null" : canonicalize(partition.principal),
+      partition.scope === "public" ? "null" : ownerOf(partition),
       canonicalize(subject.capabilities),
     ];
     // An array, written part by part: that takes half as long.
@@ -53,6 +53,10 @@ export function addressOf(subject: Subject, partition: Partition): Address | und
   } catch {
     return undefined;
   }
+}
+
+function ownerOf({ principal, session }: Extract<Partition, { scope: "private" }>): string | undefined {
+  return canonicalize(session === undefined ? principal : [principal, session]);
 }
 
 /** The class of declared capabilities on which an answer to the method may depend, in canonical JSON. */

@@ -1,6 +1,7 @@
 import { Hono, type Context } from "hono";
 import { Authenticator } from "../access/authenticate.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
+import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
@@ -13,6 +14,9 @@ import { serveMcp } from "./serveMcp.ts";
 
 /** Of an isolate's 128 MB, what entries may take. */
 const MEMORY_BYTES = 48 * 1_048_576;
+
+/** How many sessions an isolate remembers. One that it has forgotten it unseals again. */
+const SESSIONS = 10_000;
 
 type Bound = { Bindings: Cloudflare.Env };
 
@@ -31,6 +35,8 @@ export function createApp(replica: Replica, report: Reporter): App {
       catalogues: new Map(),
       surfacesAt: new Map(),
       suspectAt: new Map(),
+      sessions: new S3Fifo(SESSIONS),
+      sealKeys: new Map(),
     },
     authenticator: new Authenticator(replica.access),
   };

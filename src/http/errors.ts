@@ -10,7 +10,6 @@ export type Trouble =
   | { kind: "bad-host" }
   | { kind: "bad-origin" }
   | { kind: "unknown-path"; known: readonly string[] }
-  | { kind: "method-not-allowed" }
   | { kind: "unsupported-media-type" }
   | { kind: "too-large"; maxBytes: number }
   | { kind: "not-json" }
@@ -75,6 +74,11 @@ function word(trouble: Trouble): Worded {
         "not_cached",
         "The replica has no stored answer to this, and was asked not to go to the origin. Ask without only-if-cached.",
       );
+    case "session-gone":
+      return {
+        ...http(404, "session_not_found", "Session not found: it has ended, or is not yours. Send initialize again."),
+        rpcCode: CODE.sessionNotFound,
+      };
     case "denied":
       return inBand(
         "denied",

@@ -11,14 +11,7 @@ export interface Responded {
 }
 
 /** The origin's headers that reach the caller. */
-const PASSED: readonly string[] = [
-  "content-type",
-  "mcp-session-id",
-  "mcp-protocol-version",
-  "retry-after",
-  "allow",
-  "x-accel-buffering",
-];
+const PASSED: readonly string[] = ["content-type", "mcp-protocol-version", "retry-after", "allow", "x-accel-buffering"];
 
 /** Puts an answer of the lanes on the wire. */
 export function respond(answer: Exclude<Answer, { kind: "failure" }>): Responded {
@@ -33,6 +26,7 @@ export function respond(answer: Exclude<Answer, { kind: "failure" }>): Responded
         const value = answer.response.headers.get(name);
         if (value !== null) headers.set(name, value);
       }
+      if (answer.sessionId !== undefined) headers.set("mcp-session-id", answer.sessionId);
       return {
         response: new Response(answer.response.body, { status: answer.response.status, headers }),
         result: "relay",

@@ -1,13 +1,14 @@
 import { KvStore } from "../cache/KvStore.ts";
 import { answer } from "../lanes/answer.ts";
-import type { Exchange } from "../lanes/Exchange.ts";
+import type { Exchange, Failure } from "../lanes/Exchange.ts";
+import { metaOf } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { META_VERSION } from "../mcp/names.ts";
 import { continueTrace, LateTrace, type Trace } from "../mcp/trace.ts";
 import { reasonOf, SILENT } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { admit, type Admitted } from "./admit.ts";
-import type { Told } from "./errors.ts";
+import { wireError, type Told } from "./errors.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
 import { respond, respondTrouble, type Responded } from "./respond.ts";
 
@@ -26,7 +27,8 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
     if ("trouble" in admitted) responded = respondTrouble(admitted.trouble, told(message, headers, trace));
     else {
       message = messageOf(admitted.body);
-      const given = answer(exchange(serving, incoming, admitted, trace));
+      const word = (failure: Failure) => wireError(failure, told(message, headers, trace)).body;
+      const given = answer(exchange(serving, incoming, admitted, trace, word));
       const settled = given instanceof Promise ? await given : given;
       responded =
         settled.kind === "failure" ? respondTrouble(settled.failure, told(message, headers, trace)) : respond(settled);
@@ -53,7 +55,13 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
   return response;
 }
 
-function exchange(serving: Serving, { request, env, waitUntil }: Incoming, admitted: Admitted, trace: Trace): Exchange {
+function exchange(
+  serving: Serving,
+  { request, env, waitUntil }: Incoming,
+  admitted: Admitted,
+  trace: Trace,
+  word: Exchange["word"],
+): Exchange {
   const { origin, principal, text, body, scan } = admitted;
   return {
     replica: serving.replica,
@@ -62,6 +70,9 @@ function exchange(serving: Serving, { request, env, waitUntil }: Incoming, admit
     env,
     waitUntil,
     trace,
+    word,
+    session: undefined,
+    sessionId: undefined,
     kv: new KvStore(env.KV),
     now: Date.now,
     random: Math.random,
@@ -95,11 +106,6 @@ function messageOf(body: unknown): Message {
     method: typeof method === "string" ? method : undefined,
     params,
   };
-}
-
-function metaOf({ params }: Message): Record<string, unknown> | undefined {
-  const meta = isObject(params) ? params["_meta"] : undefined;
-  return isObject(meta) ? meta : undefined;
 }
 
 function nameOf({ params }: Message): string | null {

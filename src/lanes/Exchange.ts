@@ -2,12 +2,22 @@ import type { Principal } from "../access/authenticate.ts";
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import type { KvStore } from "../cache/KvStore.ts";
 import type { MemoryStore } from "../cache/MemoryStore.ts";
+import type { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Catalogue } from "../mcp/Catalogue.ts";
 import type { Scan } from "../mcp/scan.ts";
+import type { Session } from "../mcp/Session.ts";
 import type { Trace } from "../mcp/trace.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import type { Reporter, RequestResult } from "../telemetry/events.ts";
+
+/** A session that this isolate has met. */
+export interface KnownSession {
+  session: Session;
+  hasEnded: boolean;
+  /** When it was last asked whether it has ended, epoch ms. */
+  checkedAt: number;
+}
 
 /** What an isolate remembers between requests. Plain data: promises belong to the request that made them. */
 export interface Isolate {
@@ -16,6 +26,10 @@ export interface Isolate {
   catalogues: Map<string, Catalogue>;
   /** When the bootstrap answers of an origin were last looked after, by origin id and principal; epoch ms. */
   surfacesAt: Map<string, number>;
+  /** The sessions that were met here, by their sealed ids. */
+  sessions: S3Fifo<KnownSession>;
+  /** What seals the session ids of an origin, by its id. */
+  sealKeys: Map<string, CryptoKey>;
   /** When what is kept of an origin's method came under suspicion, see `suspect.ts`; epoch ms. */
   suspectAt: Map<string, number>;
 }
@@ -34,6 +48,10 @@ export interface Exchange {
   /** 0 to 1. */
   random: () => number;
   principal: Principal;
+  /** The session in which a legacy caller asks. */
+  session: Session | undefined;
+  /** The caller's id of the session. */
+  sessionId: string | undefined;
   trace: Trace;
   httpMethod: string;
   headers: Headers;
@@ -41,6 +59,8 @@ export interface Exchange {
   text: string;
   /** The body parsed. */
   body: unknown;
+  /** The JSON-RPC response with which a failure is told within a stream. */
+  word: (failure: Failure) => string;
   /** What the body is, besides what it says: whether two readers must understand it alike. */
   scan: Scan;
 }
@@ -58,7 +78,7 @@ export type Answer =
       sessionId?: string;
     }
   /** The origin's response, passed on as it comes. */
-  | { kind: "stream"; response: Response; outcome: CacheOutcome }
+  | { kind: "stream"; response: Response; outcome: CacheOutcome; sessionId?: string }
   /** A notification, or a response to nobody: accepted, no body. */
   | { kind: "accepted" }
   | { kind: "failure"; failure: Failure };
@@ -68,6 +88,10 @@ export type Failure =
   | { kind: "origin"; failure: OriginFailure }
   /** `only-if-cached`, and it is not. */
   | { kind: "not-cached" }
+  /** The session is not one of the caller's, or goes on no more. */
+  | { kind: "session-gone" }
+  /** There is nothing to GET here. */
+  | { kind: "method-not-allowed" }
   /** The operator denies the tool. */
   | { kind: "denied"; tool: string }
   /** The request is malformed, or asks for what is not there. */

@@ -2,10 +2,12 @@ import type { Entry } from "../cache/entry.ts";
 import { ageMs, freshness } from "../cache/freshness.ts";
 import { tell } from "../cache/tell.ts";
 import { policyOf } from "../config/policy.ts";
+import { isModern } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.ts";
 import { CODE } from "../mcp/names.ts";
 import { recognise, type Call } from "../mcp/recognise.ts";
+import type { Session } from "../mcp/Session.ts";
 import { withId } from "../mcp/withId.ts";
 import { statusOf } from "../origin/failure.ts";
 import { directivesOf, type Asked } from "./directives.ts";
@@ -19,18 +21,37 @@ import { mayStandIn } from "./mayStandIn.ts";
 import { contradictsParams } from "./params.ts";
 import { ruleFor } from "./ruleFor.ts";
 import { initializeAsDiscover } from "./surface.ts";
-import { watchAndKeep } from "./watchAndKeep.ts";
+import { endSession, openSession } from "./sessions.ts";
 
 /** Answers a request: the lanes in the order in which they are tried. At once where memory has the answer. */
 export function answer(x: Exchange): Answer | Promise<Answer> {
-  if (x.httpMethod !== "POST") return relay(x);
-  const call = x.scan.exact ? recognise(x.body, x.headers, x.replica.ignoreMeta) : undefined;
+  const sessionId = x.headers.get("mcp-session-id");
+  // The modern revision knows no sessions, and passes over the header (basic/transports).
+  if (sessionId === null || isModern(x.body)) return lanes(x);
+  const within = (session: Session | undefined) =>
+    session ? lanes({ ...x, session, sessionId }) : ({ kind: "failure", failure: { kind: "session-gone" } } as const);
+  const session = openSession(x, sessionId);
+  return session instanceof Promise ? session.then(within) : within(session);
+}
+
+function lanes(x: Exchange): Answer | Promise<Answer> {
+  if (x.httpMethod !== "POST") return beyondPost(x);
+  const call = x.scan.exact ? recognise(x.body, x.headers, x.replica.ignoreMeta, x.session) : undefined;
   const wrong = call ? undefined : misshapen(x.body);
   if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
   const denied = denial(x);
   if (denied) return { kind: "failure", failure: denied };
   if (!x.replica.enabled) return relay(x);
   return call ? answerCall(x, call) : answerOther(x);
+}
+
+/** GET and DELETE: the stream of a session, and its end. */
+function beyondPost(x: Exchange): Answer | Promise<Answer> {
+  if (x.session?.originId !== undefined) return relay(x);
+  // The replica opened this one by itself: there is nobody to stream from.
+  if (x.httpMethod !== "DELETE") return { kind: "failure", failure: { kind: "method-not-allowed" } };
+  endSession(x, x.sessionId!);
+  return { kind: "accepted" };
 }
 
 /** Answers what is not recognised: opens connections, answers by itself, or leaves it to the origin. */
@@ -58,7 +79,8 @@ function answerCall(x: Exchange, call: Call): Answer | Promise<Answer> {
 
 /** Where something has come from the origin, it is there to be asked for the rest. */
 function lookedAfter(x: Exchange, given: Answer): Answer {
-  if ((given.kind === "message" && given.result === "miss") || given.kind === "stream") lookAfterSurface(x);
+  const isFresh = given.kind === "message" && (given.result === "miss" || given.result === "relay");
+  if (isFresh || given.kind === "stream") lookAfterSurface(x);
   return given;
 }
 
@@ -79,10 +101,14 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
     }
     case "relay": {
       const { keep, previous } = obtained;
-      const given = await relay(x, call, keep && watchAndKeep(x, { call, ...keep, previous }));
+      const usable = previous && freshness(previous, x.now()) !== "expired" ? previous : undefined;
+      const given = await relay(x, {
+        call,
+        keeping: keep && { call, ...keep, previous },
+        instead: usable && (() => standIn(x, call, usable, undefined).text),
+      });
       const failed = failureIn(call, given);
       if (!failed) return given;
-      const usable = previous && freshness(previous, x.now()) !== "expired" ? previous : undefined;
       if (usable) return standIn(x, call, usable, failed.status);
       return (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? given;
     }
@@ -96,7 +122,7 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
 /** The relay lane, for everything that may not be cached or is not perfectly formed. */
 async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promise<Answer> {
   if (asked.onlyCached) return { kind: "failure", failure: { kind: "not-cached" } };
-  const given = await relay(x, call);
+  const given = await relay(x, { call });
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
   const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x, call) : undefined;
   return wrong ? { kind: "failure", failure: { kind: "rejected", ...wrong } } : given;
@@ -139,7 +165,12 @@ function failureIn(call: Call, given: Answer): { status: number | undefined } | 
 }
 
 /** An old answer in place of one that the origin failed to give. */
-function standIn(x: Exchange, call: Call, entry: Entry, status: number | undefined): Answer {
+function standIn(
+  x: Exchange,
+  call: Call,
+  entry: Entry,
+  status: number | undefined,
+): Extract<Answer, { kind: "message" }> {
   const now = x.now();
   const age = ageMs(entry, now);
   const text = tell(entry, { era: call.era, id: call.id, status: "stale", hints: call.shape.hints, now });

@@ -26,7 +26,8 @@ export function candidatesOf(x: Exchange, call: Call, rule: CacheRule): Candidat
     const address = addressOf(subject, PUBLIC);
     return address && { public: address, flight: address };
   }
-  const own = addressOf(subject, { scope: "private", principal: x.principal });
+  const { principal, session } = x;
+  const own = addressOf(subject, { scope: "private", principal, ...(session && { session: session.name }) });
   if (!own) return undefined;
   return rule.scope === "private"
     ? { private: own, flight: own }

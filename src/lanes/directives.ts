@@ -1,5 +1,5 @@
 import { parseCacheControl } from "../cache/cacheControl.ts";
-import { isObject } from "../mcp/isObject.ts";
+import { metaOf } from "../mcp/envelope.ts";
 import { META_CACHE_CONTROL } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import type { Exchange } from "./Exchange.ts";
@@ -24,8 +24,6 @@ export function directivesOf(x: Exchange, call: Pick<Call, "cacheControl"> | und
 
 /** The directives in a request that may not be cached: they hold all the same. */
 function ofBody(body: unknown): string | undefined {
-  const params = isObject(body) ? body["params"] : undefined;
-  const meta = isObject(params) ? params["_meta"] : undefined;
-  const text = isObject(meta) ? meta[META_CACHE_CONTROL] : undefined;
+  const text = metaOf(body)?.[META_CACHE_CONTROL];
   return typeof text === "string" ? text : undefined;
 }

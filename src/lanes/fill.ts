@@ -12,6 +12,7 @@ import type { Boarding } from "../origin/Flights.ts";
 import { FILL_ID, isDemotion, type FillRequest } from "../origin/land.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { reasonOf } from "../telemetry/events.ts";
+import { newId } from "../telemetry/newId.ts";
 import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
@@ -56,6 +57,8 @@ export async function fill(
   const { origin } = x;
   const laterPage = isList(call.method) && call.variant !== undefined;
   const key = await digest(candidates.flight.text);
+  // In a session every id is used once (basic, requests), and the others are the caller's.
+  const id = x.session ? `edge-replica-${newId()}` : FILL_ID;
   const request: FillRequest = {
     origin: origin.settings,
     key,
@@ -70,7 +73,8 @@ export async function fill(
     tags: expandTags(rule.tags, call.variant),
     laterPage,
     headers: fillHeaders(x, call),
-    body: bodyOf(call),
+    id,
+    body: bodyOf(call, id),
     again,
     ...(previous && { previous: traitsOf(previous) }),
   };
@@ -103,7 +107,7 @@ export async function fill(
 }
 
 /** The request as the origin gets it: without what belongs to one caller, as it will answer many. */
-function bodyOf(call: Call): string {
+function bodyOf(call: Call, id: string | number): string {
   const { _meta: _, ...params } = call.params;
   const meta = {
     [META_VERSION]: call.version,
@@ -111,7 +115,7 @@ function bodyOf(call: Call): string {
     [META_CLIENT_INFO]: CLIENT_INFO,
   };
   const sent = call.era === "modern" ? { ...params, _meta: meta } : params;
-  return JSON.stringify({ jsonrpc: "2.0", id: FILL_ID, method: call.method, params: sent });
+  return JSON.stringify({ jsonrpc: "2.0", id, method: call.method, params: sent });
 }
 
 function withRetry(failure: OriginFailure, retryAfterMs: number): OriginFailure {

@@ -17,6 +17,7 @@ export function fillHeaders(x: Exchange, call: Call): Record<string, string> {
     traceparent: traceparentOf(x.trace, newId().slice(0, 16)),
   };
   if (call.version !== undefined) headers["mcp-protocol-version"] = call.version;
+  if (x.session?.originId !== undefined) headers["mcp-session-id"] = x.session.originId;
   if (call.era === "legacy") return headers;
   headers["mcp-method"] = call.method;
   if (call.target !== null) headers["mcp-name"] = encodeHeaderValue(call.target);

@@ -3,14 +3,7 @@ import { newId } from "../telemetry/newId.ts";
 import type { Exchange } from "./Exchange.ts";
 
 /** The caller's headers that reach the origin. No credential and no cookie is among them. */
-const FORWARDED: readonly string[] = [
-  "accept",
-  "content-type",
-  "mcp-method",
-  "mcp-name",
-  "mcp-protocol-version",
-  "mcp-session-id",
-];
+const FORWARDED: readonly string[] = ["accept", "content-type", "mcp-method", "mcp-name", "mcp-protocol-version"];
 /** Those that are not in the key, and so do not go with a call whose answer may be kept. */
 const OWN: readonly string[] = ["last-event-id", "tracestate", "baggage"];
 
@@ -24,6 +17,8 @@ export function forwardedHeaders(x: Exchange, kept = false): Record<string, stri
     const value = x.headers.get(name);
     if (value !== null) headers[name] = value;
   }
+  // The caller's id of a session is sealed; the origin knows its own.
+  if (x.session?.originId !== undefined) headers["mcp-session-id"] = x.session.originId;
   x.headers.forEach((value, name) => {
     if (name.startsWith("mcp-param-")) headers[name] = value;
   });

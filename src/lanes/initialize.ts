@@ -3,9 +3,10 @@ import { ageMs, freshness } from "../cache/freshness.ts";
 import { neutralise } from "../cache/neutralise.ts";
 import { tell } from "../cache/tell.ts";
 import type { Entry } from "../cache/entry.ts";
+import { isModern } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
-import { META_VERSION } from "../mcp/names.ts";
 import { acceptsBoth } from "../mcp/recognise.ts";
+import { unpromising } from "../mcp/unpromising.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
 import { statusOf, type OriginFailure } from "../origin/failure.ts";
@@ -16,12 +17,14 @@ import type { Answer, Exchange } from "./Exchange.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { keep } from "./keep.ts";
 import { ownWords } from "./relay.ts";
+import { sealSession } from "./sessions.ts";
 import { bootstrapCall, discoverAsInitialize } from "./surface.ts";
 
 /** An `initialize` request that could be answered from the store. */
 export interface Opening {
   id: string | number;
   version: string;
+  capabilities: Readonly<Record<string, unknown>>;
 }
 
 const MAX_BYTES = 1_048_576;
@@ -29,26 +32,25 @@ const MAX_BYTES = 1_048_576;
 /** Recognises a well-formed `initialize` that opens a new connection. */
 export function opening(x: Exchange): Opening | undefined {
   const { body } = x;
-  if (!x.scan.exact || !isObject(body) || body["method"] !== "initialize" || x.headers.has("mcp-session-id"))
-    return undefined;
+  if (!x.scan.exact || !isObject(body) || body["method"] !== "initialize" || x.session) return undefined;
   const { id, params } = body;
   if (typeof id !== "string" && !Number.isSafeInteger(id)) return undefined;
   const version = x.headers.get("mcp-protocol-version");
   if ((version !== null && !LEGACY_VERSIONS.includes(version)) || !acceptsBoth(x.headers.get("accept")))
     return undefined;
   // With an envelope it is a request of the modern revision, which has no such method.
-  const meta = isObject(params) ? params["_meta"] : undefined;
-  if (isObject(meta) && Object.hasOwn(meta, META_VERSION)) return undefined;
-  if (!isObject(params) || typeof params["protocolVersion"] !== "string" || !isObject(params["capabilities"]))
-    return undefined;
-  return { id: id as string | number, version: params["protocolVersion"] };
+  if (isModern(body) || !isObject(params)) return undefined;
+  const { protocolVersion, capabilities } = params;
+  if (typeof protocolVersion !== "string" || !isObject(capabilities)) return undefined;
+  return { id: id as string | number, version: protocolVersion, capabilities };
 }
 
 /**
  * Answers `initialize`: from the store while that is fresh, else from the origin, else from whatever is stored. It is
  * never shared between callers in flight, because an origin may mint a session for each.
  */
-export async function initialize(x: Exchange, { id, version }: Opening): Promise<Answer> {
+export async function initialize(x: Exchange, opens: Opening): Promise<Answer> {
+  const { id, version, capabilities } = opens;
   const asked = directivesOf(x, undefined);
   const candidates = LEGACY_VERSIONS.includes(version) ? initializeCandidates(x, version) : undefined;
   const kept = candidates && inMemory(x, candidates, "legacy");
@@ -56,10 +58,9 @@ export async function initialize(x: Exchange, { id, version }: Opening): Promise
   const known = fresh(kept) || !candidates ? kept : newer(await inKv(x, candidates, "legacy"), kept);
   if (known && fresh(known)) {
     const outcome = { kind: "hit", ttlMs: known.ttlMs - ageMs(known, x.now()) } as const;
-    return told(x, known, id, "hit", outcome);
+    return told(x, known, opens, "hit", outcome);
   }
-  if (asked.onlyCached)
-    return (await stored(x, known, id, version)) ?? { kind: "failure", failure: { kind: "not-cached" } };
+  if (asked.onlyCached) return (await stored(x, known, opens)) ?? { kind: "failure", failure: { kind: "not-cached" } };
 
   const reply = await ask(x, forwardedHeaders(x), x.text, id, candidates, known);
   if ("tooLarge" in reply) {
@@ -69,11 +70,14 @@ export async function initialize(x: Exchange, { id, version }: Opening): Promise
     };
   }
   if ("text" in reply) {
-    const { status, text, sessionId } = reply;
+    const { status, text, sessionId: originId } = reply;
     const outcome = { kind: "forward", why: known ? "stale" : "uri-miss", status } as const;
-    return { kind: "message", result: "miss", status, text, outcome, ...(sessionId !== undefined && { sessionId }) };
+    // Without a session there is no stream on which the origin could keep such promises.
+    if (originId === undefined) return { kind: "message", result: "miss", status, text: unpromising(text), outcome };
+    const sessionId = await sealSession(x, { originId, version: agreedIn(text) ?? version, capabilities });
+    return { kind: "message", result: "miss", status, text, outcome, sessionId };
   }
-  const offline = await stored(x, known, id, version, reply.failure);
+  const offline = await stored(x, known, opens, reply.failure);
   if (offline) return offline;
   const own = ownWords(reply.failure);
   if (own) return { kind: "message", result: "relay", ...own };
@@ -112,7 +116,13 @@ export async function ask(
   });
   // A version that nobody knows would only ever be found by who made it up.
   if (typeof made !== "string" && candidates) {
-    keep(x, candidates, { ...made, hash: await hashOf(made.body, made.meta), savedAt: askedAt }, known);
+    const opensSession = reply.sessionId !== undefined && { opensSession: true as const };
+    keep(
+      x,
+      candidates,
+      { ...made, ...opensSession, hash: await hashOf(made.body, made.meta), savedAt: askedAt },
+      known,
+    );
   }
   return reply;
 }
@@ -126,15 +136,15 @@ export function initializeCandidates(x: Exchange, version: string): Candidates {
 async function stored(
   x: Exchange,
   known: Entry | undefined,
-  id: string | number,
-  version: string,
+  opens: Opening,
   failure?: OriginFailure,
 ): Promise<Answer | undefined> {
+  const { version } = opens;
   const entry = usable(x, known) ?? (await otherVersion(x, version)) ?? (await discoverAsInitialize(x, version));
   if (!entry) return undefined;
   const status = failure && statusOf(failure);
   const ttlMs = entry.ttlMs - ageMs(entry, x.now());
-  return told(x, entry, id, "stale", { kind: "stale-if-error", ttlMs, ...(status !== undefined && { status }) });
+  return told(x, entry, opens, "stale", { kind: "stale-if-error", ttlMs, ...(status !== undefined && { status }) });
 }
 
 async function otherVersion(x: Exchange, version: string): Promise<Entry | undefined> {
@@ -152,13 +162,23 @@ function usable(x: Exchange, entry: Entry | undefined): Entry | undefined {
   return entry && freshness(entry, x.now()) !== "expired" ? entry : undefined;
 }
 
-function told(
+/** A stored answer. Where the origin would open a session, the replica does: one that lasts until the origin is back. */
+async function told(
   x: Exchange,
   entry: Entry,
-  id: string | number,
+  { id, version, capabilities }: Opening,
   word: "hit" | "stale",
   outcome: Extract<Answer, { kind: "message" }>["outcome"] & {},
-): Answer {
-  const text = tell(entry, { era: "legacy", id, status: word, hints: false, now: x.now() });
-  return { kind: "message", result: word, status: 200, text, outcome, ageMs: ageMs(entry, x.now()) };
+): Promise<Answer> {
+  const text = unpromising(tell(entry, { era: "legacy", id, status: word, hints: false, now: x.now() }));
+  const age = ageMs(entry, x.now());
+  const answer = { kind: "message", result: word, status: 200, text, outcome, ageMs: age } as const;
+  if (!entry.opensSession) return answer;
+  return { ...answer, sessionId: await sealSession(x, { version: agreedIn(text) ?? version, capabilities }) };
+}
+
+/** The protocol version that an answer to `initialize` settles on. */
+function agreedIn(reply: string): string | undefined {
+  const { result } = JSON.parse(reply) as { result?: { protocolVersion?: unknown } };
+  return typeof result?.protocolVersion === "string" ? result.protocolVersion : undefined;
 }

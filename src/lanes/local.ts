@@ -1,5 +1,5 @@
+import { isModern } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
-import { META_VERSION } from "../mcp/names.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 
@@ -7,15 +7,13 @@ import type { Answer, Exchange } from "./Exchange.ts";
 export function local(x: Exchange): Answer | undefined {
   const { body } = x;
   // In a session of the origin's own, everything is between caller and origin.
-  if (!isObject(body) || x.headers.has("mcp-session-id")) return undefined;
-  const { id, method, params } = body;
+  if (!isObject(body) || x.session?.originId !== undefined) return undefined;
+  const { id, method } = body;
   const isMessage = typeof method === "string";
   // Without a session there is nobody at the origin whom a notification, or a response, could concern.
   if (!isMessage || id === undefined) return { kind: "accepted" };
-  const meta = isObject(params) ? params["_meta"] : undefined;
   const version = x.headers.get("mcp-protocol-version");
-  const isLegacy =
-    !(isObject(meta) && Object.hasOwn(meta, META_VERSION)) && (version === null || LEGACY_VERSIONS.includes(version));
+  const isLegacy = !isModern(body) && (version === null || LEGACY_VERSIONS.includes(version));
   // The modern revision has no ping; there the origin says so.
   if (method !== "ping" || !isLegacy) return undefined;
   return {

@@ -53,8 +53,9 @@ async function beyondMemory(
   if (hasStrayParam(x, call)) return { kind: "relay", keep: undefined, previous: saved };
   const narrowed = await oneScope(x, call, rule);
   const keep = { rule: narrowed, candidates: narrowed === rule ? candidates : candidatesOf(x, call, narrowed)! };
-  // Progress can only be streamed to the one who asked for it.
-  if (call.wantsProgress && call.method === "tools/call") return { kind: "relay", keep, previous: saved };
+  // Progress can only be streamed to the one who asked for it; so can what the origin asks of the client in a session.
+  if (x.session || (call.wantsProgress && call.method === "tools/call"))
+    return { kind: "relay", keep, previous: saved };
 
   const filled = await fill(x, call, narrowed, keep.candidates, { again: asked.again, previous: saved });
   const why = asked.again ? "request" : saved ? "stale" : "uri-miss";

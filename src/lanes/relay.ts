@@ -1,38 +1,69 @@
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
+import { isModern } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
 import type { Call } from "../mcp/recognise.ts";
+import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { shownTools } from "../origin/land.ts";
-import { mediaType, readReply } from "../origin/readReply.ts";
+import { isResponse, mediaType, readReply } from "../origin/readReply.ts";
+import { readSome } from "../origin/readSome.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { heed } from "./heed.ts";
+import { keepReply, type Keeping } from "./keepReply.ts";
+import { passOn } from "./passOn.ts";
+import { endSession, sealSession } from "./sessions.ts";
 
 /** What is read whole, an error or a list to be filtered, is read up to this. */
 const MAX_READ_BYTES = 16 * 1_048_576;
+/** JSON up to this is looked at before it goes on: whether it is all there, and an answer to what was asked. */
+const MAX_CHECKED_BYTES = 262_144;
 
-/**
- * Sends the request to the origin as it came, and the response back as it comes. `call` is what was recognised in it;
- * `watch` looks at the body as it passes, and may keep it.
- */
-export async function relay(x: Exchange, call?: Call, watch?: (response: Response) => Response): Promise<Answer> {
+/** What is known of a request besides what it says. */
+export interface Relayed {
+  /** What was recognised in it. */
+  call?: Call | undefined;
+  /** What its answer may be kept as. */
+  keeping?: Keeping | undefined;
+  /** The response to give where a stream breaks off without one; by default, that it did. */
+  instead?: (() => string) | undefined;
+}
+
+/** Sends the request to the origin as it came, and the response back as it comes. */
+export async function relay(x: Exchange, { call, keeping, instead }: Relayed = {}): Promise<Answer> {
   const { settings } = x.origin;
+  const askedAt = x.now();
   const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
     method: x.httpMethod,
-    headers: forwardedHeaders(x, watch !== undefined),
+    headers: forwardedHeaders(x, keeping !== undefined),
     ...(x.httpMethod === "POST" && { body: x.text }),
   });
   if ("failure" in called) return failure(called.failure);
   const { response } = called;
   const { status } = response;
+  if (x.session && isGone(x, status)) {
+    endSession(x, x.sessionId!);
+    if (x.session.originId === undefined) {
+      await response.body?.cancel();
+      return { kind: "failure", failure: { kind: "session-gone" } };
+    }
+  }
   const outcome: CacheOutcome = { kind: "forward", why: "bypass", status };
-  const { id, method } = isObject(x.body) ? x.body : {};
+  const sessionId = await sessionIdOf(x, response);
+  const stream = (body: ReadableStream<Uint8Array> | null): Answer => ({
+    kind: "stream",
+    response: new Response(body, response),
+    outcome,
+    ...(sessionId !== undefined && { sessionId }),
+  });
+  if (x.httpMethod !== "POST") return stream(response.body);
 
   // What belongs to a session of the origin's own keeps its HTTP form: there a status such as 404 has a meaning.
-  const inSession = x.httpMethod !== "POST" || x.headers.has("mcp-session-id");
+  const isUnwell = status >= 500 || status === 429;
+  const { id, method } = isObject(x.body) ? x.body : {};
   const filtered = settings.denied !== undefined && method === "tools/list";
-  if (status === 401 || status === 403 || (status >= 300 && !inSession) || filtered) {
+  if (status === 401 || status === 403 || (status >= 300 && (!x.session || isUnwell)) || (filtered && status < 300)) {
     const reply = await readReply(response, { id, maxBytes: MAX_READ_BYTES, totalMs: settings.totalMs });
     if ("tooLarge" in reply) return failure({ kind: "garbage", detail: "an answer too large to be read" });
     const own = "text" in reply ? reply : ownWords(reply.failure);
@@ -42,11 +73,43 @@ export async function relay(x: Exchange, call?: Call, watch?: (response: Respons
     return { kind: "message", result: "relay", status: own.status, text, outcome };
   }
   const type = mediaType(response);
-  if (!inSession && status !== 202 && type !== "application/json" && type !== "text/event-stream") {
+  if (type === "text/event-stream" && response.body) {
+    return stream(
+      passOn(x, response.body, {
+        id,
+        cancels: isModern(x.body),
+        answered: (reply) => keeping && isResponse(reply, id, false) && keepReply(x, keeping, reply, askedAt),
+        instead: instead ?? (() => x.word({ kind: "origin", failure: { kind: "unreachable" } })),
+      }),
+    );
+  }
+  if (status === 202 || status === 204 || (x.session && status >= 300)) return stream(response.body);
+  if (type !== "application/json") {
     await response.body?.cancel();
     return failure({ kind: "garbage", detail: "a body that is not MCP" });
   }
-  return { kind: "stream", response: watch ? watch(response) : response, outcome };
+  const maxBytes = keeping ? Math.max(settings.entryBytes, MAX_CHECKED_BYTES) : MAX_CHECKED_BYTES;
+  const some = await readSome(response, maxBytes, settings.totalMs);
+  if ("failure" in some) return failure(some.failure);
+  if ("rest" in some) return stream(bodyOf(some.begun, some.rest));
+  const text = textOf(some.whole);
+  // Whatever that is, the caller gets what the origin sent.
+  if (text === undefined) return stream(bodyOf(some.whole));
+  // Whom two readers of the request understand differently, nobody can tell whether the answer is theirs.
+  const isAnswer = !x.scan.exact || id === undefined || isResponse(text, id, true);
+  if (!isAnswer) return failure({ kind: "garbage", detail: "no JSON-RPC response to the request" });
+  await heed(x, call, text);
+  if (keeping && status === 200 && response.headers.get("mcp-session-id") === null) {
+    keepReply(x, keeping, text, askedAt);
+  }
+  return {
+    kind: "message",
+    result: "relay",
+    status,
+    text,
+    outcome,
+    ...(sessionId !== undefined && { sessionId }),
+  };
 }
 
 /** What the origin itself said beside a 5xx or 429, where it said something in JSON-RPC. */
@@ -54,6 +117,58 @@ export function ownWords(failure: OriginFailure): { status: number; text: string
   return failure.kind === "status" && failure.reply !== undefined
     ? { status: failure.status, text: failure.reply }
     : undefined;
+}
+
+/**
+ * Whether the origin's status says that the session is over: 404 (basic/transports), or that it was ended. One that the
+ * replica opened by itself is over as soon as the origin is back and asks for one of its own.
+ */
+function isGone({ session, httpMethod }: Exchange, status: number): boolean {
+  if (session!.originId === undefined) return status >= 400 && status < 500 && status !== 429;
+  return status === 404 || (httpMethod === "DELETE" && status < 300);
+}
+
+/** The caller's id for the session that the response belongs to. The origin's own stays here. */
+async function sessionIdOf(x: Exchange, response: Response): Promise<string | undefined> {
+  const originId = response.headers.get("mcp-session-id");
+  if (originId === null || x.session) return x.sessionId;
+  const { method, params } = isObject(x.body) ? x.body : {};
+  if (method !== "initialize" || !isObject(params)) return undefined;
+  const { protocolVersion, capabilities } = params;
+  return sealSession(x, {
+    originId,
+    version: typeof protocolVersion === "string" ? protocolVersion : "",
+    capabilities: isObject(capabilities) ? capabilities : {},
+  });
+}
+
+function textOf(chunks: readonly Uint8Array[]): string | undefined {
+  const decoder = new Utf8();
+  try {
+    return chunks.map((chunk) => decoder.decode(chunk)).join("") + decoder.end();
+  } catch (error) {
+    if (error instanceof NotUtf8) return undefined;
+    throw error;
+  }
+}
+
+/** What has been read of a body, and what there is still to read. */
+function bodyOf(
+  begun: readonly Uint8Array[],
+  rest?: ReadableStreamDefaultReader<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const chunk of begun) controller.enqueue(chunk);
+      if (!rest) controller.close();
+    },
+    async pull(controller) {
+      const { done, value } = await rest!.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => rest?.cancel(reason),
+  });
 }
 
 function failure(reason: OriginFailure): Answer {

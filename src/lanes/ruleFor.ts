@@ -6,7 +6,9 @@ import { toolFacts } from "../mcp/toolFacts.ts";
 import type { Asked } from "./directives.ts";
 import type { Exchange } from "./Exchange.ts";
 import { catalogueOf, learn } from "./learn.ts";
-import { obtain, type Obtained } from "./obtain.ts";
+import { candidatesOf } from "./candidates.ts";
+import { fill } from "./fill.ts";
+import { obtain } from "./obtain.ts";
 import { headersAgree } from "./params.ts";
 
 /** A catalogue this old is read again behind the call that uses it. */
@@ -63,8 +65,7 @@ async function readPages(x: Exchange, call: Call, asked: Asked): Promise<boolean
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
     const listing = listCall(call, cursor);
-    const obtained = await obtain(x, listing, x.origin.lists, { again: false, onlyCached: asked.onlyCached });
-    const result = resultOf(obtained);
+    const result = await resultOf(x, listing, asked);
     if (!result) return false;
     learn(x, toolFacts(result));
     if (typeof result.nextCursor !== "string") return true;
@@ -74,9 +75,16 @@ async function readPages(x: Exchange, call: Call, asked: Asked): Promise<boolean
 }
 
 /** A page of the list, whether it may be kept or not. */
-function resultOf(obtained: Obtained): { nextCursor?: unknown } | undefined {
-  if (obtained.kind === "entry") return JSON.parse(`{${obtained.entry.body}}`) as object;
-  if (obtained.kind === "reply") return (JSON.parse(obtained.text) as { result?: object }).result;
+async function resultOf(x: Exchange, listing: Call, asked: Asked): Promise<{ nextCursor?: unknown } | undefined> {
+  const rule = x.origin.lists;
+  const obtained = await obtain(x, listing, rule, { again: false, onlyCached: asked.onlyCached });
+  // What a caller would be streamed is read here.
+  const found =
+    obtained.kind === "relay"
+      ? await fill(x, listing, rule, candidatesOf(x, listing, rule)!, { again: false, previous: obtained.previous })
+      : obtained;
+  if (found.kind === "entry") return JSON.parse(`{${found.entry.body}}`) as object;
+  if (found.kind === "reply") return (JSON.parse(found.text) as { result?: object }).result;
   return undefined;
 }
 

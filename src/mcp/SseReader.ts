@@ -1,6 +1,6 @@
 /**
- * Reads server-sent events as they arrive, and gives the data of each (WHATWG HTML, 9.2.6). Comments, ids and retry
- * times are passed over. Each character is looked at once, however small the pieces in which a line comes.
+ * Reads server-sent events as they arrive, and gives the data of each (WHATWG HTML, 9.2.6). Comments and retry times are
+ * passed over, and of ids only that there are some. Each character is looked at once, however small the pieces in which a line comes.
  */
 export class SseReader {
   /** The pieces of a line that has not ended. */
@@ -9,6 +9,12 @@ export class SseReader {
   #held = 0;
   /** Whether the text so far ended with a CR, so that an LF that follows belongs to it. */
   #afterCr = false;
+  #hasIds = false;
+
+  /** Whether events have ids, so that the stream may be taken up again from one of them. */
+  get hasIds(): boolean {
+    return this.#hasIds;
+  }
 
   /** The characters that are held because their event is not complete. */
   get held(): number {
@@ -48,6 +54,7 @@ export class SseReader {
       if (data.length > 0) yield data.join("\n");
       return;
     }
+    if (line.startsWith("id:")) this.#hasIds = true;
     if (!line.startsWith("data:") && line !== "data") return;
     const value = line.slice(line[5] === " " ? 6 : 5);
     this.#data.push(value);

@@ -20,6 +20,8 @@ export const CODE = {
   methodNotFound: -32601,
   invalidParams: -32602,
   internal: -32603,
+  /** What SDK servers of the earlier revisions say. */
+  sessionNotFound: -32001,
   headerMismatch: -32020,
   unsupportedVersion: -32022,
   /** The replica's own, outside of what the specification reserves; `data.code` says which. */

@@ -3,6 +3,7 @@ import { isObject } from "./isObject.ts";
 import { onlyObserves } from "./meta.ts";
 import { cacheableMethod, type CacheableMethod } from "./methods.ts";
 import { META_CACHE_CONTROL, META_CAPABILITIES, META_VERSION } from "./names.ts";
+import type { Session } from "./Session.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION, type Era } from "./versions.ts";
 
 /** A request that is perfectly formed, and whose answer may be kept if policy allows. */
@@ -17,7 +18,7 @@ export interface Call {
   target: string | null;
   /** The arguments or the cursor; `undefined` where absent, which is not the same as empty. */
   variant: unknown;
-  /** The client capabilities declared on the request; `{}` for legacy callers without a session, as the origin sees them. */
+  /** The client capabilities declared on the request, or when its session began; `{}` for legacy callers without one, as the origin sees them. */
   capabilities: Readonly<Record<string, unknown>>;
   params: Readonly<Record<string, unknown>>;
   /** The caller asked for progress notifications. */
@@ -32,7 +33,12 @@ const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
  * Recognises a perfectly formed cacheable request, of either era, and says nothing about any other: the hot path never
  * words an error. What it does not recognise goes on to the origin, or to the ladder.
  */
-export function recognise(body: unknown, headers: Headers, ignoreMeta: readonly string[]): Call | undefined {
+export function recognise(
+  body: unknown,
+  headers: Headers,
+  ignoreMeta: readonly string[],
+  session?: Session,
+): Call | undefined {
   if (!isObject(body) || body["jsonrpc"] !== "2.0") return undefined;
   const { id, method } = body;
   if (typeof method !== "string" || !(typeof id === "string" || Number.isSafeInteger(id))) return undefined;
@@ -51,7 +57,7 @@ export function recognise(body: unknown, headers: Headers, ignoreMeta: readonly 
   if (variant !== undefined && !(shape.variant === "cursor" ? typeof variant === "string" : isObject(variant))) {
     return undefined;
   }
-  if (!acceptsBoth(headers.get("accept")) || headers.has("mcp-session-id")) return undefined;
+  if (!acceptsBoth(headers.get("accept"))) return undefined;
 
   const version = headers.get("mcp-protocol-version");
   let capabilities = NOTHING;
@@ -62,13 +68,16 @@ export function recognise(body: unknown, headers: Headers, ignoreMeta: readonly 
     const declared = meta[META_CAPABILITIES];
     if (!isObject(declared)) return undefined;
     capabilities = declared;
-  } else if (version !== null && !LEGACY_VERSIONS.includes(version)) return undefined;
+  } else {
+    if (version !== null && !LEGACY_VERSIONS.includes(version)) return undefined;
+    if (session) capabilities = session.capabilities;
+  }
 
   const cacheControl = meta[META_CACHE_CONTROL];
   if (cacheControl !== undefined && typeof cacheControl !== "string") return undefined;
   return {
     era,
-    version: version ?? undefined,
+    version: version ?? session?.version,
     id: id as string | number,
     method,
     shape,

@@ -27,7 +27,9 @@ export interface FillRequest {
   /** Whether a page of a list other than the first. */
   laterPage: boolean;
   headers: Record<string, string>;
-  /** The JSON-RPC request, with `FILL_ID` for its id. */
+  /** The id of the JSON-RPC request. */
+  id: string | number;
+  /** The JSON-RPC request. */
   body: string;
   /** The answer must be begun after the asking. */
   again: boolean;
@@ -35,7 +37,7 @@ export interface FillRequest {
   previous?: Traits;
 }
 
-/** The JSON-RPC id of fills. Each is an HTTP exchange of its own, so one id serves all. */
+/** The JSON-RPC id of fills outside of sessions. Each is an HTTP exchange of its own, so one id serves all. */
 export const FILL_ID = 1;
 
 /** The most that a fill reads into memory. What is larger is streamed past. */
@@ -58,7 +60,7 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
     body: request.body,
   });
   if ("failure" in called) return { kind: "failed", failure: called.failure, retryAfterMs: 0 };
-  const limits = { id: FILL_ID, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };
+  const limits = { id: request.id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };
   const reply = await readReply(called.response, limits);
   if ("tooLarge" in reply) return { kind: "too-large" };
   if ("failure" in reply) {

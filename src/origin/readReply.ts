@@ -99,7 +99,7 @@ async function readStream(reader: BodyReader, { id, maxBytes }: ReadLimits): Pro
 }
 
 /** Whether the text is the response to the request. An error may have no id, where the origin could not read one. */
-function isResponse(text: string, id: unknown, anonymous: boolean): boolean {
+export function isResponse(text: string, id: unknown, anonymous: boolean): boolean {
   let message: unknown;
   try {
     message = JSON.parse(text);

@@ -73,7 +73,19 @@ async function outcome(act: Promise<unknown>): Promise<unknown> {
   }
 }
 
-describe.each(CLIENTS)("the client %s", (_, connect) => {
+/** Capabilities without what promises notifications. */
+function withoutPromises(capabilities: object): object {
+  const isPromise = ([name]: [string, unknown]) => name === "listChanged" || name === "subscribe";
+  return Object.fromEntries(
+    Object.entries(capabilities).map(([name, value]) => [
+      name,
+      Object.fromEntries(Object.entries(value as object).filter((entry) => !isPromise(entry))),
+    ]),
+  );
+}
+
+describe.each(CLIENTS)("the client %s", (name, connect) => {
+  const isModern = /auto|pinned/.test(name);
   let direct: AnyClient;
   let through: AnyClient;
   beforeAll(async () => {
@@ -88,7 +100,10 @@ describe.each(CLIENTS)("the client %s", (_, connect) => {
       client.getInstructions(),
     ];
     expect(identity(through)[0]).toMatchObject({ name: "browser-compat-origin" });
-    expect(identity(through)).toEqual(identity(direct));
+    const [version, capabilities, instructions] = identity(direct);
+    // A legacy origin without sessions has no stream on which notifications could come, so they are not promised.
+    const kept = isModern ? capabilities : withoutPromises(capabilities);
+    expect(identity(through)).toEqual([version, kept, instructions]);
   });
 
   test.each(Object.keys(ACTS))("gets the origin's own answer to %s, twice", async (what) => {

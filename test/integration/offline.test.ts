@@ -256,17 +256,6 @@ describe("an origin that opens sessions", () => {
     for (const got of opened) expect(got.cache).toBeUndefined();
   });
 
-  test("is spoken to in that session, and what it says there is not kept", async () => {
-    const replica = await start();
-    const headers = { "mcp-session-id": (await initialize(replica.mcp)).headers["mcp-session-id"]! };
-    for (const nth of [1, 2]) expect(said(await legacyCall(replica.mcp, "kept", {}, { headers }))).toBe(`kept ${nth}`);
-    expect(origin.last("tools/call").headers["mcp-session-id"]).toBe(headers["mcp-session-id"]);
-    await legacy(replica.mcp, "ping", {}, { headers });
-    expect(origin.last("ping").headers["mcp-session-id"]).toBe(headers["mcp-session-id"]);
-    origin.on("tools/call", () => ({ status: 404, error: { code: -32001, message: "Session not found" } }));
-    expect((await legacyCall(replica.mcp, "kept", {}, { headers })).status).toBe(404);
-  });
-
   test("has the session ended that was opened only to see its answer", async () => {
     const replica = await start({});
     await legacyCall(replica.mcp, "never");
@@ -277,14 +266,22 @@ describe("an origin that opens sessions", () => {
     expect(origin.last("DELETE").headers["mcp-session-id"]).toBe("session-1");
   });
 
-  test("is stood in for while it is down, without a session", async () => {
+  test("is stood in for while it is down, with a session that lasts until it is back", async () => {
     const replica = await start();
     await initialize(replica.mcp);
     await learnt(replica, "initialize");
     await origin.stop();
     const got = await initialize(replica.mcp);
-    expect([got.status, got.cache?.status, got.headers["mcp-session-id"]]).toEqual([200, "stale", undefined]);
+    expect([got.status, got.cache?.status]).toEqual([200, "stale"]);
+    const headers = { "mcp-session-id": got.headers["mcp-session-id"]! };
+    const down = await legacyCall(replica.mcp, "never", {}, { headers });
+    expect([down.status, codeOf(down)]).toEqual([200, "origin_unavailable"]);
     expect(got.body.result.serverInfo.name).toBe("stateful");
     expect(got.text).not.toContain("session-");
+    // An origin that opens sessions answers nobody who has none.
+    origin.on("tools/call", () => ({ status: 400, error: { code: -32000, message: "Session ID required" }, id: null }));
+    await origin.start();
+    const back = await legacyCall(replica.mcp, "never", {}, { headers });
+    expect([back.status, codeOf(back)]).toEqual([404, "session_not_found"]);
   });
 });

@@ -1,6 +1,7 @@
 import { Authenticator } from "../../../src/access/authenticate.ts";
 import { addressOf, PUBLIC } from "../../../src/cache/key.ts";
 import { MemoryStore } from "../../../src/cache/MemoryStore.ts";
+import { S3Fifo } from "../../../src/cache/S3Fifo.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
@@ -69,7 +70,14 @@ export async function filledReplica(entries: number, tools: number, full: boolea
     serving: {
       replica,
       report: SILENT,
-      isolate: { memory, catalogues: new Map([[settings.id, catalogue]]), surfacesAt: new Map(), suspectAt: new Map() },
+      isolate: {
+        memory,
+        catalogues: new Map([[settings.id, catalogue]]),
+        surfacesAt: new Map(),
+        suspectAt: new Map(),
+        sessions: new S3Fifo(1),
+        sealKeys: new Map(),
+      },
       authenticator: new Authenticator(replica.access),
     },
     entries,

@@ -45,6 +45,8 @@ export class Fixture {
   /** Answer everything as an event stream. */
   sse = false;
   eras: "both" | "modern" | "legacy" = "both";
+  /** Comes before everything but `initialize`: what a request gets that is not of a session that goes on. */
+  inSession: ((seen: Seen) => Reply | undefined) | undefined;
   #handlers = new Map<string, Handler>();
   #server: Server | undefined;
   #port = 0;
@@ -57,6 +59,7 @@ export class Fixture {
   /** Forgets handlers and what was seen. */
   reset(): void {
     this.#handlers.clear();
+    this.inSession = undefined;
     this.seen = [];
     this.sse = false;
     this.eras = "both";
@@ -119,7 +122,8 @@ export class Fixture {
 
   async #answer(seen: Seen, response: ServerResponse): Promise<void> {
     const handler = this.#handlers.get(`${seen.method} ${seen.name}`) ?? this.#handlers.get(seen.method) ?? this.#usual;
-    const reply = await handler(seen);
+    const refusal = seen.method === "initialize" ? undefined : this.inSession?.(seen);
+    const reply = refusal ?? (await handler(seen));
     if (reply === "hang") return;
     if (reply === "reset") {
       response.socket?.destroy();

@@ -1,0 +1,105 @@
+import { seal, unseal, type Session } from "../mcp/Session.ts";
+import { reasonOf } from "../telemetry/events.ts";
+import { newId } from "../telemetry/newId.ts";
+import { digest } from "../cache/key.ts";
+import type { Exchange, KnownSession } from "./Exchange.ts";
+
+/** A client that was away for longer has to initialize again. */
+const LIFE_MS = 7 * 86_400_000;
+/** Elsewhere a session may have ended that long before it is noticed here. */
+const RECHECK_MS = 30_000;
+/** Capabilities longer than this are known by their hash: an id has to fit into a header. */
+const MAX_CAPABILITIES = 1_024;
+
+/** Seals a session for the caller. Without `originId` it is one for the time while the origin is down. */
+export async function sealSession(
+  x: Exchange,
+  { originId, version, capabilities }: Pick<Session, "version" | "capabilities"> & { originId?: string | undefined },
+): Promise<string> {
+  const session: Session = {
+    name: newId(),
+    ...(originId !== undefined && { originId }),
+    principal: x.principal,
+    version,
+    capabilities: await shortened(capabilities),
+    expiresAt: x.now() + LIFE_MS,
+  };
+  const iv = crypto.getRandomValues(new Uint8Array(12));
+  const sealed = await seal(await keyOf(x), session, boundTo(x), iv);
+  x.isolate.sessions.set(sealed, { session, hasEnded: false, checkedAt: x.now() }, 1);
+  return sealed;
+}
+
+/** The session that a caller's id stands for; `undefined` where it stands for none that goes on. At once where it is known. */
+export function openSession(x: Exchange, sealed: string): Session | undefined | Promise<Session | undefined> {
+  const known = x.isolate.sessions.get(sealed);
+  if (!known) return unsealed(x, sealed);
+  if (x.now() - known.checkedAt > RECHECK_MS) {
+    known.checkedAt = x.now();
+    x.waitUntil(check(x, known));
+  }
+  return usable(x, known);
+}
+
+/** Notes that a session has ended, here at once and elsewhere soon. */
+export function endSession(x: Exchange, sealed: string): void {
+  const known = x.isolate.sessions.get(sealed);
+  if (!known || known.hasEnded) return;
+  known.hasEnded = true;
+  const { name, expiresAt } = known.session;
+  x.waitUntil(originSync(x).endSession(name, expiresAt).catch(failed(x, "put")));
+}
+
+async function unsealed(x: Exchange, sealed: string): Promise<Session | undefined> {
+  const session = await unseal(await keyOf(x), sealed, boundTo(x));
+  if (!session) return undefined;
+  const known: KnownSession = { session, hasEnded: false, checkedAt: x.now() };
+  await check(x, known);
+  x.isolate.sessions.set(sealed, known, 1);
+  return usable(x, known);
+}
+
+/** A session is its principal's alone (security best practices, session hijacking). */
+function usable(x: Exchange, { session, hasEnded }: KnownSession): Session | undefined {
+  return !hasEnded && session.principal === x.principal && x.now() < session.expiresAt ? session : undefined;
+}
+
+async function check(x: Exchange, known: KnownSession): Promise<void> {
+  try {
+    if (await originSync(x).hasEnded(known.session.name)) known.hasEnded = true;
+  } catch (error) {
+    failed(x, "get")(error);
+  }
+}
+
+async function keyOf(x: Exchange): Promise<CryptoKey> {
+  const { id } = x.origin.settings;
+  let key = x.isolate.sealKeys.get(id);
+  if (!key) {
+    const bytes = Uint8Array.fromBase64(await originSync(x).sealKey());
+    key = await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]);
+    x.isolate.sealKeys.set(id, key);
+  }
+  return key;
+}
+
+/** An id is of no use with another origin, nor with another server in its place. */
+function boundTo(x: Exchange): string {
+  return `${x.origin.settings.id} ${x.origin.settings.identity}`;
+}
+
+async function shortened(capabilities: Session["capabilities"]): Promise<Session["capabilities"]> {
+  const text = JSON.stringify(capabilities);
+  return text.length <= MAX_CAPABILITIES ? capabilities : { sha256: await digest(text) };
+}
+
+function originSync(x: Exchange) {
+  const { id, region } = x.origin.settings;
+  const options = region === undefined ? {} : { locationHint: region };
+  const objects = x.env.ORIGIN_SYNC;
+  return objects.get(objects.idFromName(id), options as DurableObjectNamespaceGetDurableObjectOptions);
+}
+
+function failed(x: Exchange, operation: "get" | "put") {
+  return (error: unknown) => x.report({ type: "store-failed", operation, reason: reasonOf(error) });
+}
