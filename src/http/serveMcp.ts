@@ -27,7 +27,7 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
     if ("trouble" in admitted) responded = respondTrouble(admitted.trouble, told(message, headers, trace));
     else {
       message = messageOf(admitted.body);
-      const word = (failure: Failure) => wireError(failure, told(message, headers, trace)).body;
+      const word = (failure: Failure, body: unknown) => wireError(failure, told(messageOf(body), headers, trace)).body;
       const given = answer(exchange(serving, incoming, admitted, trace, word));
       const settled = given instanceof Promise ? await given : given;
       responded =

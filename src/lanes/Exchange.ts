@@ -59,8 +59,8 @@ export interface Exchange {
   text: string;
   /** The body parsed. */
   body: unknown;
-  /** The JSON-RPC response with which a failure is told within a stream. */
-  word: (failure: Failure) => string;
+  /** The JSON-RPC response with which the failure of a message is told where others go beside it. */
+  word: (failure: Failure, message: unknown) => string;
   /** What the body is, besides what it says: whether two readers must understand it alike. */
   scan: Scan;
 }

@@ -10,6 +10,7 @@ import { recognise, type Call } from "../mcp/recognise.ts";
 import type { Session } from "../mcp/Session.ts";
 import { withId } from "../mcp/withId.ts";
 import { statusOf } from "../origin/failure.ts";
+import { batch } from "./batch.ts";
 import { directivesOf, type Asked } from "./directives.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { initialize, opening } from "./initialize.ts";
@@ -36,6 +37,7 @@ export function answer(x: Exchange): Answer | Promise<Answer> {
 
 function lanes(x: Exchange): Answer | Promise<Answer> {
   if (x.httpMethod !== "POST") return beyondPost(x);
+  if (Array.isArray(x.body)) return batch(x, lanes);
   const call = x.scan.exact ? recognise(x.body, x.headers, x.replica.ignoreMeta, x.session) : undefined;
   const wrong = call ? undefined : misshapen(x.body);
   if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };

@@ -79,7 +79,7 @@ export async function relay(x: Exchange, { call, keeping, instead }: Relayed = {
         id,
         cancels: isModern(x.body),
         answered: (reply) => keeping && isResponse(reply, id, false) && keepReply(x, keeping, reply, askedAt),
-        instead: instead ?? (() => x.word({ kind: "origin", failure: { kind: "unreachable" } })),
+        instead: instead ?? (() => x.word({ kind: "origin", failure: { kind: "unreachable" } }, x.body)),
       }),
     );
   }

@@ -20,16 +20,13 @@ const NAMED: Readonly<Record<string, "name" | "uri">> = {
 
 /** Whether the body is no JSON-RPC message that could be passed on: those are answered here, whoever the origin is. */
 export function misshapen(body: unknown): Rejection | undefined {
-  if (Array.isArray(body)) {
-    return rejection(
-      "jsonrpc-shape",
-      400,
-      CODE.invalidRequest,
-      "JSON-RPC batches are not supported: send one message a request",
-    );
-  }
   const outcome = classifyInboundRequest({ httpMethod: "POST", body });
   return outcome.kind === "reject" && outcome.rung === "jsonrpc-shape" ? fromSdk(outcome) : undefined;
+}
+
+/** The error for a batch that is none. */
+export function batchRejection(why: string): Rejection {
+  return rejection("jsonrpc-shape", 400, CODE.invalidRequest, `${why}: send one message a request`);
 }
 
 /**

@@ -1,0 +1,102 @@
+import { elementsOf } from "../mcp/elements.ts";
+import { isModern } from "../mcp/envelope.ts";
+import { isObject } from "../mcp/isObject.ts";
+import { batchRejection } from "../mcp/ladder.ts";
+import { SseReader } from "../mcp/SseReader.ts";
+import { Utf8 } from "../mcp/Utf8.ts";
+import { mediaType } from "../origin/readReply.ts";
+import { readSome } from "../origin/readSome.ts";
+import type { Answer, Exchange } from "./Exchange.ts";
+
+/** The only revision that has batches. */
+const WITH_BATCHES = "2025-03-26";
+const MAX_MESSAGES = 100;
+/** Of an answer that is larger than what relays look at. */
+const MAX_ANSWER_BYTES = 16 * 1_048_576;
+
+/** Answers a batch: each of its messages by itself, with `each`, and all together in one response (JSON-RPC 2.0, 6). */
+export async function batch(x: Exchange, each: (x: Exchange) => Answer | Promise<Answer>): Promise<Answer> {
+  const wrong = wrongWith(x);
+  if (wrong) return { kind: "failure", failure: { kind: "rejected", ...batchRejection(wrong) } };
+  const messages = x.body as unknown[];
+  const texts = elementsOf(x.text);
+  const asked = messages.map((body, index): Exchange => ({ ...x, body, text: texts[index]! }));
+  const answers = await Promise.all(asked.map(each));
+  // A status that ends the session ends it for all.
+  const gone = x.session && answers.find((one) => statusOf(one) === 404);
+  if (gone) return gone;
+
+  const ready: string[] = [];
+  const streams: ReadableStream<Uint8Array>[] = [];
+  for (const [index, one] of answers.entries()) {
+    if (one.kind === "message") ready.push(one.text);
+    else if (one.kind === "failure") ready.push(x.word(one.failure, messages[index]));
+    else if (one.kind === "stream") {
+      const { response } = one;
+      if (response.status !== 202 && response.body && mediaType(response) === "text/event-stream") {
+        streams.push(response.body);
+      } else if (isRequest(messages[index])) ready.push(await wholeOf(x, asked[index]!, response));
+    }
+  }
+  if (streams.length > 0) {
+    const headers = { "content-type": "text/event-stream", "x-accel-buffering": "no" };
+    const response = new Response(merged(ready, streams), { headers });
+    return { kind: "stream", response, outcome: { kind: "forward", why: "bypass" } };
+  }
+  if (ready.length === 0) return { kind: "accepted" };
+  return { kind: "message", result: "local", status: 200, text: `[${ready.join(",")}]` };
+}
+
+/** Why a batch is none that could be answered. */
+function wrongWith(x: Exchange): string | undefined {
+  const messages = x.body as unknown[];
+  const version = x.session?.version ?? x.headers.get("mcp-protocol-version");
+  if (version !== null && version !== WITH_BATCHES)
+    return `JSON-RPC batches exist in the revision ${WITH_BATCHES} only`;
+  if (messages.length === 0) return "The batch is empty";
+  if (messages.length > MAX_MESSAGES) return `The batch has more than ${MAX_MESSAGES} messages`;
+  if (messages.some(isModern)) return "A message of the modern revision cannot be part of a batch";
+  if (messages.some((one) => isObject(one) && one["method"] === "initialize")) {
+    return "initialize cannot be part of a batch";
+  }
+  return undefined;
+}
+
+function isRequest(message: unknown): boolean {
+  return isObject(message) && typeof message["method"] === "string" && message["id"] !== undefined;
+}
+
+function statusOf(answer: Answer): number | undefined {
+  if (answer.kind === "stream") return answer.response.status;
+  return answer.kind === "message" ? answer.status : undefined;
+}
+
+async function wholeOf(x: Exchange, asked: Exchange, response: Response): Promise<string> {
+  const some = await readSome(response, MAX_ANSWER_BYTES, x.origin.settings.totalMs);
+  if ("whole" in some)
+    return new TextDecoder().decode(await new Blob(some.whole as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+  if ("rest" in some) some.rest.cancel().catch(() => {});
+  const failure =
+    "failure" in some ? some.failure : ({ kind: "garbage", detail: "an answer too large for a batch" } as const);
+  return x.word({ kind: "origin", failure }, asked.body);
+}
+
+/** One event stream: what is ready, then the events of the others as they come. */
+function merged(ready: readonly string[], streams: readonly ReadableStream<Uint8Array>[]): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const tell = (message: string) => writer.write(encoder.encode(`event: message\ndata: ${message}\n\n`));
+  const pass = async (stream: ReadableStream<Uint8Array>) => {
+    const events = new SseReader();
+    const decoder = new Utf8();
+    for await (const chunk of stream) for (const data of events.push(decoder.decode(chunk))) await tell(data);
+  };
+  const work = async () => {
+    for (const message of ready) await tell(message);
+    await Promise.all(streams.map(pass));
+    await writer.close();
+  };
+  work().catch((error: unknown) => writer.abort(error).catch(() => {}));
+  return readable;
+}
