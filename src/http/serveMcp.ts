@@ -76,6 +76,7 @@ function exchange(
     kv: new KvStore(env.KV),
     now: Date.now,
     random: Math.random,
+    left: () => request.signal,
     httpMethod: request.method,
     headers: request.headers,
     origin,

@@ -53,6 +53,8 @@ export interface Exchange {
   /** The caller's id of the session. */
   sessionId: string | undefined;
   trace: Trace;
+  /** Aborted when the caller has gone before the response began, where the runtime tells. */
+  left: () => AbortSignal;
   httpMethod: string;
   headers: Headers;
   /** The body as it came. */

@@ -41,6 +41,8 @@ const SUPERSEDING: ReadonlySet<string> = new Set([
 
 /** How a fill goes. */
 export interface FillOptions {
+  /** Nobody waits for it: it goes on when the caller has gone. */
+  behind?: boolean;
   /** The answer must be begun after the asking. */
   again: boolean;
   previous: Entry | undefined;
@@ -52,13 +54,15 @@ export async function fill(
   call: Call,
   rule: CacheRule,
   candidates: Candidates,
-  { again, previous }: FillOptions,
+  { again, previous, behind }: FillOptions,
 ): Promise<Filled> {
   const { origin } = x;
   const laterPage = isList(call.method) && call.variant !== undefined;
   const key = await digest(candidates.flight.text);
   // In a session every id is used once (basic, requests), and the others are the caller's.
   const id = x.session ? `edge-replica-${newId()}` : FILL_ID;
+  // In the modern revision, and only there, a caller who leaves cancels (basic/transports).
+  const ticket = call.era === "modern" && !behind ? newId() : undefined;
   const request: FillRequest = {
     origin: origin.settings,
     key,
@@ -76,14 +80,20 @@ export async function fill(
     id,
     body: bodyOf(call, id),
     again,
+    ...(ticket && { ticket }),
     ...(previous && { previous: traitsOf(previous) }),
   };
   let boarding: Boarding;
+  const flights = coalescer(x, coalescerName(origin.settings, key));
+  const leave = () => x.waitUntil(flights.leave(key, ticket!).catch(() => {}));
+  if (ticket) x.left().addEventListener("abort", leave);
   try {
-    boarding = await coalescer(x, coalescerName(origin.settings, key)).fill(request);
+    boarding = await flights.fill(request);
   } catch (error) {
     x.report({ type: "coalescer-failed", origin: origin.settings.id, reason: reasonOf(error) });
     return { kind: "relay" };
+  } finally {
+    if (ticket) x.left().removeEventListener("abort", leave);
   }
   switch (boarding.kind) {
     case "pass":

@@ -69,6 +69,7 @@ async function storeDiscover(x: Exchange): Promise<void> {
   const filled = await fill(x, call, x.origin.lists, candidatesOf(x, call, x.origin.lists)!, {
     again: false,
     previous: undefined,
+    behind: true,
   });
   // Other errors, and results that may not be kept, do not say that the origin lacks the modern revision.
   if (filled.kind !== "reply" || !LEGACY_WORDS.has(errorCode(filled.text) ?? 0)) return;

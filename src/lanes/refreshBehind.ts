@@ -26,7 +26,7 @@ export function refreshBehind(x: Exchange, call: Call, rule: CacheRule, candidat
     try {
       const narrowed = await oneScope(x, call, rule);
       const where = narrowed === rule ? candidates : candidatesOf(x, call, narrowed)!;
-      const filled = await fill(x, call, narrowed, where, { again: false, previous: entry });
+      const filled = await fill(x, call, narrowed, where, { again: false, previous: entry, behind: true });
       if (filled.kind === "failed") failed(filled.failure.kind);
     } catch (error) {
       failed(reasonOf(error));

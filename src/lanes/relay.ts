@@ -38,6 +38,7 @@ export async function relay(x: Exchange, { call, keeping, instead }: Relayed = {
     method: x.httpMethod,
     headers: forwardedHeaders(x, keeping !== undefined),
     ...(x.httpMethod === "POST" && { body: x.text }),
+    ...(isModern(x.body) && { abandoned: x.left() }),
   });
   if ("failure" in called) return failure(called.failure);
   const { response } = called;

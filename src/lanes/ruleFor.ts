@@ -81,7 +81,11 @@ async function resultOf(x: Exchange, listing: Call, asked: Asked): Promise<{ nex
   // What a caller would be streamed is read here.
   const found =
     obtained.kind === "relay"
-      ? await fill(x, listing, rule, candidatesOf(x, listing, rule)!, { again: false, previous: obtained.previous })
+      ? await fill(x, listing, rule, candidatesOf(x, listing, rule)!, {
+          again: false,
+          previous: obtained.previous,
+          behind: true,
+        })
       : obtained;
   if (found.kind === "entry") return JSON.parse(`{${found.entry.body}}`) as object;
   if (found.kind === "reply") return (JSON.parse(found.text) as { result?: object }).result;

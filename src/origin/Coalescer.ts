@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { KvStore } from "../cache/KvStore.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
-import { Flights, type Boarding } from "./Flights.ts";
+import { Flights, type Boarding, type Tower } from "./Flights.ts";
 import { Gate } from "./Gate.ts";
 import { land, type FillRequest } from "./land.ts";
 import type { Landing, Saving } from "./Landing.ts";
@@ -22,12 +22,17 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
 
   /** Answers a fill, from a flight of this key where there is one. */
   async fill(request: FillRequest): Promise<Boarding> {
-    const launch = (begin: () => void) => this.#launch(request, begin);
-    const { key, again, era, method: group } = request;
-    const boarding = await this.#flights.board({ key, again, era, group }, launch);
+    const launch = (tower: Tower) => this.#launch(request, tower);
+    const { key, again, era, method: group, ticket } = request;
+    const boarding = await this.#flights.board({ key, again, era, group, ...(ticket && { ticket }) }, launch);
     if (boarding.kind !== "entry") return boarding;
     const { saving: _, ...told } = boarding;
     return told;
+  }
+
+  /** One who asked for a fill waits no more. */
+  async leave(key: string, ticket: string): Promise<void> {
+    this.#flights.leave(key, ticket);
   }
 
   /** Lets nobody have what was brought for a method before now. */
@@ -35,13 +40,13 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
     this.#flights.forget(method);
   }
 
-  async #launch(request: FillRequest, begin: () => void): Promise<Landing> {
+  async #launch(request: FillRequest, { begin, abandoned }: Tower): Promise<Landing> {
     const { origin, key } = request;
     this.#gate ??= new Gate(roomIn(origin, key));
     const bindings = this.env as unknown as Record<string, unknown>;
     const landing = await this.#gate.run(() => {
       begin();
-      return land(request, { bindings, now: Date.now, random: Math.random });
+      return land(request, { bindings, now: Date.now, random: Math.random, abandoned });
     }, origin.firstByteMs);
     return landing ?? { kind: "failed", failure: { kind: "busy", retryAfterMs: origin.firstByteMs }, retryAfterMs: 0 };
   }

@@ -29,6 +29,16 @@ export interface Passenger {
   era: Era;
   /** Flights of a group can be forgotten together. */
   group: string;
+  /** Names the passenger who may leave. Those without one stay to the end. */
+  ticket?: string;
+}
+
+/** What a launch gets. */
+export interface Tower {
+  /** To be called when the origin is asked. */
+  begin: () => void;
+  /** Aborted when nobody waits any more. */
+  abandoned: AbortSignal;
 }
 
 /** A call on its way. */
@@ -39,6 +49,11 @@ interface Flight {
   era: Era;
   /** Whether the origin has been asked. Until then even those who want a new answer may join. */
   begun: boolean;
+  /** Who may leave, of those who wait. */
+  aboard: Set<string>;
+  /** Whether somebody waits who does not leave. */
+  hasStayers: boolean;
+  controller: AbortController;
 }
 
 /** Finished results are kept for those who still come: KV remembers for about as long that there was nothing. */
@@ -72,8 +87,8 @@ export class Flights {
     this.#options = options;
   }
 
-  /** Joins the flight of a key, or launches it. `launch` says when it asks the origin. */
-  async board(passenger: Passenger, launch: (begin: () => void) => Promise<Landing>): Promise<Boarding> {
+  /** Joins the flight of a key, or launches it. */
+  async board(passenger: Passenger, launch: (tower: Tower) => Promise<Landing>): Promise<Boarding> {
     const { key, again, era, group } = passenger;
     const now = this.#options.now();
     const failed = this.#failed.get(failureKey(passenger));
@@ -91,19 +106,40 @@ export class Flights {
     }
     const flying = this.#flying.get(key);
     if (flying && flying.nth > oldest && (!again || !flying.begun)) {
+      enter(flying, passenger);
       const landing = await flying.landing;
       if (fits(landing, era)) return { ...landing, collapsed: true };
       // What the other era met with says nothing of what this one would.
       if (flying.era === era) return landing.kind === "failed" ? { ...landing, collapsed: true } : { kind: "pass" };
     }
-    const flight: Flight = { landing: undefined as never, nth: ++this.#flights, era, begun: false };
-    flight.landing = launch(() => (flight.begun = true));
+    const flight: Flight = {
+      landing: undefined as never,
+      nth: ++this.#flights,
+      era,
+      begun: false,
+      aboard: new Set(),
+      hasStayers: false,
+      controller: new AbortController(),
+    };
+    enter(flight, passenger);
+    flight.landing = launch({ begin: () => (flight.begun = true), abandoned: flight.controller.signal });
     this.#flying.set(key, flight);
     try {
-      return { ...this.#remember(passenger, await flight.landing, flight), collapsed: false };
+      const landing = await flight.landing;
+      // That nobody waited to the end says nothing of the origin.
+      if (flight.controller.signal.aborted) return { ...landing, collapsed: false };
+      return { ...this.#remember(passenger, landing, flight), collapsed: false };
     } finally {
       if (this.#flying.get(key) === flight) this.#flying.delete(key);
     }
+  }
+
+  /** A passenger waits no more. A flight that nobody waits for is called off, and joined by nobody. */
+  leave(key: string, ticket: string): void {
+    const flight = this.#flying.get(key);
+    if (!flight?.aboard.delete(ticket) || flight.aboard.size > 0 || flight.hasStayers) return;
+    this.#flying.delete(key);
+    flight.controller.abort();
   }
 
   /** What has been brought for a group, or is on its way, is no longer true: nobody joins or takes it from now on. */
@@ -141,6 +177,11 @@ export class Flights {
     }
     return landing;
   }
+}
+
+function enter(flight: Flight, { ticket }: Passenger): void {
+  if (ticket === undefined) flight.hasStayers = true;
+  else flight.aboard.add(ticket);
 }
 
 /** Whether a landing is an answer for callers of the era. */

@@ -9,6 +9,8 @@ export interface OriginRequest {
   method: string;
   headers: Record<string, string>;
   body?: string;
+  /** Aborted when nobody waits for the response any more. */
+  abandoned?: AbortSignal;
 }
 
 /** The origin's response as it starts, or why there is none. */
@@ -40,8 +42,10 @@ export async function callOrigin(
   }
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), origin.firstByteMs);
+  const { abandoned } = request;
+  const signal = abandoned ? AbortSignal.any([timeout.signal, abandoned]) : timeout.signal;
   try {
-    const init: RequestInit = { method: request.method, headers, redirect: "manual", signal: timeout.signal };
+    const init: RequestInit = { method: request.method, headers, redirect: "manual", signal };
     if (request.body !== undefined) init.body = request.body;
     const response =
       "url" in origin.endpoint ? await fetch(origin.endpoint.url, init) : await service!.fetch(SERVICE_URL, init);

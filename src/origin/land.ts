@@ -33,6 +33,8 @@ export interface FillRequest {
   body: string;
   /** The answer must be begun after the asking. */
   again: boolean;
+  /** Names the caller who may leave before it comes. */
+  ticket?: string;
   /** What was known before, so that KV is written only where that is worth it. */
   previous?: Traits;
 }
@@ -48,6 +50,8 @@ export interface LandingTools {
   bindings: Bindings;
   now: () => number;
   random: () => number;
+  /** Aborted when nobody waits any more. */
+  abandoned?: AbortSignal;
 }
 
 /** Calls the origin for a fill, and makes an entry of the answer where it may be kept. */
@@ -58,6 +62,7 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
     method: "POST",
     headers: request.headers,
     body: request.body,
+    ...(tools.abandoned && { abandoned: tools.abandoned }),
   });
   if ("failure" in called) return { kind: "failed", failure: called.failure, retryAfterMs: 0 };
   const limits = { id: request.id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };

@@ -32,18 +32,65 @@ function setUp() {
   });
   const launched: ((landing: Landing) => void)[] = [];
   const begins: (() => void)[] = [];
-  const board = (key = "k", again = false, begun = true, era: Era = "modern") =>
-    flights.board({ key, again, era, group: "g" }, (begin) => {
+  const abandoned: AbortSignal[] = [];
+  const board = (key = "k", again = false, begun = true, era: Era = "modern", ticket?: string) =>
+    flights.board({ key, again, era, group: "g", ...(ticket && { ticket }) }, ({ begin, abandoned: signal }) => {
+      abandoned.push(signal);
       begins.push(begin);
       if (begun) begin();
       return new Promise<Landing>((land) => launched.push(land));
     });
-  return { clock, launched, board, kept, begins, forget: () => flights.forget("g") };
+  const withTicket = (ticket: string) => board("k", false, true, "modern", ticket);
+  const leave = (ticket: string) => flights.leave("k", ticket);
+  return { clock, launched, board, kept, begins, abandoned, withTicket, leave, forget: () => flights.forget("g") };
 }
 
 const result = (now: number, ttlMs?: number): Landing => ({ kind: "entry", entry: entry(now, ttlMs), status: 200 });
 const failure: Landing = { kind: "failed", failure: { kind: "unreachable" }, retryAfterMs: 0 };
 const reply: Landing = { kind: "reply", status: 200, text: "{}", why: "is-error" };
+
+describe("those who leave", () => {
+  test("call a flight off when the last of them has gone, and not before", () => {
+    const { abandoned, withTicket, leave } = setUp();
+    for (const ticket of ["a", "b"]) void withTicket(ticket);
+    leave("a");
+    leave("a");
+    leave("nobody");
+    expect(abandoned[0]!.aborted).toBe(false);
+    leave("b");
+    expect(abandoned[0]!.aborted).toBe(true);
+  });
+
+  test("do not call it off where somebody stays", () => {
+    const { abandoned, board, withTicket, leave } = setUp();
+    void withTicket("a");
+    void board();
+    leave("a");
+    expect(abandoned[0]!.aborted).toBe(false);
+  });
+
+  test("leave nothing for who comes next: neither the flight nor its failure", async () => {
+    const { clock, launched, withTicket, board, leave } = setUp();
+    const gone = withTicket("a");
+    leave("a");
+    const next = board();
+    expect(launched).toHaveLength(2);
+    launched[0]!(failure);
+    expect(await gone).toMatchObject({ kind: "failed" });
+    launched[1]!(result(clock.now));
+    expect(await next).toMatchObject({ kind: "entry", collapsed: false });
+    expect(await board()).toMatchObject({ kind: "entry", collapsed: true });
+  });
+
+  test("do nothing where the flight has landed", async () => {
+    const { clock, launched, abandoned, withTicket, leave } = setUp();
+    const landed = withTicket("a");
+    launched[0]!(result(clock.now));
+    await landed;
+    leave("a");
+    expect(abandoned[0]!.aborted).toBe(false);
+  });
+});
 
 describe("flights", () => {
   test("a thousand who ask at once share one call", async () => {

@@ -69,6 +69,7 @@ function partsOf(filled: Filled): Part[] {
     kv: new KvStore(undefined as unknown as KVNamespace),
     now: Date.now,
     random: Math.random,
+    left: () => new AbortController().signal,
     httpMethod: "POST",
     headers: sample.headers,
     principal: "anonymous",
