@@ -46,7 +46,7 @@ beforeAll(async () => {
       other: { url: origin.url, default: true, tools: { cached: { cache: { ttl: "10m" } }, secret: { deny: true } } },
     },
     limits: { body: "64KB" },
-    hosts: [HOST, "app.example.com", "dev.example.com:8443"],
+    hosts: [HOST, "app.example.com", "dev.example.com:8443", "localhost:5173"],
   } as const;
   const vars = { REPLICA_LOG: "line" };
   open = await startReplica(config as never, { vars });
@@ -89,6 +89,7 @@ describe("the question what a page may send", () => {
     ["https://app.example.com", HOST],
     ["https://dev.example.com:8443", HOST],
     ["https://app.example.com", null],
+    ["http://localhost:5173", HOST],
   ])("of %s, asked at the host %s, is answered before anybody has a key", async (page, host) => {
     const got = await ask(keyed.mcp, page, host === null ? {} : { host });
     expect([got.status, got.text, got.headers["content-type"]]).toEqual([204, "", undefined]);
