@@ -1,6 +1,7 @@
 import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { bearer, makeKey, PEPPER } from "../integration/support/keys.ts";
+import { mark } from "../integration/support/mark.ts";
 import { type Replica, startReplica } from "../integration/support/replica.ts";
 import type { Page, Visit } from "./page/main.ts";
 import { startBrowser } from "./support/startBrowser.ts";
@@ -59,8 +60,9 @@ const fetchFrom = (host: string, url: string, init?: RequestInit) => at(host, "f
 
 /** All that the replica has done since is to refuse, so often at least. */
 async function expectRefused(before: number, times = 1): Promise<void> {
-  await expect.poll(() => open.lines.length - before).toBeGreaterThanOrEqual(times);
-  for (const line of open.lines.slice(before)) expect(line).toContain("error origin_not_allowed");
+  const lines = open.lines.slice(before, (await mark(open)) - 1);
+  expect(lines.length).toBeGreaterThanOrEqual(times);
+  for (const line of lines) expect(line).toContain("error origin_not_allowed");
 }
 
 const PING = {
@@ -76,7 +78,7 @@ describe.each([
   test.each(["127.0.0.1", "localhost", OURS])(
     "at %s connects, lists the tools, and is answered from the cache",
     async (host) => {
-      const before = open.lines.length;
+      const before = await mark(open);
       const args = { name: `${era} ${host}` };
       const { tools, calls, errors } = await visit(host, { url: open.mcp, isModern, tool: "greet", args });
       expect(tools).toEqual(["greet", "weather"]);
@@ -88,7 +90,7 @@ describe.each([
       ]);
       expect(errors).toEqual([]);
       // The browser did ask: this was a call to another site.
-      await expect.poll(() => open.lines.slice(before).join("\n")).toMatch(/^OPTIONS - local /m);
+      expect(open.lines.slice(before, await mark(open)).join("\n")).toMatch(/^OPTIONS - local /m);
     },
   );
 
@@ -105,7 +107,7 @@ describe.each([
   });
 
   test("is kept out by the browser where the replica does not know the page's name", async () => {
-    const before = open.lines.length;
+    const before = await mark(open);
     const visited = visit(EVIL, { url: open.mcp, isModern, tool: "greet", args: {} });
     await expect(visited).rejects.toThrow(isModern ? "did not offer pinned" : "Failed to fetch");
     await expectRefused(before);
@@ -143,7 +145,7 @@ describe("a page of a name that the replica does not know", () => {
   });
 
   test("does nothing with a call for which browsers do not ask first", async () => {
-    const before = open.lines.length;
+    const before = await mark(open);
     const simple = { method: "POST", headers: { "content-type": "text/plain" }, body: PING.body };
     expect(await fetchFrom(EVIL, open.mcp, simple)).toEqual({ refused: "TypeError: Failed to fetch" });
     expect(await fetchFrom(EVIL, open.mcp, { ...simple, mode: "no-cors" })).toMatchObject({ status: 0, text: "" });
