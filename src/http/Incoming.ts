@@ -16,6 +16,8 @@ export interface Serving {
 export interface Incoming {
   request: Request;
   place: Place;
+  /** The `Origin` header: the page that asks, where a browser does. */
+  page: string | null;
   /** The origin that the path names; `undefined` for a path that names none. */
   origin: Origin | undefined;
   env: Cloudflare.Env;

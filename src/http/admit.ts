@@ -22,14 +22,14 @@ const NO_SCAN: Scan = { tooDeep: false, exact: false, duplicates: false };
 /** Lets a request in, or says why not. Nothing of it is looked at before it is known who asks. */
 export async function admit(
   { replica, authenticator }: Serving,
-  { request, place, origin, env }: Incoming,
+  { request, place, page, origin, env }: Incoming,
 ): Promise<Admitted | { trouble: Trouble }> {
   const { headers } = request;
   const maxBytes = replica.limits.bodyBytes;
   const length = headers.get("content-length");
   const stated = length === null ? null : Number(length);
   if (stated !== null && stated > maxBytes) return { trouble: { kind: "too-large", maxBytes } };
-  const turnedAway = guard(place, headers.get("origin"), replica.hosts);
+  const turnedAway = guard(place, page, replica.hosts);
   if (turnedAway) return { trouble: turnedAway };
   const asked = authenticator.authenticate({
     headers,

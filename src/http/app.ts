@@ -7,10 +7,11 @@ import type { Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { guard } from "./guard.ts";
 import { Health } from "./health.ts";
-import type { Serving } from "./Incoming.ts";
+import type { Incoming, Serving } from "./Incoming.ts";
 import { placeOf, type Place } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
 import { serveMcp } from "./serveMcp.ts";
+import { servePage } from "./servePage.ts";
 
 /** Of an isolate's 128 MB, what entries may take. */
 const MEMORY_BYTES = 48 * 1_048_576;
@@ -49,14 +50,18 @@ export function createApp(replica: Replica, report: Reporter): App {
     place: Place,
     env: Cloudflare.Env,
     context: Pick<ExecutionContext, "waitUntil">,
-  ) =>
-    serveMcp(serving, {
+  ) => {
+    const page = request.headers.get("origin");
+    const incoming: Incoming = {
       request,
       place,
+      page,
       origin,
       env,
       waitUntil: (work) => context.waitUntil(work),
-    });
+    };
+    return page === null ? serveMcp(serving, incoming) : servePage(serving, incoming, page);
+  };
   const endpoints = new Map<string, Origin | undefined>([["/mcp", replica.defaultOrigin]]);
   for (const [id, origin] of replica.origins) endpoints.set(`/mcp/${id}`, origin);
   // What is not an endpoint as written: an id in another spelling, one that nobody has, a `Host` that is none.

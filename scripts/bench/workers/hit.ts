@@ -23,6 +23,7 @@ export function incomingOf({ serving }: Filled, request: Request): Incoming {
   return {
     request,
     place: placeOf(request.url),
+    page: request.headers.get("origin"),
     origin: serving.replica.defaultOrigin,
     env: NO_ENV,
     waitUntil: () => {},
