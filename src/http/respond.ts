@@ -41,7 +41,7 @@ const REMEMBERED = 1_000;
 const remembered = new Map<string, Headers>();
 
 /** The headers of a message. They differ by a ttl in seconds, so few are made; a response copies them, which is cheaper. */
-function headersOf({ outcome, sessionId }: Extract<Answer, { kind: "message" }>): Headers {
+function headersOf({ outcome, sessionId, retryAfterMs }: Extract<Answer, { kind: "message" }>): Headers {
   const status = outcome ? cacheStatus(outcome) : "";
   let headers = remembered.get(status);
   if (!headers) {
@@ -49,9 +49,10 @@ function headersOf({ outcome, sessionId }: Extract<Answer, { kind: "message" }>)
     if (remembered.size >= REMEMBERED) remembered.clear();
     remembered.set(status, headers);
   }
-  if (sessionId === undefined) return headers;
+  if (sessionId === undefined && retryAfterMs === undefined) return headers;
   const own = new Headers(headers);
-  own.set("mcp-session-id", sessionId);
+  if (sessionId !== undefined) own.set("mcp-session-id", sessionId);
+  if (retryAfterMs !== undefined) own.set("retry-after", String(Math.ceil(retryAfterMs / 1_000)));
   return own;
 }
 

@@ -78,6 +78,8 @@ export type Answer =
       outcome?: CacheOutcome;
       ageMs?: number;
       sessionId?: string;
+      /** When the origin says that it may be asked again. */
+      retryAfterMs?: number;
     }
   /** The origin's response, passed on as it comes. */
   | { kind: "stream"; response: Response; outcome: CacheOutcome; sessionId?: string }

@@ -22,6 +22,7 @@ import { mayStandIn } from "./mayStandIn.ts";
 import { contradictsParams } from "./params.ts";
 import { ruleFor } from "./ruleFor.ts";
 import { initializeAsDiscover } from "./surface.ts";
+import { keptForOutages } from "./keepReply.ts";
 import { endSession, openSession } from "./sessions.ts";
 
 /** Answers a request: the lanes in the order in which they are tried. At once where memory has the answer. */
@@ -103,14 +104,15 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
     }
     case "relay": {
       const { keep, previous } = obtained;
-      const usable = previous && freshness(previous, x.now()) !== "expired" ? previous : undefined;
+      const own = previous && freshness(previous, x.now()) !== "expired" ? previous : undefined;
       const given = await relay(x, {
         call,
         keeping: keep && { call, ...keep, previous },
-        instead: usable && (() => standIn(x, call, usable, undefined).text),
+        instead: own && (() => standIn(x, call, own, undefined).text),
       });
       const failed = failureIn(call, given);
       if (!failed) return given;
+      const usable = own ?? (keep && (await keptForOutages(x, call, keep.rule)));
       if (usable) return standIn(x, call, usable, failed.status);
       return (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? given;
     }
@@ -137,7 +139,7 @@ function wrongWith(x: Exchange, call: Call | undefined): Rejection | undefined {
 /** A failure in the origin's own words, where it had any. */
 function origins(failed: Extract<Answer, { kind: "failure" }>, call: Call): Answer {
   const own = failed.failure.kind === "origin" ? ownWords(failed.failure.failure) : undefined;
-  return own ? { kind: "message", result: "relay", status: own.status, text: withId(own.text, call.id) } : failed;
+  return own ? { kind: "message", result: "relay", ...own, text: withId(own.text, call.id) } : failed;
 }
 
 /** A modern client never falls back to another era because of an outage, nor stays with one that the origin lacks. */

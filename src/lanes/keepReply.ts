@@ -1,11 +1,13 @@
+import { freshness } from "../cache/freshness.ts";
 import { hashOf } from "../cache/codec.ts";
 import type { Entry } from "../cache/entry.ts";
 import { neutralise } from "../cache/neutralise.ts";
 import { expandTags } from "../cache/tags.ts";
 import type { CacheRule } from "../config/replica.ts";
+import { isList } from "../mcp/methods.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { reasonOf } from "../telemetry/events.ts";
-import type { Candidates } from "./candidates.ts";
+import { candidatesOf, inKv, inMemory, type Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { keep } from "./keep.ts";
 
@@ -36,5 +38,27 @@ async function store(x: Exchange, keeping: Keeping, reply: string, askedAt: numb
     maxBytes: x.origin.settings.entryBytes,
   });
   if (typeof made === "string") return;
-  keep(x, candidates, { ...made, hash: await hashOf(made.body, made.meta), savedAt: made.storedAt }, previous);
+  const entry: Entry = { ...made, hash: await hashOf(made.body, made.meta), savedAt: made.storedAt };
+  keep(x, candidates, entry, previous);
+  if (x.session && isList(call.method) && entry.scope === "private") await keepForOutages(x, call, rule, entry);
+}
+
+/**
+ * A list that a session was shown, for later sessions of the same principal: only while the origin is down, for they may
+ * differ. Without it an agent that starts during an outage would find no tools.
+ */
+async function keepForOutages(x: Exchange, call: Call, rule: CacheRule, entry: Entry): Promise<void> {
+  const outside = { ...x, session: undefined };
+  const candidates = candidatesOf(outside, call, { ...rule, scope: "private" })!;
+  const known = inMemory(outside, candidates, call.era) ?? (await inKv(outside, candidates, call.era));
+  keep(outside, candidates, { ...entry, ttlMs: 0, staleWhileRevalidateMs: 0, promisedMs: 0 }, known);
+}
+
+/** What is kept of a list for outages, for a session that has none of its own. */
+export async function keptForOutages(x: Exchange, call: Call, rule: CacheRule): Promise<Entry | undefined> {
+  if (!x.session || !isList(call.method)) return undefined;
+  const outside = { ...x, session: undefined };
+  const candidates = candidatesOf(outside, call, { ...rule, scope: "private" })!;
+  const entry = inMemory(outside, candidates, call.era) ?? (await inKv(outside, candidates, call.era));
+  return entry && freshness(entry, x.now()) !== "expired" ? entry : undefined;
 }

@@ -67,11 +67,11 @@ export async function relay(x: Exchange, { call, keeping, instead }: Relayed = {
   if (status === 401 || status === 403 || (status >= 300 && (!x.session || isUnwell)) || (filtered && status < 300)) {
     const reply = await readReply(response, { id, maxBytes: MAX_READ_BYTES, totalMs: settings.totalMs });
     if ("tooLarge" in reply) return failure({ kind: "garbage", detail: "an answer too large to be read" });
-    const own = "text" in reply ? reply : ownWords(reply.failure);
+    const own = "text" in reply ? { status: reply.status, text: reply.text } : ownWords(reply.failure);
     if (!own) return failure((reply as { failure: OriginFailure }).failure);
     await heed(x, call, own.text);
     const text = filtered ? shownTools(own.text, settings) : own.text;
-    return { kind: "message", result: "relay", status: own.status, text, outcome };
+    return { kind: "message", result: "relay", ...own, text, outcome };
   }
   const type = mediaType(response);
   if (type === "text/event-stream" && response.body) {
@@ -114,10 +114,10 @@ export async function relay(x: Exchange, { call, keeping, instead }: Relayed = {
 }
 
 /** What the origin itself said beside a 5xx or 429, where it said something in JSON-RPC. */
-export function ownWords(failure: OriginFailure): { status: number; text: string } | undefined {
-  return failure.kind === "status" && failure.reply !== undefined
-    ? { status: failure.status, text: failure.reply }
-    : undefined;
+export function ownWords(failure: OriginFailure): { status: number; text: string; retryAfterMs?: number } | undefined {
+  if (failure.kind !== "status" || failure.reply === undefined) return undefined;
+  const { status, reply: text, retryAfterMs } = failure;
+  return { status, text, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
 /**

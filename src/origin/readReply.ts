@@ -2,6 +2,7 @@ import { isObject } from "../mcp/isObject.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import type { OriginFailure } from "./failure.ts";
+import { retryAfterMs } from "./retryAfter.ts";
 
 /** The origin's JSON-RPC response to one request, as text; or why there is none. */
 export type Reply =
@@ -54,8 +55,8 @@ export async function readReply(response: Response, limits: ReadLimits): Promise
 export function failed(response: Response): Extract<OriginFailure, { kind: "status" }> | undefined {
   const { status } = response;
   if (status < 500 && status !== 429) return undefined;
-  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  return { kind: "status", status, ...(seconds >= 0 && { retryAfterMs: Math.min(seconds, 86_400) * 1_000 }) };
+  const wait = retryAfterMs(response.headers.get("retry-after"), Date.now());
+  return { kind: "status", status, ...(wait !== undefined && { retryAfterMs: wait }) };
 }
 
 /** The media type of a response, without its parameters. */

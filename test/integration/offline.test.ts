@@ -268,8 +268,10 @@ describe("an origin that opens sessions", () => {
 
   test("is stood in for while it is down, with a session that lasts until it is back", async () => {
     const replica = await start();
-    await initialize(replica.mcp);
-    await learnt(replica, "initialize");
+    const opened = await initialize(replica.mcp);
+    const before = { "mcp-session-id": opened.headers["mcp-session-id"]! };
+    await legacy(replica.mcp, "tools/list", {}, { headers: before });
+    await learnt(replica, "initialize", "tools/list");
     await origin.stop();
     const got = await initialize(replica.mcp);
     expect([got.status, got.cache?.status]).toEqual([200, "stale"]);
@@ -278,6 +280,9 @@ describe("an origin that opens sessions", () => {
     expect([down.status, codeOf(down)]).toEqual([200, "origin_unavailable"]);
     expect(got.body.result.serverInfo.name).toBe("stateful");
     expect(got.text).not.toContain("session-");
+    // What another session of this caller was shown is better than nothing.
+    const listed = await legacy(replica.mcp, "tools/list", {}, { headers });
+    expect([listed.cache?.status, listed.body.result.tools.length]).toEqual(["stale", 2]);
     // An origin that opens sessions answers nobody who has none.
     origin.on("tools/call", () => ({ status: 400, error: { code: -32000, message: "Session ID required" }, id: null }));
     await origin.start();
