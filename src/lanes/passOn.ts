@@ -1,6 +1,6 @@
-import { isObject } from "../mcp/isObject.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { Utf8 } from "../mcp/Utf8.ts";
+import { isResponse } from "../origin/readReply.ts";
 import type { Exchange } from "./Exchange.ts";
 
 /** What passing an event stream on needs to know. */
@@ -47,9 +47,9 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
       for (;;) {
         const { done, value } = await origin.read();
         if (done) break;
-        watch.take(value);
-        if (hasLeft) continue;
-        caller.enqueue(value);
+        const ready = watch.take(value);
+        if (hasLeft || ready.length === 0) continue;
+        caller.enqueue(ready);
         // Nothing is held here for a caller who reads slowly.
         if ((caller.desiredSize ?? 1) <= 0) await new Promise<void>((resolve) => (wake = resolve));
       }
@@ -58,7 +58,8 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
     }
     clearTimeout(patience);
     if (hasLeft) return;
-    if (watch.owesResponse) caller.enqueue(new TextEncoder().encode(`\n\ndata: ${passing.instead()}\n\n`));
+    if (watch.owesResponse) caller.enqueue(encoder.encode(`event: message\ndata: ${passing.instead()}\n\n`));
+    else caller.enqueue(watch.rest());
     caller.close();
   };
   // Beyond the caller's leaving, where there is something to go on with.
@@ -66,13 +67,18 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
   return stream;
 }
 
-/** Looks at the events that pass. */
+const encoder = new TextEncoder();
+
+/** Looks at the events that pass. Each passes when it is complete, so that nothing can follow half of one. */
 class Watch {
   readonly #passing: Passing;
   readonly #decoder = new Utf8();
   readonly #events = new SseReader();
   #isReadable = true;
   #isAnswered = false;
+  /** The beginning of an event that goes on: as bytes, and what they say. */
+  #bytes: Uint8Array[] = [];
+  #text = "";
 
   constructor(passing: Passing) {
     this.#passing = passing;
@@ -83,32 +89,63 @@ class Watch {
     return this.#isReadable && !this.#isAnswered && !this.#events.hasIds && this.#passing.id !== undefined;
   }
 
-  take(chunk: Uint8Array): void {
-    if (!this.#isReadable) return;
+  /** Takes a piece of the stream; gives what may pass now. */
+  take(chunk: Uint8Array): Uint8Array {
+    if (!this.#isReadable) return chunk;
+    this.#bytes.push(chunk);
+    let text: string;
     try {
-      for (const data of this.#events.push(this.#decoder.decode(chunk))) {
-        if (!this.#isAnswered && isResponse(data, this.#passing.id)) {
-          this.#isAnswered = true;
-          this.#passing.answered(data);
-        }
-      }
+      text = this.#decoder.decode(chunk);
     } catch {
       // The caller gets what the origin sent, whatever it is.
       this.#isReadable = false;
+      return this.rest();
     }
-    if (this.#events.held > MAX_EVENT) this.#isReadable = false;
+    for (const data of this.#events.push(text)) {
+      if (!this.#isAnswered && answers(data, this.#passing.id)) {
+        this.#isAnswered = true;
+        this.#passing.answered(data);
+      }
+    }
+    const { complete, held } = this.#events;
+    const before = this.#text.length;
+    this.#text += text;
+    if (held > MAX_EVENT) this.#isReadable = false;
+    if (!this.#isReadable) return this.rest();
+    return complete === 0 ? NOTHING : this.#release(before + complete);
+  }
+
+  /** What is held of an event that did not come to its end. */
+  rest(): Uint8Array {
+    const rest = joined(this.#bytes);
+    this.#bytes = [];
+    this.#text = "";
+    return rest;
+  }
+
+  #release(characters: number): Uint8Array {
+    const length = encoder.encode(this.#text.slice(0, characters)).length;
+    const bytes = joined(this.#bytes);
+    this.#text = this.#text.slice(characters);
+    this.#bytes = length < bytes.length ? [bytes.subarray(length)] : [];
+    return bytes.subarray(0, length);
   }
 }
 
-function isResponse(data: string, id: unknown): boolean {
-  // Most events are notifications, which need not be parsed.
-  if (!data.includes('"result"') && !data.includes('"error"')) return false;
-  try {
-    const message: unknown = JSON.parse(data);
-    return (
-      isObject(message) && message["method"] === undefined && (message["id"] === id || message["error"] !== undefined)
-    );
-  } catch {
-    return false;
+const NOTHING = new Uint8Array();
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  if (chunks.length === 1) return chunks[0]!;
+  const bytes = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
   }
+  return bytes;
+}
+
+/** Whether an event is the response. Most are notifications, which need not be parsed. */
+function answers(data: string, id: unknown): boolean {
+  return (data.includes('"result"') || data.includes('"error"')) && isResponse(data, id, true);
 }

@@ -132,7 +132,8 @@ function isGone({ session, httpMethod }: Exchange, status: number): boolean {
 /** The caller's id for the session that the response belongs to. The origin's own stays here. */
 async function sessionIdOf(x: Exchange, response: Response): Promise<string | undefined> {
   const originId = response.headers.get("mcp-session-id");
-  if (originId === null || x.session) return x.sessionId;
+  if (originId === null) return undefined;
+  if (x.session) return x.sessionId;
   const { method, params } = isObject(x.body) ? x.body : {};
   if (method !== "initialize" || !isObject(params)) return undefined;
   const { protocolVersion, capabilities } = params;

@@ -10,6 +10,7 @@ export class SseReader {
   /** Whether the text so far ended with a CR, so that an LF that follows belongs to it. */
   #afterCr = false;
   #hasIds = false;
+  #complete = 0;
 
   /** Whether events have ids, so that the stream may be taken up again from one of them. */
   get hasIds(): boolean {
@@ -21,8 +22,14 @@ export class SseReader {
     return this.#held;
   }
 
+  /** Up to where in the piece that was taken last all is complete: what follows is part of an event that goes on. */
+  get complete(): number {
+    return this.#complete;
+  }
+
   /** Takes the next piece of text; yields the data of every event that it completes. */
   *push(text: string): Generator<string> {
+    this.#complete = 0;
     if (text === "") return;
     let from = this.#afterCr && text.startsWith("\n") ? 1 : 0;
     this.#afterCr = text.endsWith("\r");
@@ -33,6 +40,7 @@ export class SseReader {
       this.#hold(text.slice(from, match.index));
       from = lineEnd.lastIndex;
       yield* this.#endLine();
+      if (this.#held === 0) this.#complete = from;
     }
     this.#hold(text.slice(from));
   }
