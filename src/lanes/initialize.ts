@@ -102,7 +102,7 @@ export async function ask(
   });
   if ("failure" in called) return called;
   const reply = await readReply(called.response, { id, maxBytes: MAX_BYTES, totalMs: settings.totalMs });
-  if (!("text" in reply) || reply.status !== 200) return reply;
+  if (!("text" in reply) || reply.status !== 200 || !settles(reply.text)) return reply;
   const rule = reply.sessionId === undefined ? x.origin.lists : { ...x.origin.lists, defaultTtlMs: 0 };
   const made = neutralise(reply.text, {
     method: "initialize",
@@ -181,4 +181,11 @@ async function told(
 function agreedIn(reply: string): string | undefined {
   const { result } = JSON.parse(reply) as { result?: { protocolVersion?: unknown } };
   return typeof result?.protocolVersion === "string" ? result.protocolVersion : undefined;
+}
+
+/** Whether an answer says all that a client needs to go on (basic/lifecycle); some servers say something else to what they do not know. */
+function settles(reply: string): boolean {
+  const { result } = JSON.parse(reply) as { result?: unknown };
+  if (!isObject(result) || typeof result["protocolVersion"] !== "string") return false;
+  return isObject(result["capabilities"]) && isObject(result["serverInfo"]);
 }

@@ -1,4 +1,5 @@
 import { digest } from "../cache/key.ts";
+import { isModern } from "../mcp/envelope.ts";
 import { CODE } from "../mcp/names.ts";
 import { MODERN_VERSION, LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
@@ -29,7 +30,7 @@ const LEGACY_WORDS: ReadonlySet<number> = new Set([
  * never here before can connect while the origin is down. In the background, at most every few minutes.
  */
 export function lookAfterSurface(x: Exchange): void {
-  const key = `${x.origin.settings.id} ${x.principal}`;
+  const key = `${x.origin.settings.id} ${x.principal} ${isModern(x.body)}`;
   const now = x.now();
   if (now - (x.isolate.surfacesAt.get(key) ?? 0) < EVERY_MS) return;
   if (x.isolate.surfacesAt.size > 10_000) x.isolate.surfacesAt.clear();
@@ -38,7 +39,8 @@ export function lookAfterSurface(x: Exchange): void {
     try {
       const at = await knownLegacyAt(x);
       if (at === undefined || now - at > believedMs(x) / 2) await storeDiscover(x);
-      await storeInitialize(x);
+      // An origin that nobody has met with `initialize` need not know it: the discover answer can be retold.
+      if (!isModern(x.body)) await storeInitialize(x);
     } catch (error) {
       x.isolate.surfacesAt.delete(key);
       x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) });

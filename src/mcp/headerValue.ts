@@ -1,5 +1,7 @@
 const OPEN = "=?base64?";
 const CLOSE = "?=";
+/** Base64 with its padding (RFC 4648, 4). `atob` alone also takes blanks, and goes without padding. */
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /**
  * The value of an `Mcp-Name` or `Mcp-Param-*` header, with its base64 sentinel taken off (SEP-2243: lower-case
@@ -7,8 +9,10 @@ const CLOSE = "?=";
  */
 export function decodeHeaderValue(value: string): string | undefined {
   if (!value.startsWith(OPEN) || !value.endsWith(CLOSE) || value.length < OPEN.length + CLOSE.length) return value;
+  const encoded = value.slice(OPEN.length, -CLOSE.length);
+  if (!BASE64.test(encoded)) return undefined;
   try {
-    const binary = atob(value.slice(OPEN.length, -CLOSE.length));
+    const binary = atob(encoded);
     const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

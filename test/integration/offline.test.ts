@@ -39,15 +39,17 @@ async function learnt(replica: Replica, ...methods: string[]): Promise<void> {
 const BOTH = ["server/discover", "initialize"];
 
 describe.each([
-  ["a modern one", modern],
-  ["a legacy one", legacy],
-])("with the origin dead, after %s was the only caller ever", (_, first) => {
+  // An origin that only modern callers met is not asked to initialize: its discover answer says as much.
+  ["a modern one", modern, ["server/discover"]],
+  ["a legacy one", legacy, BOTH],
+])("with the origin dead, after %s was the only caller ever", (_, first, opened) => {
   test("every kind of client connects, lists and calls what is cached", async () => {
     const replica = await start(KEPT, { instances: 2 });
     await first(replica.mcp, "tools/call", { name: "kept", arguments: { q: 1 } });
     await first(replica.mcp, "tools/list");
     await first(replica.mcp, "prompts/list");
-    await learnt(replica, ...BOTH, "tools/call", "tools/list", "prompts/list");
+    await learnt(replica, ...opened, "tools/call", "tools/list", "prompts/list");
+    expect(origin.count("initialize") > 0).toBe(opened.includes("initialize"));
     await origin.stop();
     for (const url of replica.urls) {
       for (const [name, connect] of CLIENTS) {
@@ -68,7 +70,7 @@ test("all that is answered without the origin is marked stale, promises nothing,
   const replica = await start();
   await call(replica.mcp, "kept");
   await modern(replica.mcp, "tools/list");
-  await learnt(replica, ...BOTH);
+  await learnt(replica, "server/discover");
   await origin.stop();
   await until(
     () => call(replica.mcp, "kept"),
@@ -108,7 +110,7 @@ test("what is stored outlasts the process", async () => {
     const before = await start(KEPT, { state });
     await call(before.mcp, "kept");
     await modern(before.mcp, "tools/list");
-    await learnt(before, ...BOTH, "tools/call", "tools/list");
+    await learnt(before, "server/discover", "tools/call", "tools/list");
     await running.pop()!.close();
     await origin.stop();
     const after = await start(KEPT, { state });
@@ -194,6 +196,15 @@ describe("an origin of one era", () => {
     const got = await modern(replica.mcp, "server/discover");
     expect([got.status, got.cache?.status]).toEqual([200, "stale"]);
   });
+});
+
+test("an answer to initialize that settles nothing is passed on, and not kept", async () => {
+  origin.on("initialize", () => ({ result: { resultType: "complete", ttlMs: 0 } }));
+  const replica = await start();
+  expect((await initialize(replica.mcp)).body.result).toEqual({ resultType: "complete", ttlMs: 0 });
+  await legacyCall(replica.mcp, "kept");
+  await learnt(replica, "server/discover", "tools/call");
+  expect(await stored(replica, "initialize")).toEqual([]);
 });
 
 test("with nothing stored, each call ends in an error to act on, with status 200", async () => {
