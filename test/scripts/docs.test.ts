@@ -30,7 +30,15 @@ test("the README names every error code, and no other", () => {
 
 test("every npm command that the documentation names exists", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  const text = ["README.md", "docs/configuration.md", "docs/performance.md", "docs/transparency.md"].map(read).join("\n");
+  const text = [
+    "README.md",
+    "docs/configuration.md",
+    "docs/performance.md",
+    "docs/transparency.md",
+    "docs/conformance.md",
+  ]
+    .map(read)
+    .join("\n");
   const named = [...text.matchAll(/npm (?:run )?(?:-s )?([a-z:]+)/g)]
     .map(([, name]) => name!)
     .filter((name) => name !== "run");

@@ -1,0 +1,31 @@
+import { run, UsageError } from "../../scripts/commandLine.ts";
+import { type ClientPart, runClientPart } from "./runner/clientPart.ts";
+import { print } from "./runner/print.ts";
+import { runServerPart, type ServerPart } from "./runner/serverPart.ts";
+import { writeDocs } from "./runner/writeDocs.ts";
+
+const REVISIONS = ["2025-11-25", "2026-07-28"];
+
+const USAGE = `Usage: npm run test:conformance [-- PART ...]
+
+Runs the official conformance suite against an origin and through a replica of it, and compares check by check.
+A PART is ${REVISIONS.join(", ")} or client; without any, all run and docs/conformance.md is written anew.`;
+
+await run(USAGE, async () => {
+  const wanted = process.argv.slice(2);
+  for (const part of wanted) {
+    if (part !== "client" && !REVISIONS.includes(part))
+      throw new UsageError(`There is no part ${JSON.stringify(part)}.`);
+  }
+  const isWanted = (part: string) => wanted.length === 0 || wanted.includes(part);
+  const servers: ServerPart[] = [];
+  for (const revision of REVISIONS.filter(isWanted)) {
+    console.error(`Server scenarios of ${revision} ...`);
+    servers.push(await runServerPart(revision));
+  }
+  let client: ClientPart | undefined;
+  if (isWanted("client")) client = await runClientPart((scenario) => console.error(`Client scenario ${scenario} ...`));
+  if (wanted.length === 0 && client) await writeDocs(servers, client);
+  const failed = print(servers, client);
+  process.exitCode = failed > 0 ? 1 : 0;
+});
