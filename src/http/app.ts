@@ -2,6 +2,7 @@ import { Hono, type Context } from "hono";
 import { Authenticator } from "../access/authenticate.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import type { Origin, Replica } from "../config/replica.ts";
+import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { guard } from "./guard.ts";
@@ -31,6 +32,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       catalogues: new Map(),
       surfacesAt: new Map(),
       suspectAt: new Map(),
+      listening: new Listening(),
     },
     authenticator: new Authenticator(replica.access),
   };

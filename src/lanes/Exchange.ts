@@ -7,7 +7,16 @@ import type { Catalogue } from "../mcp/Catalogue.ts";
 import type { Scan } from "../mcp/scan.ts";
 import type { Trace } from "../mcp/trace.ts";
 import type { OriginFailure } from "../origin/failure.ts";
+import type { Listening } from "../sync/Listening.ts";
 import type { Reporter, RequestResult } from "../telemetry/events.ts";
+
+/** When the answers to a method came under suspicion; epoch ms. */
+export interface Suspicion {
+  /** All of them. */
+  at: number;
+  /** Those to some targets, and to what lies below them. */
+  targets: Map<string, number>;
+}
 
 /** What an isolate remembers between requests. Plain data: promises belong to the request that made them. */
 export interface Isolate {
@@ -16,8 +25,9 @@ export interface Isolate {
   catalogues: Map<string, Catalogue>;
   /** When the bootstrap answers of an origin were last looked after, by origin id and principal; epoch ms. */
   surfacesAt: Map<string, number>;
-  /** When what is kept of an origin's method came under suspicion, see `suspect.ts`; epoch ms. */
-  suspectAt: Map<string, number>;
+  /** What is kept of an origin's method that came under suspicion, see `suspect.ts`. */
+  suspectAt: Map<string, Suspicion>;
+  listening: Listening;
 }
 
 /** One request on its way through the lanes. */
@@ -59,6 +69,8 @@ export type Answer =
     }
   /** The origin's response, passed on as it comes. */
   | { kind: "stream"; response: Response; outcome: CacheOutcome }
+  /** Server-sent events of the replica's own. */
+  | { kind: "events"; body: ReadableStream<Uint8Array> }
   /** A notification, or a response to nobody: accepted, no body. */
   | { kind: "accepted" }
   | { kind: "failure"; failure: Failure };
@@ -70,5 +82,7 @@ export type Failure =
   | { kind: "not-cached" }
   /** The operator denies the tool. */
   | { kind: "denied"; tool: string }
+  /** This isolate has as many listeners as it can serve. */
+  | { kind: "too-many-streams" }
   /** The request is malformed, or asks for what is not there. */
   | { kind: "rejected"; status: number; code: number; reason: string; message: string; data?: unknown };

@@ -9,6 +9,8 @@ export interface OriginRequest {
   method: string;
   headers: Record<string, string>;
   body?: string;
+  /** Ends the call, and the body where it has come so far. */
+  signal?: AbortSignal;
 }
 
 /** The origin's response as it starts, or why there is none. */
@@ -40,8 +42,9 @@ export async function callOrigin(
   }
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), origin.firstByteMs);
+  const signal = request.signal ? AbortSignal.any([timeout.signal, request.signal]) : timeout.signal;
   try {
-    const init: RequestInit = { method: request.method, headers, redirect: "manual", signal: timeout.signal };
+    const init: RequestInit = { method: request.method, headers, redirect: "manual", signal };
     if (request.body !== undefined) init.body = request.body;
     const response =
       "url" in origin.endpoint ? await fetch(origin.endpoint.url, init) : await service!.fetch(SERVICE_URL, init);

@@ -1,6 +1,7 @@
 import { Authenticator } from "../../../src/access/authenticate.ts";
 import { addressOf, PUBLIC } from "../../../src/cache/key.ts";
 import { MemoryStore } from "../../../src/cache/MemoryStore.ts";
+import { Listening } from "../../../src/sync/Listening.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
@@ -69,7 +70,13 @@ export async function filledReplica(entries: number, tools: number, full: boolea
     serving: {
       replica,
       report: SILENT,
-      isolate: { memory, catalogues: new Map([[settings.id, catalogue]]), surfacesAt: new Map(), suspectAt: new Map() },
+      isolate: {
+        memory,
+        catalogues: new Map([[settings.id, catalogue]]),
+        surfacesAt: new Map(),
+        suspectAt: new Map(),
+        listening: new Listening(),
+      },
       authenticator: new Authenticator(replica.access),
     },
     entries,
