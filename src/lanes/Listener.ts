@@ -14,6 +14,7 @@ import { directivesOf } from "./directives.ts";
 import type { Exchange } from "./Exchange.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { heedChanges } from "./heedChange.ts";
+import { recheck } from "./recheck.ts";
 
 /** How often a listener looks at what the replica saw change. */
 const LOOK_EVERY_MS = 500;
@@ -27,6 +28,9 @@ const KEEP_ALIVE_MS = 5_000;
 const DEAF_MS = 60_000;
 /** A stream ends in good order before the platform's bound on the subrequests of one invocation ends it in another. */
 const MAX_SUBREQUESTS = 5_000;
+
+/** What asking again for one thing may take: two reads of KV, one of a first page, the Coalescer, a write. */
+const SUBREQUESTS_A_CALL = 6;
 
 /** Who listens, and to what. */
 export interface Subscription {
@@ -100,7 +104,7 @@ export class Listener {
     switch (event.kind) {
       case "acknowledged":
         this.#isRelayed = true;
-        if (event.again) this.#heed(this.#everything());
+        if (event.again) this.#catchUp();
         return this.#acknowledge(event);
       case "notification": {
         const change = changeToldBy(event.method, event.params);
@@ -180,6 +184,16 @@ export class Listener {
     this.#toldAt.set(name, x.now());
     const { method, params } = notificationOf(change);
     this.#send(notification(method, params, this.#subscription.id));
+  }
+
+  /** Nobody says what changed while the origin was not listened to. */
+  #catchUp(): void {
+    const changes = this.#everything();
+    this.#heed(changes);
+    const asking = async () => {
+      this.#subrequests += SUBREQUESTS_A_CALL * (await recheck(this.#x, changes));
+    };
+    void this.#guarded(asking());
   }
 
   #everything(): Change[] {

@@ -374,15 +374,43 @@ describe("what the origin tells is heeded", () => {
     await keptList("prompts/list");
     await modern(mcp, "resources/read", { uri: "x://gap" }, REFRESH);
     expect(await statusOf("tools/list")).toBe("hit");
+    const before = origin.count("tools/list");
     mouth.breakOff();
     const second = await mouths.opened(2);
     // What the origin says after its acknowledgement is heard after it.
     second.tell(UPDATED, { uri: "x://gap/other" });
     await ear.until(() => ear.told().includes("x://gap/other"));
     expect(await statusOf("prompts/list")).toBe("hit");
-    expect(await statusOf("resources/read", { uri: "x://gap" })).toBe("miss");
-    expect(await statusOf("tools/list")).toBe("miss");
+    // The replica asks for them by itself.
+    await expect.poll(() => origin.count("tools/list")).toBe(before + 1);
+    await expect.poll(() => origin.count("resources/read", "x://gap")).toBe(2);
   });
+});
+
+test("what changed while the origin's stream was broken is told, and only that", async () => {
+  const own = unlikeOthers();
+  const uri = `x://unheard`;
+  const uris = [uri, `${uri}/same`];
+  await keptList("tools/list", own);
+  await keptList("prompts/list", own);
+  const read = (of: string, text: string) =>
+    origin.on(`resources/read ${of}`, () => ({ result: { contents: [{ uri: of, text }], ...TEN_MINUTES } }));
+  for (const of of uris) {
+    read(of, "before");
+    await modern(mcp, "resources/read", { uri: of }, own);
+  }
+  const filter = { toolsListChanged: true, promptsListChanged: true, resourceSubscriptions: uris };
+  const { ear, mouth, mouths } = await pair(filter, own);
+  mouth.breakOff();
+  origin.on("prompts/list", () => ({ result: { prompts: [{ name: "new" }], ...TEN_MINUTES } }));
+  read(uri, "after");
+  const second = await mouths.opened(2);
+  await ear.heard(3);
+  expect(ear.told().slice(1).toSorted()).toEqual([PROMPTS, uri].toSorted());
+  await expect.poll(() => origin.count("tools/list")).toBe(2);
+  second.tell(TOOLS);
+  await ear.heard(4);
+  expect(ear.told()[3]).toBe(TOOLS);
 });
 
 describe("what the replica sees change is told", () => {
