@@ -351,14 +351,16 @@ describe("what the origin tells is heeded", () => {
   });
 
   test("an answer that was asked for before and lands after is not fresh", async () => {
-    const uri = "x://late";
-    const { ear, mouth } = await pair({ resourceSubscriptions: [uri] });
+    const [uri, other] = ["x://late", "x://another"];
+    const { ear, mouth } = await pair({ resourceSubscriptions: [uri, other] });
     let land = () => {};
     const held = new Promise<void>((resolve) => (land = resolve));
     origin.on(`resources/read ${uri}`, async ({ nth }) => {
       if (nth === 1) await held;
       return { result: { contents: [{ uri, text: `${nth}` }], ttlMs: 0, cacheScope: "private" } };
     });
+    // Of two changes that come close together, the Coalescers are told of the second a little later.
+    await heeded(ear, () => mouth.tell(UPDATED, { uri: other }));
     const late = modern(mcp, "resources/read", { uri });
     await expect.poll(() => origin.count("resources/read", uri)).toBe(1);
     await heeded(ear, () => mouth.tell(UPDATED, { uri }));
@@ -432,14 +434,17 @@ describe("what the replica sees change is told", () => {
       origin.on("tools/list", () => list("one", more));
       await modern(mcp, "tools/list", {}, own);
     }
+    const prompts = (name: string) =>
+      origin.on("prompts/list", () => ({ result: { prompts: [{ name }], ttlMs: 0, cacheScope: "private" } }));
+    prompts("first");
+    await modern(mcp, "prompts/list", {}, own);
+    prompts("second");
+    await modern(mcp, "prompts/list", {}, own);
+    await ear.heard(2);
     origin.on("tools/list", () => list("two"));
     await modern(mcp, "tools/list", {}, own);
-    origin.on("prompts/list", () => ({ result: { prompts: [{ name: "first" }], ttlMs: 0, cacheScope: "private" } }));
-    await modern(mcp, "prompts/list", {}, own);
-    origin.on("prompts/list", () => ({ result: { prompts: [{ name: "second" }], ttlMs: 0, cacheScope: "private" } }));
-    await modern(mcp, "prompts/list", {}, own);
-    await ear.until(() => ear.told().includes(PROMPTS));
-    expect(ear.told()).toEqual([ACKNOWLEDGED, TOOLS, PROMPTS]);
+    await ear.heard(3);
+    expect(ear.told()).toEqual([ACKNOWLEDGED, PROMPTS, TOOLS]);
   });
 
   test("of a resource, to those who named it", async () => {
