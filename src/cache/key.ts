@@ -11,6 +11,7 @@ export interface Address {
   text: string;
   originId: string;
   method: string;
+  target: string | null;
   partition: Partition;
 }
 
@@ -49,7 +50,8 @@ export function addressOf(subject: Subject, partition: Partition): Address | und
     ];
     // An array, written part by part: that takes half as long.
     const text = `[${parts.join(",")}]`;
-    return { text, originId: subject.originId, method: subject.method, partition };
+    const { originId, method, target } = subject;
+    return { text, originId, method, target, partition };
   } catch {
     return undefined;
   }

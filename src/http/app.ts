@@ -3,6 +3,7 @@ import { Authenticator } from "../access/authenticate.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
+import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { guard } from "./guard.ts";
@@ -38,6 +39,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       suspectAt: new Map(),
       sessions: new S3Fifo(SESSIONS),
       sealKeys: new Map(),
+      listening: new Listening(),
     },
     authenticator: new Authenticator(replica.access),
   };

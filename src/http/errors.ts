@@ -84,6 +84,12 @@ function word(trouble: Trouble): Worded {
         "denied",
         `The tool ${trouble.tool} is not available here: the operator of this replica denies it.`,
       );
+    case "too-many-streams":
+      return inBand(
+        "too_many_streams",
+        "The replica has as many listeners as it can serve here. Try again later.",
+        10_000,
+      );
     case "rejected":
       return {
         status: trouble.status,

@@ -32,10 +32,15 @@ export function respond(answer: Exclude<Answer, { kind: "failure" }>): Responded
         result: "relay",
       };
     }
+    case "events":
+      return { response: new Response(answer.body, { headers: EVENTS }), result: "local" };
     case "accepted":
       return { response: new Response(null, { status: 202 }), result: "local" };
   }
 }
+
+/** Nothing on the way may hold events back, or keep them. */
+const EVENTS = { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" };
 
 const REMEMBERED = 1_000;
 const remembered = new Map<string, Headers>();

@@ -9,6 +9,7 @@ import type { Scan } from "../mcp/scan.ts";
 import type { Session } from "../mcp/Session.ts";
 import type { Trace } from "../mcp/trace.ts";
 import type { OriginFailure } from "../origin/failure.ts";
+import type { Listening } from "../sync/Listening.ts";
 import type { Reporter, RequestResult } from "../telemetry/events.ts";
 
 /** A session that this isolate has met. */
@@ -17,6 +18,14 @@ export interface KnownSession {
   hasEnded: boolean;
   /** When it was last asked whether it has ended, epoch ms. */
   checkedAt: number;
+}
+
+/** When the answers to a method came under suspicion; epoch ms. */
+export interface Suspicion {
+  /** All of them. */
+  at: number;
+  /** Those to some targets, and to what lies below them. */
+  targets: Map<string, number>;
 }
 
 /** What an isolate remembers between requests. Plain data: promises belong to the request that made them. */
@@ -30,8 +39,9 @@ export interface Isolate {
   sessions: S3Fifo<KnownSession>;
   /** What seals the session ids of an origin, by its id. */
   sealKeys: Map<string, CryptoKey>;
-  /** When what is kept of an origin's method came under suspicion, see `suspect.ts`; epoch ms. */
-  suspectAt: Map<string, number>;
+  /** What is kept of an origin's method that came under suspicion, see `suspect.ts`. */
+  suspectAt: Map<string, Suspicion>;
+  listening: Listening;
 }
 
 /** One request on its way through the lanes. */
@@ -83,6 +93,8 @@ export type Answer =
     }
   /** The origin's response, passed on as it comes. */
   | { kind: "stream"; response: Response; outcome: CacheOutcome; sessionId?: string }
+  /** Server-sent events of the replica's own. */
+  | { kind: "events"; body: ReadableStream<Uint8Array> }
   /** A notification, or a response to nobody: accepted, no body. */
   | { kind: "accepted" }
   | { kind: "failure"; failure: Failure };
@@ -98,5 +110,7 @@ export type Failure =
   | { kind: "method-not-allowed" }
   /** The operator denies the tool. */
   | { kind: "denied"; tool: string }
+  /** This isolate has as many listeners as it can serve. */
+  | { kind: "too-many-streams" }
   /** The request is malformed, or asks for what is not there. */
   | { kind: "rejected"; status: number; code: number; reason: string; message: string; data?: unknown };

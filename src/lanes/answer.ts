@@ -14,6 +14,7 @@ import { batch } from "./batch.ts";
 import { directivesOf, type Asked } from "./directives.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { initialize, opening } from "./initialize.ts";
+import { listen } from "./listen.ts";
 import { local } from "./local.ts";
 import { isKnownLegacy, lookAfterSurface } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
@@ -59,7 +60,7 @@ function beyondPost(x: Exchange): Answer | Promise<Answer> {
 
 /** Answers what is not recognised: opens connections, answers by itself, or leaves it to the origin. */
 async function answerOther(x: Exchange): Promise<Answer> {
-  const own = local(x);
+  const own = listen(x) ?? local(x);
   if (own) return own;
   const opens = opening(x);
   return lookedAfter(x, opens ? await initialize(x, opens) : await direct(x, undefined, directivesOf(x, undefined)));

@@ -3,6 +3,7 @@ import { addressOf, capabilityClass, PUBLIC, type Address, type Subject } from "
 import type { CacheRule } from "../config/replica.ts";
 import type { Call } from "../mcp/recognise.ts";
 import type { Exchange } from "./Exchange.ts";
+import { noteChange } from "./noteChange.ts";
 
 /** Where an answer may be kept for this caller, by scope, and where callers of the same answer meet. */
 export interface Candidates {
@@ -55,7 +56,10 @@ export async function inKv(x: Exchange, candidates: Candidates, era: Call["era"]
     try {
       const entry = await x.kv.get(address);
       const known = x.isolate.memory.peek(address);
-      if (entry && (!known || known.storedAt < entry.storedAt)) await x.isolate.memory.put(address, entry);
+      if (entry && (!known || known.storedAt < entry.storedAt)) {
+        noteChange(x, address, known, entry);
+        await x.isolate.memory.put(address, entry);
+      }
       return entry;
     } catch (error) {
       x.report({ type: "store-failed", operation: "get", reason: String(error).slice(0, 200) });

@@ -19,6 +19,7 @@ import type { Exchange } from "./Exchange.ts";
 import { heed } from "./heed.ts";
 import { coalescer, demote, drop, remember } from "./keep.ts";
 import { learn } from "./learn.ts";
+import { isSuspect } from "./suspect.ts";
 import { fillHeaders } from "./fillHeaders.ts";
 
 /** How a fill ended. */
@@ -89,6 +90,11 @@ export async function fill(
   if (ticket) x.left().addEventListener("abort", leave);
   try {
     boarding = await flights.fill(request);
+    // What another's flight brings may have been asked for before the origin said that it has changed.
+    if (!again && boarding.kind === "entry" && boarding.collapsed) {
+      const address = candidates[boarding.entry.scope];
+      if (address && isSuspect(x, address, boarding.entry)) boarding = await flights.fill({ ...request, again: true });
+    }
   } catch (error) {
     x.report({ type: "coalescer-failed", origin: origin.settings.id, reason: reasonOf(error) });
     return { kind: "relay" };

@@ -5,6 +5,7 @@ import { isList } from "../mcp/methods.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
+import { noteChange } from "./noteChange.ts";
 import { isSuspect, suspect } from "./suspect.ts";
 
 /**
@@ -17,8 +18,9 @@ export function remember(x: Exchange, candidates: Candidates, entry: Entry): boo
   if (!address || isSuspect(x, address, entry)) return false;
   const known = memory.peek(address);
   if (known && known.storedAt > entry.storedAt) return false;
-  void memory.put(address, entry);
   const other = candidates[entry.scope === "public" ? "private" : "public"];
+  noteChange(x, address, known ?? (other && memory.peek(other)), entry);
+  void memory.put(address, entry);
   // A legacy result has no hints, so that it is private says nothing of the public one beside it.
   if (other && (entry.scope === "public" || entry.era === "modern")) void memory.delete(other);
   return true;
@@ -63,7 +65,8 @@ export function drop(x: Exchange, candidates: Candidates): void {
   }
 }
 
-async function forget(x: Exchange, method: string): Promise<void> {
+/** Lets nobody have what flights have brought of a method, or are about to bring. */
+export async function forget(x: Exchange, method: string): Promise<void> {
   const { settings } = x.origin;
   try {
     await Promise.all(coalescerNames(settings).map((name) => coalescer(x, name).forget(method)));

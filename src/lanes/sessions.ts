@@ -47,7 +47,7 @@ export function endSession(x: Exchange, sealed: string): void {
   if (!known || known.hasEnded) return;
   known.hasEnded = true;
   const { name, expiresAt } = known.session;
-  x.waitUntil(originSync(x).endSession(name, expiresAt).catch(failed(x, "put")));
+  x.waitUntil(originSync(x).endSession(name, expiresAt, x.now()).catch(failed(x, "put")));
 }
 
 async function unsealed(x: Exchange, sealed: string): Promise<Session | undefined> {

@@ -20,10 +20,10 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     return sql.exec<{ value: string }>("SELECT value FROM secret WHERE name = 'seal'").one().value;
   }
 
-  /** Notes that a session has ended, until its id would not be valid any more (epoch ms). */
-  async endSession(name: string, until: number): Promise<void> {
+  /** Notes that a session has ended, until its id would not be valid any more. Times are epoch ms. */
+  async endSession(name: string, until: number, now: number): Promise<void> {
     const { sql } = this.ctx.storage;
-    sql.exec("DELETE FROM ended_session WHERE until < ?", Date.now());
+    sql.exec("DELETE FROM ended_session WHERE until < ?", now);
     sql.exec("INSERT OR REPLACE INTO ended_session (name, until) VALUES (?, ?)", name, until);
   }
 

@@ -28,6 +28,10 @@ test.each([
   ["src/cache/key.ts", "cloudflare:workers"],
   ["src/origin/a.ts", "../http/app.ts"],
   ["src/access/a.ts", "../lanes/answer.ts"],
+  ["src/sync/a.ts", "../lanes/answer.ts"],
+  ["src/mcp/a.ts", "../sync/ChangeLog.ts"],
+  ["src/config/a.ts", "../sync/ChangeLog.ts"],
+  ["src/cache/key.ts", "../sync/ChangeLog.ts"],
   ["src/lanes/a.ts", "../http/app.ts"],
   ["src/lanes/a.ts", "hono"],
 ])("%s may not import %s", (file, imported) => {
@@ -38,6 +42,7 @@ test.each([
   ["src/lanes/a.ts", "../cache/key.ts"],
   ["src/http/a.ts", "../lanes/answer.ts"],
   ["src/cache/KvStore.ts", "../mcp/scan.ts"],
+  ["src/sync/a.ts", "../origin/readReply.ts"],
 ])("%s may import %s", (file, imported) => {
   expect(lint({ [file]: uses(imported) })).toContain("Found 0 warnings and 0 errors");
 });
@@ -51,5 +56,6 @@ test("a circle of imports is found", () => {
 test("the pure parts have no clock and no randomness of their own", () => {
   expect(lint({ "src/cache/freshness.ts": "export const now = Date.now();\n" })).toContain("no-restricted-properties");
   expect(lint({ "src/mcp/a.ts": "export const now = Date.now();\n" })).toContain("no-restricted-globals");
+  expect(lint({ "src/sync/ChangeLog.ts": "export const now = Date.now();\n" })).toContain("no-restricted-properties");
   expect(lint({ "src/config/a.ts": "export const r = Math.random();\n" })).toContain("no-restricted-properties");
 });

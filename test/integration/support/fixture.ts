@@ -32,6 +32,8 @@ export interface Reply {
   hold?: Promise<void>;
   /** End the connection in the middle of the body. */
   breakOff?: boolean;
+  /** Instead of all that: gets the response, to write an event stream to as it likes. */
+  stream?: (response: ServerResponse) => void;
 }
 
 /** How requests are answered; `"hang"` never does, `"reset"` ends the connection. */
@@ -127,6 +129,11 @@ export class Fixture {
     if (reply === "hang") return;
     if (reply === "reset") {
       response.socket?.destroy();
+      return;
+    }
+    if (reply.stream) {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      reply.stream(response);
       return;
     }
     const { sse = this.sse, status = 200 } = reply;

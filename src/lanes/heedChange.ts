@@ -1,0 +1,42 @@
+import { methodsOf, type Change } from "../mcp/change.ts";
+import { coalescerNames } from "../origin/shards.ts";
+import type { Exchange } from "./Exchange.ts";
+import { forget } from "./keep.ts";
+import { catalogueOf } from "./learn.ts";
+import { suspect, suspectTarget } from "./suspect.ts";
+
+/** Many listeners hear of one change at about the same time: their origin's Coalescers are told once, and once more for what came meanwhile. */
+const FORGET_EVERY_MS = 100;
+
+/**
+ * Draws the consequences of changes that the origin told of, or may have: what is kept of the things is not answered as
+ * fresh any more. How many subrequests that takes.
+ */
+export function heedChanges(x: Exchange, changes: Iterable<Change>): number {
+  const doubted = new Set<string>();
+  for (const change of changes) {
+    for (const method of methodsOf(change)) {
+      if (change.kind === "resource") suspectTarget(x, method, change.uri);
+      else suspect(x, method);
+      doubted.add(method);
+    }
+  }
+  if (doubted.has("tools/list")) catalogueOf(x).readAt = 0;
+  let subrequests = 0;
+  for (const method of doubted) subrequests += forgetSoon(x, method);
+  return subrequests;
+}
+
+function forgetSoon(x: Exchange, method: string): number {
+  const { forgottenAt } = x.isolate.listening;
+  const { settings } = x.origin;
+  const name = `${settings.id} ${method}`;
+  const now = x.now();
+  const at = forgottenAt.get(name) ?? 0;
+  // Somebody is about to.
+  if (at > now) return 0;
+  const waitMs = Math.max(0, at + FORGET_EVERY_MS - now);
+  forgottenAt.set(name, now + waitMs);
+  x.waitUntil(waitMs === 0 ? forget(x, method) : scheduler.wait(waitMs).then(() => forget(x, method)));
+  return coalescerNames(settings).length;
+}

@@ -1,0 +1,32 @@
+import { isObject } from "../mcp/isObject.ts";
+import { ladder } from "../mcp/ladder.ts";
+import { parseFilter } from "../mcp/listenFilter.ts";
+import { CODE, META_VERSION } from "../mcp/names.ts";
+import { acceptsBoth } from "../mcp/recognise.ts";
+import type { Answer, Exchange } from "./Exchange.ts";
+import { Listener } from "./Listener.ts";
+
+/** Serves `subscriptions/listen` of the modern revision; `undefined` for everything else. */
+export function listen(x: Exchange): Answer | undefined {
+  const { body } = x;
+  if (!isObject(body) || body["method"] !== "subscriptions/listen") return undefined;
+  const wrong = ladder(body, x.headers);
+  if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
+  const { id, params } = body;
+  // What is not of the modern revision, or no request, or wants no stream, is for others to answer.
+  const isModern = isObject(params) && isObject(params["_meta"]) && Object.hasOwn(params["_meta"], META_VERSION);
+  if (!isModern || !(typeof id === "string" || typeof id === "number") || !acceptsBoth(x.headers.get("accept"))) {
+    return undefined;
+  }
+  const filter = parseFilter(params["notifications"]);
+  if (typeof filter === "string") {
+    const message = `Invalid params: ${filter}`;
+    return {
+      kind: "failure",
+      failure: { kind: "rejected", status: 200, code: CODE.invalidParams, reason: "params", message },
+    };
+  }
+  const stream = x.isolate.listening.streams.open(x.now());
+  if (stream === undefined) return { kind: "failure", failure: { kind: "too-many-streams" } };
+  return { kind: "events", body: new Listener(x, { id, filter, stream }).begin() };
+}

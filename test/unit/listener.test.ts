@@ -1,0 +1,74 @@
+import { expect, test } from "vitest";
+import { resolve } from "../../src/config/resolve.ts";
+import type { Exchange } from "../../src/lanes/Exchange.ts";
+import { Listener } from "../../src/lanes/Listener.ts";
+import { parseFilter, type ListenFilter } from "../../src/mcp/listenFilter.ts";
+import { Listening } from "../../src/sync/Listening.ts";
+
+/** A listener at an origin that answers so. */
+function setUp(answer: (id: string) => Response | Promise<Response>) {
+  const signals: AbortSignal[] = [];
+  const binding = {
+    fetch: (_: string, { body, signal }: RequestInit) => {
+      signals.push(signal!);
+      return answer((JSON.parse(body as string) as { id: string }).id);
+    },
+  };
+  const params = { notifications: { toolsListChanged: true } };
+  const body = { jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params };
+  const listening = new Listening();
+  const reports: unknown[] = [];
+  const x = {
+    origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
+    env: { S: binding },
+    isolate: { listening, suspectAt: new Map(), catalogues: new Map() },
+    headers: new Headers(),
+    trace: { correlationId: "0".repeat(32), flags: "01" },
+    text: JSON.stringify(body),
+    body,
+    now: Date.now,
+    random: () => 0,
+    waitUntil: () => {},
+    report: (event: unknown) => reports.push(event),
+  } as unknown as Exchange;
+  const stream = listening.streams.open(0)!;
+  const filter = parseFilter(params.notifications) as ListenFilter;
+  return { events: new Listener(x, { id: 1, filter, stream }).begin(), signals, listening, reports };
+}
+
+const sse = (...messages: unknown[]) =>
+  new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const message of messages) {
+        controller.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(message)}\n\n`));
+      }
+    },
+  });
+const streaming = (...messages: unknown[]) =>
+  new Response(sse(...messages), { headers: { "content-type": "text/event-stream" } });
+const ACK = {
+  method: "notifications/subscriptions/acknowledged",
+  params: { notifications: { toolsListChanged: true } },
+};
+
+test.each([
+  ["while the origin has not answered", () => new Promise<Response>(() => {})],
+  ["while the origin's stream is open", () => streaming(ACK)],
+])("a caller that leaves %s ends the call there at once, and gives its place up", async (_, answer) => {
+  const { events, signals, listening, reports } = setUp(answer);
+  await expect.poll(() => signals.length).toBe(1);
+  await events.cancel();
+  expect(signals[0]!.aborted).toBe(true);
+  expect(listening.streams.size).toBe(0);
+  await scheduler.wait(0);
+  expect([signals.length, reports]).toEqual([1, []]);
+});
+
+test("an end in good order ends the call at the origin, and gives the place up", async () => {
+  const { events, signals, listening } = setUp((id) => streaming(ACK, { id, result: { resultType: "complete" } }));
+  const text = await new Response(events).text();
+  expect(text).toContain(
+    `"id":1,"result":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"resultType":"complete"}`,
+  );
+  expect([signals[0]!.aborted, listening.streams.size]).toEqual([true, 0]);
+});
