@@ -46,8 +46,14 @@ function isHeader(value: unknown): value is Header {
     (clientTtlMs === undefined || Number.isFinite(clientTtlMs)) &&
     isEra(value["era"]) &&
     (value["only"] === undefined || isEra(value["only"])) &&
+    (value["legacy"] === undefined || (Array.isArray(value["legacy"]) && value["legacy"].every(isPatch))) &&
     Array.isArray(value["tags"])
   );
+}
+
+function isPatch(value: unknown): boolean {
+  if (!isObject(value) || typeof value["text"] !== "string") return false;
+  return Number.isSafeInteger(value["start"]) && Number.isSafeInteger(value["end"]);
 }
 
 function isEra(value: unknown): boolean {

@@ -1,5 +1,12 @@
 import type { Era } from "../mcp/versions.ts";
 
+/** What stands in the place of a part of a text. */
+export interface Patch {
+  start: number;
+  end: number;
+  text: string;
+}
+
 /** One stored result in neutral form: without what differs between eras, callers and moments. Times are epoch ms or ms. */
 export interface Entry {
   /** When the origin was asked for it, so that age is never understated. */
@@ -16,6 +23,8 @@ export interface Entry {
   era: Era;
   /** The only era that this result can be told in without translating it. Absent where it fits both. */
   only?: Era;
+  /** What legacy callers are told otherwise in `body`: structured content and output schemas that are no objects, wrapped (SEP-2106). Absent where nothing is. */
+  legacy?: readonly Patch[];
   /** Of an answer to `initialize`: whether the origin opened a session with it. */
   opensSession?: true;
   tags: readonly string[];

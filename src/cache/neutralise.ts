@@ -5,6 +5,7 @@ import { META_CACHE, META_CACHE_CONTROL, META_SUBSCRIPTION } from "../mcp/names.
 import type { Era } from "../mcp/versions.ts";
 import { directiveMs, parseCacheControl, type Directives } from "./cacheControl.ts";
 import type { Entry } from "./entry.ts";
+import { legacyPatches } from "./legacyPatches.ts";
 
 /** Why a result is not kept. */
 export type Unstorable =
@@ -29,6 +30,8 @@ export interface Circumstances {
   /** A number of 0 to 1, for the jitter that keeps entries filled together from lapsing together. */
   random: number;
   maxBytes: number;
+  /** Whether the tool's output schema is told to legacy callers wrapped, so that its results are as well. */
+  isWrapped?: boolean;
 }
 
 /** The most that any entry is fresh for; SDK clients cap at the same. */
@@ -89,10 +92,20 @@ export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash"
   }
   const meta = metaKept.map(({ start, end }) => reply.slice(start, end)).join(",");
   const only = onlyIn(at, result);
-  return { ...times, era: at.era, ...(only && { only }), tags: at.tags, body, meta, contentEnd };
+  const legacy = at.era === "modern" ? legacyPatches(at.method, result, body, at.isWrapped ?? false) : [];
+  return {
+    ...times,
+    era: at.era,
+    ...(only && { only }),
+    ...(legacy.length > 0 && { legacy }),
+    tags: at.tags,
+    body,
+    meta,
+    contentEnd,
+  };
 }
 
-type EntryTimes = Omit<Entry, "hash" | "savedAt" | "era" | "body" | "meta" | "contentEnd" | "only" | "tags">;
+type EntryTimes = Omit<Entry, "hash" | "savedAt" | "era" | "body" | "meta" | "contentEnd" | "only" | "tags" | "legacy">;
 
 function timesOf(result: Record<string, unknown>, at: Circumstances): EntryTimes | "no-store" {
   const { rule } = at;
@@ -143,20 +156,13 @@ function scopeOf(result: Record<string, unknown>, at: Circumstances, directives:
   return (protocolTtlMs(result, at) ?? 0) > 0 ? "public" : "private";
 }
 
-/** Results whose form differs between eras beyond what splicing can tell: not wrapped or unwrapped, so kept to their own. */
+/** Legacy results that may be wrapped modern ones: what they are to a modern caller nobody can tell, so they are kept to their era. */
 function onlyIn(at: Circumstances, result: Record<string, unknown>): Era | undefined {
-  if (at.method === "tools/call" && result["structuredContent"] !== undefined) {
-    const value = result["structuredContent"];
-    return (at.era === "modern" ? !isObject(value) : hasOnlyResult(value)) ? at.era : undefined;
-  }
-  if (at.method === "tools/list" && Array.isArray(result["tools"])) {
-    const schemas = result["tools"].map((tool) => (isObject(tool) ? tool["outputSchema"] : undefined)).filter(isObject);
-    const odd = schemas.some((schema) =>
-      at.era === "modern" ? schema["type"] !== "object" : hasOnlyResult(schema["properties"]),
-    );
-    return odd ? at.era : undefined;
-  }
-  return undefined;
+  if (at.era === "modern") return undefined;
+  if (at.method === "tools/call") return hasOnlyResult(result["structuredContent"]) ? "legacy" : undefined;
+  if (at.method !== "tools/list" || !Array.isArray(result["tools"])) return undefined;
+  const schemas = result["tools"].map((tool) => (isObject(tool) ? tool["outputSchema"] : undefined)).filter(isObject);
+  return schemas.some((schema) => hasOnlyResult(schema["properties"])) ? "legacy" : undefined;
 }
 
 /** Modern results may be any JSON; SDK servers tell those that are no object to legacy callers as `{ "result": … }`. */

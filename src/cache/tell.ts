@@ -1,5 +1,5 @@
 import { ageMs, freshness, promiseMs } from "./freshness.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry, Patch } from "./entry.ts";
 import { META_CACHE } from "../mcp/names.ts";
 import type { Era } from "../mcp/versions.ts";
 
@@ -21,7 +21,7 @@ export interface Telling {
 export function tell(entry: Entry, to: Telling): string {
   const age = ageMs(entry, to.now);
   const word = to.status === "hit" && freshness(entry, to.now) !== "fresh" ? "stale" : to.status;
-  const body = word === "stale" && entry.contentEnd > 0 ? withNotice(entry, age) : entry.body;
+  const body = bodyOf(entry, to.era, word === "stale" ? age : undefined);
   const cache = `"${META_CACHE}":{"status":"${word}","ageMs":${age},"storedAt":${entry.storedAt}}`;
   const meta = `"_meta":{${entry.meta === "" ? "" : `${entry.meta},`}${cache}}`;
   const open = `{"jsonrpc":"2.0","id":${JSON.stringify(to.id)},"result":{${body}${body === "" ? "" : ","}`;
@@ -35,15 +35,30 @@ function hintsOf(entry: Entry, to: Telling): string {
   return `"ttlMs":${promiseMs(entry, to.now)},"cacheScope":"${entry.scope}",`;
 }
 
-/** The body with one more text block, for models, which see neither `_meta` nor headers. */
-function withNotice(entry: Entry, age: number): string {
+/** The body as the era has it; where it is stale and the operator wants that told, with its age. */
+function bodyOf(entry: Entry, era: Era, staleAgeMs: number | undefined): string {
+  const patches = era === "legacy" && entry.legacy ? [...entry.legacy] : [];
+  if (staleAgeMs !== undefined && entry.contentEnd > 0) patches.push(notice(entry, staleAgeMs));
+  if (patches.length === 0) return entry.body;
+  let body = "";
+  let at = 0;
+  for (const { start, end, text } of patches.sort((a, b) => a.start - b.start)) {
+    body += entry.body.slice(at, start) + text;
+    at = end;
+  }
+  return body + entry.body.slice(at);
+}
+
+/** One more text block, for models, which see neither `_meta` nor headers. */
+function notice(entry: Entry, age: number): Patch {
   const before = entry.body.slice(0, entry.contentEnd);
   const stored = new Date(entry.storedAt).toISOString();
-  const notice = JSON.stringify({
+  const block = JSON.stringify({
     type: "text",
     text: `Note: this answer is ${spoken(age)} old (from ${stored}); the source could not be asked again yet.`,
   });
-  return `${before}${/\[\s*$/.test(before) ? "" : ","}${notice}${entry.body.slice(entry.contentEnd)}`;
+  const text = `${/\[\s*$/.test(before) ? "" : ","}${block}`;
+  return { start: entry.contentEnd, end: entry.contentEnd, text };
 }
 
 /** An age as one says it: the largest unit that counts at least two, else the unit itself. */

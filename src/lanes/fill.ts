@@ -18,7 +18,7 @@ import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { heed } from "./heed.ts";
 import { coalescer, demote, drop, remember } from "./keep.ts";
-import { learn } from "./learn.ts";
+import { isWrapped, learn } from "./learn.ts";
 import { isSuspect } from "./suspect.ts";
 import { fillHeaders } from "./fillHeaders.ts";
 
@@ -76,6 +76,7 @@ export async function fill(
     hints: call.shape.hints,
     rule,
     tags: expandTags(rule.tags, call.variant),
+    isWrapped: isWrapped(x, call),
     laterPage,
     headers: fillHeaders(x, call),
     id,

@@ -10,6 +10,7 @@ import { reasonOf } from "../telemetry/events.ts";
 import { candidatesOf, inKv, inMemory, type Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { keep } from "./keep.ts";
+import { isWrapped } from "./learn.ts";
 
 /** What a relayed answer may be kept as. */
 export interface Keeping {
@@ -33,6 +34,7 @@ async function store(x: Exchange, keeping: Keeping, reply: string, askedAt: numb
     rule,
     hints: call.shape.hints,
     tags: expandTags(rule.tags, call.variant),
+    isWrapped: isWrapped(x, call),
     askedAt,
     random: x.random(),
     maxBytes: x.origin.settings.entryBytes,

@@ -1,5 +1,6 @@
 import type { ToolFacts } from "../mcp/toolFacts.ts";
 import { Catalogue } from "../mcp/Catalogue.ts";
+import type { Call } from "../mcp/recognise.ts";
 import type { Exchange } from "./Exchange.ts";
 
 /** The origin's catalogue in this isolate. */
@@ -25,4 +26,9 @@ export function learn(x: Exchange, page: Iterable<[string, ToolFacts]>): void {
     });
   }
   catalogue.learn(facts);
+}
+
+/** Whether the results of the tool that is called are told to legacy callers wrapped. */
+export function isWrapped(x: Exchange, call: Call): boolean {
+  return call.method === "tools/call" && (catalogueOf(x).get(call.target!)?.isWrapped ?? false);
 }

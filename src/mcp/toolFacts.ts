@@ -1,5 +1,6 @@
 import { decodeHeaderValue } from "./headerValue.ts";
 import { isObject } from "./isObject.ts";
+import { needsWrapping } from "./legacySchema.ts";
 
 /** An argument that a modern caller mirrors in a header: where it stands in the arguments, and the header's name. */
 export interface ParamHeader {
@@ -11,6 +12,8 @@ export interface ParamHeader {
 export interface ToolFacts {
   readOnly: boolean;
   paramHeaders: readonly ParamHeader[];
+  /** Whether legacy callers are told its results wrapped, because of its output schema. */
+  isWrapped: boolean;
 }
 
 /** Reads the tools of one page of `tools/list`. What is malformed is passed over: the origin's callers judge it, not we. */
@@ -25,6 +28,7 @@ export function* toolFacts(result: unknown): Generator<[string, ToolFacts]> {
       {
         readOnly: isObject(annotations) && annotations["readOnlyHint"] === true,
         paramHeaders: [...paramHeaders(tool["inputSchema"], [])],
+        isWrapped: needsWrapping(tool["outputSchema"]),
       },
     ];
   }

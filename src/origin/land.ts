@@ -24,6 +24,8 @@ export interface FillRequest {
   hints: boolean;
   rule: CacheRule;
   tags: readonly string[];
+  /** Whether the tool's results are told to legacy callers wrapped. */
+  isWrapped: boolean;
   /** Whether a page of a list other than the first. */
   laterPage: boolean;
   headers: Record<string, string>;
@@ -83,6 +85,7 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
     rule: request.rule,
     hints: request.hints,
     tags: request.tags,
+    isWrapped: request.isWrapped,
     askedAt,
     random: tools.random(),
     maxBytes: origin.entryBytes,

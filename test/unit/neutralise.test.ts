@@ -410,7 +410,13 @@ describe("fidelity", () => {
               text: expect.stringMatching(/^Note: this answer is 90 seconds old/) as unknown,
             });
           }
-          expect(JSON.stringify(got)).toBe(JSON.stringify(expected));
+          const isPlain = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+          const inEra = expected.map(([key, value]) => {
+            const isWrapped =
+              era === "legacy" && method === "tools/call" && key === "structuredContent" && !isPlain(value);
+            return [key, isWrapped ? { result: value } : value];
+          });
+          expect(JSON.stringify(got)).toBe(JSON.stringify(inEra));
           const exchange = new Set(["traceparent", "tracestate", "baggage", "edge-replica/cache"]);
           const expectedMeta = Object.entries(JSON.parse(JSON.stringify(meta ?? {})) as Json).filter(
             ([key]) => !exchange.has(key),
@@ -585,9 +591,9 @@ describe("results that fit one era only", () => {
   const onlyOf = (method: string, era: "modern" | "legacy", members: Json) =>
     entryOf(complete(members), circumstances({ method, era })).only;
 
-  test("structured content that is no object is modern", () => {
+  test("structured content that is no object fits both", () => {
     for (const structuredContent of [1, "x", null, [], [1], true]) {
-      expect(onlyOf("tools/call", "modern", { structuredContent })).toBe("modern");
+      expect(onlyOf("tools/call", "modern", { structuredContent })).toBeUndefined();
       expect(onlyOf("tools/call", "legacy", { structuredContent })).toBeUndefined();
     }
     expect(onlyOf("tools/call", "modern", { structuredContent: { a: 1 } })).toBeUndefined();
@@ -609,13 +615,89 @@ describe("results that fit one era only", () => {
     });
     const object = { type: "object", properties: { a: {} } };
     const wrapped = { type: "object", properties: { result: {} } };
-    expect(onlyOf("tools/list", "modern", tools(object, { type: "array" }))).toBe("modern");
-    expect(onlyOf("tools/list", "modern", tools(object, {}))).toBe("modern");
+    expect(onlyOf("tools/list", "modern", tools(object, { type: "array" }))).toBeUndefined();
     expect(onlyOf("tools/list", "modern", tools(object, undefined, wrapped))).toBeUndefined();
     expect(onlyOf("tools/list", "legacy", tools(object, wrapped))).toBe("legacy");
     expect(onlyOf("tools/list", "legacy", tools(object, undefined))).toBeUndefined();
     expect(onlyOf("tools/list", "legacy", { tools: [null, 5, {}] })).toBeUndefined();
     expect(onlyOf("prompts/list", "modern", tools({ type: "array" }))).toBeUndefined();
+  });
+});
+
+describe("a modern result, told to a legacy caller", () => {
+  const toldOf = (method: string, members: Json, isWrapped = false, era: "modern" | "legacy" = "legacy") => {
+    const entry = entryOf(complete(members), { ...circumstances({ method, era: "modern" }), isWrapped });
+    const { result } = JSON.parse(told(entry, { era, id: 1, hints: false, now: T0 })) as { result: Json };
+    return result;
+  };
+
+  test("has structured content wrapped that is no object, and none other", () => {
+    for (const structuredContent of [1, "a}]", null, [], [{ a: 1 }], true]) {
+      expect(toldOf("tools/call", { structuredContent, z: 1 })["structuredContent"]).toEqual({
+        result: structuredContent,
+      });
+      expect(toldOf("tools/call", { structuredContent }, false, "modern")["structuredContent"]).toEqual(
+        structuredContent,
+      );
+    }
+    expect(toldOf("tools/call", { structuredContent: { a: 1 } })["structuredContent"]).toEqual({ a: 1 });
+    expect(toldOf("prompts/get", { structuredContent: 1 })["structuredContent"]).toBe(1);
+  });
+
+  test("has it wrapped where the schema of its tool is", () => {
+    expect(toldOf("tools/call", { structuredContent: { a: 1 } }, true)["structuredContent"]).toEqual({
+      result: { a: 1 },
+    });
+  });
+
+  test("has the output schemas wrapped that are no objects, and their references moved", () => {
+    const list = {
+      type: "array",
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      items: { $ref: "#/$defs/row" },
+      $defs: {
+        row: {
+          type: "object",
+          properties: { $ref: { const: { $ref: "#/x" } }, up: { $ref: "#" }, out: { $ref: "a.json#/b" } },
+        },
+      },
+    };
+    const object = { type: "object", properties: { a: { $ref: "#/$defs/x" } } };
+    const based = { $id: "https://a.example/s", anyOf: [{ $ref: "#/$defs/x" }] };
+    const tools = [
+      { name: "list", outputSchema: list },
+      { name: "object", outputSchema: object },
+      { name: "none" },
+      { name: "based", outputSchema: based, title: "last" },
+    ];
+    const moved = {
+      type: "array",
+      $schema: list.$schema,
+      items: { $ref: "#/properties/result/$defs/row" },
+      $defs: {
+        row: {
+          type: "object",
+          properties: {
+            $ref: { const: { $ref: "#/x" } },
+            up: { $ref: "#/properties/result" },
+            out: { $ref: "a.json#/b" },
+          },
+        },
+      },
+    };
+    const wrap = (result: unknown, more = {}) => ({
+      ...more,
+      type: "object",
+      properties: { result },
+      required: ["result"],
+    });
+    expect(toldOf("tools/list", { tools })["tools"]).toEqual([
+      { name: "list", outputSchema: wrap(moved, { $schema: list.$schema }) },
+      { name: "object", outputSchema: object },
+      { name: "none" },
+      { name: "based", outputSchema: wrap(based), title: "last" },
+    ]);
+    expect(toldOf("tools/list", { tools }, false, "modern")["tools"]).toEqual(tools);
   });
 });
 

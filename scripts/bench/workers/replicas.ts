@@ -34,7 +34,7 @@ export async function filledReplica(entries: number, tools: number, full: boolea
   });
   const { settings } = replica.defaultOrigin!;
   const catalogue = new Catalogue();
-  catalogue.learn(names.map((name) => [name, { readOnly: true, paramHeaders: [] }]));
+  catalogue.learn(names.map((name) => [name, { readOnly: true, paramHeaders: [], isWrapped: false }]));
   catalogue.complete = true;
   catalogue.readAt = Date.now() + LIFE_MS;
   const memory = new MemoryStore(CAPACITY_BYTES);
