@@ -50,7 +50,7 @@ export async function admit(
     return { origin, principal, text: "", body: undefined, scan: NO_SCAN };
   }
   const type = headers.get("content-type");
-  if (type !== "application/json" && !/^application\/json\s*(;|$)/i.test(type ?? "")) {
+  if (type !== "application/json" && !isJson(type)) {
     return { trouble: { kind: "unsupported-media-type" } };
   }
   const read = await readBody(request, stated, maxBytes);
@@ -62,6 +62,12 @@ export async function admit(
   } catch {
     return { trouble: { kind: "not-json" } };
   }
+}
+
+/** Whether a type is JSON in UTF-8, the only encoding that it has between systems (RFC 8259, 8.1). */
+function isJson(type: string | null): boolean {
+  const [, charset = "utf-8"] = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(type ?? "") ?? [];
+  return /^application\/json\s*(;|$)/i.test(type ?? "") && charset.toLowerCase() === "utf-8";
 }
 
 /** The paths at which the replica serves MCP, for callers who have been let in. */

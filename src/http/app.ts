@@ -97,5 +97,5 @@ export function createApp(replica: Replica, report: Reporter): App {
 }
 
 function nobody() {
-  return { id: null, isToolCall: false, isModern: false, correlationId: newId() };
+  return { id: null, isRequest: false, isToolCall: false, isModern: false, correlationId: newId() };
 }

@@ -20,6 +20,8 @@ export type Trouble =
 export interface Told {
   /** The request's id; `null` where it could not be read. */
   id: string | number | null;
+  /** Whether it is a JSON-RPC request at all. */
+  isRequest: boolean;
   /** Whether the request calls a tool: then an error that the caller can act on is a tool result. */
   isToolCall: boolean;
   isModern: boolean;
@@ -58,8 +60,10 @@ export function wireError(trouble: Trouble, told: Told): WireError {
     return { status: 200, code, body: JSON.stringify({ jsonrpc: "2.0", id: told.id, result }) };
   }
   const error = { code: rpcCode, message, data: { ...(data as object | undefined), ...facts } };
+  // What is no request (GET, DELETE, a notification) has no answer in which a failure could be told: there HTTP tells it.
+  const outOfBand = code === "origin_timeout" ? 504 : code === "origin_unavailable" ? 503 : 502;
   return {
-    status: status === "in-band" ? 200 : status,
+    status: status !== "in-band" ? status : told.isRequest ? 200 : outOfBand,
     code,
     body: JSON.stringify({ jsonrpc: "2.0", id: told.id, error }),
   };

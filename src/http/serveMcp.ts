@@ -119,5 +119,11 @@ function told(message: Message, headers: Headers, { correlationId }: Trace): Tol
   const { id, method } = message;
   const meta = metaOf(message);
   const isModern = meta ? Object.hasOwn(meta, META_VERSION) : headers.get("mcp-method") !== null;
-  return { id, isToolCall: method === "tools/call", isModern, correlationId };
+  return {
+    id,
+    isRequest: id !== null && method !== undefined,
+    isToolCall: method === "tools/call",
+    isModern,
+    correlationId,
+  };
 }

@@ -1,5 +1,5 @@
 import { changeToldBy, nameOf, notificationOf, type Change } from "../mcp/change.ts";
-import { admits, ownPart, parseFilter, wants, type ListenFilter } from "../mcp/listenFilter.ts";
+import { admits, ownPart, parseFilter, shared, wants, type ListenFilter } from "../mcp/listenFilter.ts";
 import { META_SUBSCRIPTION } from "../mcp/names.ts";
 import { retag } from "../mcp/subscriptionTag.ts";
 import { withId } from "../mcp/withId.ts";
@@ -138,8 +138,12 @@ export class Listener {
     const parsed = origins && parseFilter(origins.honoured);
     const text = origins && typeof parsed === "object" ? retag(origins.text, id) : undefined;
     if (typeof parsed === "object" && text !== undefined) {
-      this.#honoured = parsed;
-      this.#send(text);
+      const both = shared(parsed, filter);
+      this.#honoured = both;
+      // An origin that honours more than was asked for is not repeated.
+      const isWithin = both.lists.size === parsed.lists.size && both.uris.size === parsed.uris.size;
+      const own = { notifications: ownPart(both) };
+      this.#send(isWithin ? text : notification("notifications/subscriptions/acknowledged", own, id));
       return;
     }
     this.#honoured = { ...filter, more: false };
@@ -194,7 +198,8 @@ export class Listener {
   /** Nobody says what changed while the origin was not listened to. */
   #catchUp(): void {
     const changes = this.#everything();
-    this.#heed(changes);
+    // Of single resources only what this caller holds is asked for again: its list of them must not burden others.
+    this.#heed(changes.filter(({ kind }) => kind === "list"));
     const asking = async () => {
       this.#subrequests += SUBREQUESTS_A_CALL * (await recheck(this.#x, changes));
     };

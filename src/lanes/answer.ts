@@ -54,7 +54,7 @@ function beyondPost(x: Exchange): Answer | Promise<Answer> {
   if (x.session?.originId !== undefined) return relay(x);
   // The replica opened this one by itself: there is nobody to stream from.
   if (x.httpMethod !== "DELETE") return { kind: "failure", failure: { kind: "method-not-allowed" } };
-  endSession(x, x.sessionId!);
+  endSession(x);
   return { kind: "accepted" };
 }
 
@@ -196,7 +196,13 @@ function denial(x: Exchange): Failure | undefined {
     return { kind: "rejected", status: 400, code: CODE.invalidRequest, reason: "duplicate-keys", message };
   }
   const { method, params } = x.body as { method: unknown; params?: unknown };
-  const name = method === "tools/call" && isObject(params) ? params["name"] : undefined;
-  if (typeof name !== "string" || policyOf(x.origin, "tools/call", name).kind !== "deny") return undefined;
+  if (method !== "tools/call") return undefined;
+  const name = isObject(params) ? params["name"] : undefined;
+  if (typeof name !== "string") {
+    // What an origin makes of such a name is not for us to guess.
+    const message = "Invalid params: name must be a string";
+    return { kind: "rejected", status: 200, code: CODE.invalidParams, reason: "params", message };
+  }
+  if (policyOf(x.origin, "tools/call", name).kind !== "deny") return undefined;
   return { kind: "denied", tool: name };
 }

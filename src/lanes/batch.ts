@@ -2,9 +2,10 @@ import { elementsOf } from "../mcp/elements.ts";
 import { isModern } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { batchRejection } from "../mcp/ladder.ts";
+import { sseEvent } from "../mcp/sseEvent.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { Utf8 } from "../mcp/Utf8.ts";
-import { mediaType } from "../origin/readReply.ts";
+import { isResponse, mediaType } from "../origin/readReply.ts";
 import { readSome } from "../origin/readSome.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 
@@ -24,14 +25,18 @@ export async function batch(x: Exchange, each: (x: Exchange) => Answer | Promise
   const answers = await Promise.all(asked.map(each));
   // A status that ends the session ends it for all.
   const gone = x.session && answers.find((one) => statusOf(one) === 404);
-  if (gone) return gone;
+  if (gone) {
+    for (const one of answers) if (one.kind === "stream" && one !== gone) one.response.body?.cancel().catch(() => {});
+    return gone;
+  }
 
   const ready: string[] = [];
   const streams: ReadableStream<Uint8Array>[] = [];
   for (const [index, one] of answers.entries()) {
     if (one.kind === "message") ready.push(one.text);
-    else if (one.kind === "failure") ready.push(x.word(one.failure, messages[index]));
-    else if (one.kind === "stream") {
+    else if (one.kind === "failure") {
+      if (isRequest(messages[index])) ready.push(x.word(one.failure, messages[index]));
+    } else if (one.kind === "stream") {
       const { response } = one;
       if (response.status !== 202 && response.body && mediaType(response) === "text/event-stream") {
         streams.push(response.body);
@@ -55,6 +60,7 @@ function wrongWith(x: Exchange): string | undefined {
     return `JSON-RPC batches exist in the revision ${WITH_BATCHES} only`;
   if (messages.length === 0) return "The batch is empty";
   if (messages.length > MAX_MESSAGES) return `The batch has more than ${MAX_MESSAGES} messages`;
+  if (messages.some(Array.isArray)) return "A batch cannot be part of a batch";
   if (messages.some(isModern)) return "A message of the modern revision cannot be part of a batch";
   if (messages.some((one) => isObject(one) && one["method"] === "initialize")) {
     return "initialize cannot be part of a batch";
@@ -73,11 +79,15 @@ function statusOf(answer: Answer): number | undefined {
 
 async function wholeOf(x: Exchange, asked: Exchange, response: Response): Promise<string> {
   const some = await readSome(response, MAX_ANSWER_BYTES, x.origin.settings.totalMs);
-  if ("whole" in some)
-    return new TextDecoder().decode(await new Blob(some.whole as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+  if ("whole" in some) {
+    const text = await new Blob(some.whole as Uint8Array<ArrayBuffer>[]).text();
+    if (isResponse(text, (asked.body as { id: unknown }).id, true)) return text;
+  }
   if ("rest" in some) some.rest.cancel().catch(() => {});
   const failure =
-    "failure" in some ? some.failure : ({ kind: "garbage", detail: "an answer too large for a batch" } as const);
+    "failure" in some
+      ? some.failure
+      : ({ kind: "garbage", detail: "no JSON-RPC response to the request, or one too large for a batch" } as const);
   return x.word({ kind: "origin", failure }, asked.body);
 }
 
@@ -86,7 +96,7 @@ function merged(ready: readonly string[], streams: readonly ReadableStream<Uint8
   const encoder = new TextEncoder();
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
-  const tell = (message: string) => writer.write(encoder.encode(`event: message\ndata: ${message}\n\n`));
+  const tell = (message: string) => writer.write(encoder.encode(sseEvent(message)));
   const pass = async (stream: ReadableStream<Uint8Array>) => {
     const events = new SseReader();
     const decoder = new Utf8();

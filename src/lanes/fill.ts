@@ -17,6 +17,7 @@ import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { heed } from "./heed.ts";
+import { endSession } from "./sessions.ts";
 import { coalescer, demote, drop, remember } from "./keep.ts";
 import { isWrapped, learn } from "./learn.ts";
 import { isSuspect } from "./suspect.ts";
@@ -110,6 +111,7 @@ export async function fill(
       return { kind: "failed", failure: withRetry(boarding.failure, boarding.retryAfterMs) };
     case "reply":
       await heed(x, call, boarding.text);
+      if (x.session && boarding.status === 404) endSession(x);
       // The origin has answered anew, with something that may not be kept: what was kept is no longer its answer.
       if (previous && SUPERSEDING.has(boarding.why)) drop(x, candidates);
       return { kind: "reply", status: boarding.status, text: boarding.text };

@@ -1,4 +1,4 @@
-import { methodsOf, type Change } from "../mcp/change.ts";
+import { changeToldBy, methodsOf, type Change } from "../mcp/change.ts";
 import { coalescerNames } from "../origin/shards.ts";
 import type { Exchange } from "./Exchange.ts";
 import { forget } from "./keep.ts";
@@ -25,6 +25,18 @@ export function heedChanges(x: Exchange, changes: Iterable<Change>): number {
   let subrequests = 0;
   for (const method of doubted) subrequests += forgetSoon(x, method);
   return subrequests;
+}
+
+/** Heeds a notification of the origin, where it tells of a change. */
+export function heedNotification(x: Exchange, event: string): void {
+  if (!event.includes('"notifications/')) return;
+  try {
+    const { method, params } = JSON.parse(event) as { method?: unknown; params?: unknown };
+    const change = typeof method === "string" ? changeToldBy(method, params) : undefined;
+    if (change) heedChanges(x, [change]);
+  } catch {
+    // What is no JSON tells of nothing.
+  }
 }
 
 function forgetSoon(x: Exchange, method: string): number {

@@ -116,7 +116,13 @@ export async function ask(
   });
   // A version that nobody knows would only ever be found by who made it up.
   if (typeof made !== "string" && candidates) {
-    const opensSession = reply.sessionId !== undefined && { opensSession: true as const };
+    // There is no session in it that anybody could go on with, so it serves in outages only.
+    const opensSession = reply.sessionId !== undefined && {
+      opensSession: true as const,
+      ttlMs: 0,
+      staleWhileRevalidateMs: 0,
+      promisedMs: 0,
+    };
     keep(
       x,
       candidates,

@@ -1,6 +1,7 @@
 import { freshness } from "../cache/freshness.ts";
 import { hashOf } from "../cache/codec.ts";
 import type { Entry } from "../cache/entry.ts";
+import { needsSaving } from "../cache/save.ts";
 import { neutralise } from "../cache/neutralise.ts";
 import { expandTags } from "../cache/tags.ts";
 import type { CacheRule } from "../config/replica.ts";
@@ -46,21 +47,28 @@ async function store(x: Exchange, keeping: Keeping, reply: string, askedAt: numb
 }
 
 /**
- * A list that a session was shown, for later sessions of the same principal: only while the origin is down, for they may
- * differ. Without it an agent that starts during an outage would find no tools.
+ * A list that a session was shown, for sessions that the same principal opens while the origin is down: without it an
+ * agent that starts during an outage would find no tools. For nobody else, because sessions may be shown different lists.
  */
 async function keepForOutages(x: Exchange, call: Call, rule: CacheRule, entry: Entry): Promise<void> {
-  const outside = { ...x, session: undefined };
-  const candidates = candidatesOf(outside, call, { ...rule, scope: "private" })!;
+  const { outside, candidates } = inOutages(x, call, rule);
   const known = inMemory(outside, candidates, call.era) ?? (await inKv(outside, candidates, call.era));
-  keep(outside, candidates, { ...entry, ttlMs: 0, staleWhileRevalidateMs: 0, promisedMs: 0 }, known);
+  const kept = { ...entry, ttlMs: 0, staleWhileRevalidateMs: 0, promisedMs: 0 };
+  const save = needsSaving(kept, known);
+  await x.isolate.memory.put(candidates.private!, save ? kept : { ...kept, savedAt: known!.savedAt });
+  if (save) await x.kv.put(candidates.private!, kept);
 }
 
-/** What is kept of a list for outages, for a session that has none of its own. */
+/** What is kept of a list for a session that was opened while the origin is down. */
 export async function keptForOutages(x: Exchange, call: Call, rule: CacheRule): Promise<Entry | undefined> {
-  if (!x.session || !isList(call.method)) return undefined;
-  const outside = { ...x, session: undefined };
-  const candidates = candidatesOf(outside, call, { ...rule, scope: "private" })!;
+  if (!x.session || x.session.originId !== undefined || !isList(call.method)) return undefined;
+  const { outside, candidates } = inOutages(x, call, rule);
   const entry = inMemory(outside, candidates, call.era) ?? (await inKv(outside, candidates, call.era));
   return entry && freshness(entry, x.now()) !== "expired" ? entry : undefined;
+}
+
+/** Where such lists are: in a partition of their own. */
+function inOutages(x: Exchange, call: Call, rule: CacheRule): { outside: Exchange; candidates: Candidates } {
+  const outside = { ...x, session: undefined, principal: `outages of ${x.principal}` };
+  return { outside, candidates: candidatesOf(outside, call, { ...rule, scope: "private" })! };
 }

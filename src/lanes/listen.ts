@@ -1,3 +1,4 @@
+import { ANONYMOUS } from "../access/authenticate.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder } from "../mcp/ladder.ts";
 import { parseFilter } from "../mcp/listenFilter.ts";
@@ -26,7 +27,7 @@ export function listen(x: Exchange): Answer | undefined {
       failure: { kind: "rejected", status: 200, code: CODE.invalidParams, reason: "params", message },
     };
   }
-  const stream = x.isolate.listening.streams.open(x.now());
+  const stream = x.isolate.listening.streams.open(x.now(), x.principal === ANONYMOUS ? undefined : x.principal);
   if (stream === undefined) return { kind: "failure", failure: { kind: "too-many-streams" } };
   return { kind: "events", body: new Listener(x, { id, filter, stream }).begin() };
 }

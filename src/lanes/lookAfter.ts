@@ -29,7 +29,9 @@ const LEGACY_WORDS: ReadonlySet<number> = new Set([
  * Sees to it that the origin's answers to both ways of opening a connection are stored, so that a client that was
  * never here before can connect while the origin is down. In the background, at most every few minutes.
  */
-export function lookAfterSurface(x: Exchange): void {
+export function lookAfterSurface(asked: Exchange): void {
+  // What opens a connection belongs to no session.
+  const x: Exchange = { ...asked, session: undefined, sessionId: undefined };
   const key = `${x.origin.settings.id} ${x.principal} ${isModern(x.body)}`;
   const now = x.now();
   if (now - (x.isolate.surfacesAt.get(key) ?? 0) < EVERY_MS) return;

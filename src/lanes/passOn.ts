@@ -1,3 +1,4 @@
+import { sseEvent } from "../mcp/sseEvent.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { Utf8 } from "../mcp/Utf8.ts";
 import { isResponse } from "../origin/readReply.ts";
@@ -5,12 +6,16 @@ import type { Exchange } from "./Exchange.ts";
 
 /** What passing an event stream on needs to know. */
 export interface Passing {
-  /** The id of the request that the stream answers. */
+  /** The id of the request that the stream owes a response; `undefined` where it owes none, or nobody can tell. */
   id: unknown;
   /** Whether the caller's leaving cancels the call: so it is in the modern revision, and only there (basic/transports). */
   cancels: boolean;
   /** Gets the response, as text, when it has come by. Not called for one that is too large to be looked at. */
   answered: (reply: string) => void;
+  /** Gets each notification and request of the origin, before the caller does. */
+  heard: (event: string) => void;
+  /** The event as the caller may see it. */
+  shown: (event: string) => string;
   /** The response to give instead, where the stream ends without one. */
   instead: () => string;
 }
@@ -58,7 +63,7 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
     }
     clearTimeout(patience);
     if (hasLeft) return;
-    if (watch.owesResponse) caller.enqueue(encoder.encode(`event: message\ndata: ${passing.instead()}\n\n`));
+    if (watch.owesResponse) caller.enqueue(encoder.encode(sseEvent(passing.instead())));
     else caller.enqueue(watch.rest());
     caller.close();
   };
@@ -72,10 +77,13 @@ const encoder = new TextEncoder();
 /** Looks at the events that pass. Each passes when it is complete, so that nothing can follow half of one. */
 class Watch {
   readonly #passing: Passing;
-  readonly #decoder = new Utf8();
+  readonly #decoder = new Utf8(true);
   readonly #events = new SseReader();
   #isReadable = true;
   #isAnswered = false;
+  #hasBegun = false;
+  /** Events that are shown otherwise than they came. */
+  readonly #others: [data: string, shown: string][] = [];
   /** The beginning of an event that goes on: as bytes, and what they say. */
   #bytes: Uint8Array[] = [];
   #text = "";
@@ -96,17 +104,20 @@ class Watch {
     let text: string;
     try {
       text = this.#decoder.decode(chunk);
+      // A byte order mark belongs to no event: readers pass over it.
+      if (!this.#hasBegun && text !== "") {
+        this.#hasBegun = true;
+        if (text.startsWith("\uFEFF")) {
+          this.#bytes = [joined(this.#bytes).subarray(3)];
+          text = text.slice(1);
+        }
+      }
     } catch {
       // The caller gets what the origin sent, whatever it is.
       this.#isReadable = false;
       return this.rest();
     }
-    for (const data of this.#events.push(text)) {
-      if (!this.#isAnswered && answers(data, this.#passing.id)) {
-        this.#isAnswered = true;
-        this.#passing.answered(data);
-      }
-    }
+    for (const data of this.#events.push(text)) this.#look(data);
     const { complete, held } = this.#events;
     const before = this.#text.length;
     this.#text += text;
@@ -123,12 +134,33 @@ class Watch {
     return rest;
   }
 
+  #look(data: string): void {
+    if (data.includes('"method"')) this.#passing.heard(data);
+    const shown = this.#passing.shown(data);
+    if (shown !== data) this.#others.push([data, shown]);
+    if (this.#isAnswered || !answers(data, this.#passing.id)) return;
+    this.#isAnswered = true;
+    this.#passing.answered(data);
+  }
+
   #release(characters: number): Uint8Array {
-    const length = encoder.encode(this.#text.slice(0, characters)).length;
+    const passes = this.#text.slice(0, characters);
+    const length = encoder.encode(passes).length;
     const bytes = joined(this.#bytes);
     this.#text = this.#text.slice(characters);
     this.#bytes = length < bytes.length ? [bytes.subarray(length)] : [];
-    return bytes.subarray(0, length);
+    return this.#others.length === 0 ? bytes.subarray(0, length) : encoder.encode(this.#inOtherWords(passes));
+  }
+
+  /** The events with those in other words that the caller must not see as they are. */
+  #inOtherWords(events: string): string {
+    let told = events;
+    for (const [data, shown] of this.#others.splice(0)) {
+      // Written over several lines it is not found; then it is not shown at all.
+      if (!told.includes(data)) throw new Error("an event that cannot be shown");
+      told = told.replace(data, () => shown);
+    }
+    return told;
   }
 }
 
@@ -147,5 +179,7 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array {
 
 /** Whether an event is the response. Most are notifications, which need not be parsed. */
 function answers(data: string, id: unknown): boolean {
-  return (data.includes('"result"') || data.includes('"error"')) && isResponse(data, id, true);
+  // A key may be written with escapes.
+  const mayBe = data.includes('"result"') || data.includes('"error"') || data.includes("\\u");
+  return mayBe && isResponse(data, id, true);
 }

@@ -27,7 +27,7 @@ export async function recheck(x: Exchange, changes: Iterable<Change>): Promise<n
       const candidates = candidatesOf(x, call, policy.rule);
       if (!candidates || !inMemory(x, candidates, "modern")) continue;
       if (++asked > MAX_CALLS) return asked;
-      await obtain(x, call, policy.rule, { again: false, onlyCached: false });
+      await obtain(x, call, policy.rule, { again: true, onlyCached: false });
     }
   }
   return asked;

@@ -2,15 +2,19 @@ import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import { isModern } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
 import type { Call } from "../mcp/recognise.ts";
+import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { shownTools } from "../origin/land.ts";
 import { isResponse, mediaType, readReply } from "../origin/readReply.ts";
+import { retryAfterMs } from "../origin/retryAfter.ts";
 import { readSome } from "../origin/readSome.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
+import { fillHeaders } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { heed } from "./heed.ts";
+import { heedNotification } from "./heedChange.ts";
 import { keepReply, type Keeping } from "./keepReply.ts";
 import { passOn } from "./passOn.ts";
 import { endSession, sealSession } from "./sessions.ts";
@@ -43,7 +47,7 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
   const askedAt = x.now();
   const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
     method: x.httpMethod,
-    headers: forwardedHeaders(x, keeping !== undefined),
+    headers: keeping ? fillHeaders(x, keeping.call) : forwardedHeaders(x),
     ...(x.httpMethod === "POST" && { body: x.text }),
     ...(isModern(x.body) && { abandoned: x.left() }),
   });
@@ -51,7 +55,7 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
   const { response } = called;
   const { status } = response;
   if (x.session && isGone(x, status)) {
-    endSession(x, x.sessionId!);
+    endSession(x);
     if (x.session.originId === undefined) {
       await response.body?.cancel();
       return { kind: "failure", failure: { kind: "session-gone" } };
@@ -65,11 +69,29 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
     outcome,
     ...(sessionId !== undefined && { sessionId }),
   });
-  if (x.httpMethod !== "POST") return stream(response.body);
 
   // What belongs to a session of the origin's own keeps its HTTP form: there a status such as 404 has a meaning.
   const isUnwell = status >= 500 || status === 429;
   const { id, method } = isObject(x.body) ? x.body : {};
+  // An answer that opens another session is that session's.
+  const opened = response.headers.get("mcp-session-id");
+  const mayKeep = keeping && status === 200 && (opened === null || opened === x.session?.originId);
+  const passed = (body: ReadableStream<Uint8Array>) =>
+    passOn(x, body, {
+      // Where two readers understand a request differently, nobody can tell what is owed to the caller.
+      id: x.scan.exact && typeof method === "string" ? id : undefined,
+      cancels: x.httpMethod !== "POST" || isModern(x.body),
+      heard: (event) => heedNotification(x, event),
+      shown: (event) => (settings.denied && event.includes('"tools"') ? shownTools(event, settings) : event),
+      answered: (reply) => mayKeep && isResponse(reply, id, false) && keepReply(x, keeping, reply, askedAt),
+      instead: instead ?? (() => x.word({ kind: "origin", failure: { kind: "unreachable" } }, x.body)),
+    });
+  if (x.httpMethod !== "POST") {
+    if (status === 401 || status === 403) return discarded(response, { kind: "refused", status });
+    if (status >= 300 && status < 400) return discarded(response, { kind: "garbage", detail: "a redirect" });
+    const isStream = status === 200 && mediaType(response) === "text/event-stream" && response.body;
+    return stream(isStream ? passed(response.body!) : response.body);
+  }
   const filtered = settings.denied !== undefined && method === "tools/list";
   const isSessions = x.session !== undefined && status >= 400 && status !== 401 && status !== 403 && !isUnwell;
   if ((status >= 300 && !isSessions) || (filtered && status < 300)) {
@@ -79,20 +101,21 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
     if (!own) return failure((reply as { failure: OriginFailure }).failure);
     await heed(x, call, own.text);
     const text = filtered ? shownTools(own.text, settings) : own.text;
+    if (mayKeep && own.status === 200) keepReply(x, keeping, text, askedAt);
     const allow = response.headers.get("allow");
-    return { kind: "message", result: "relay", ...own, text, outcome, ...(allow !== null && { allow }) };
+    const wait = retryAfterMs(response.headers.get("retry-after"), x.now());
+    return {
+      kind: "message",
+      result: "relay",
+      ...own,
+      text,
+      outcome,
+      ...(allow !== null && { allow }),
+      ...(wait !== undefined && { retryAfterMs: wait }),
+    };
   }
   const type = mediaType(response);
-  if (type === "text/event-stream" && response.body) {
-    return stream(
-      passOn(x, response.body, {
-        id,
-        cancels: isModern(x.body),
-        answered: (reply) => keeping && isResponse(reply, id, false) && keepReply(x, keeping, reply, askedAt),
-        instead: instead ?? (() => x.word({ kind: "origin", failure: { kind: "unreachable" } }, x.body)),
-      }),
-    );
-  }
+  if (type === "text/event-stream" && response.body) return stream(passed(response.body));
   // Only what asks for nothing is answered with nothing.
   const isRequest = id !== undefined && method !== undefined;
   if (isSessions || ((status === 202 || status === 204) && !isRequest)) return stream(response.body);
@@ -111,9 +134,7 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
   const isAnswer = !x.scan.exact || id === undefined || isResponse(text, id, true);
   if (!isAnswer) return failure({ kind: "garbage", detail: "no JSON-RPC response to the request" });
   await heed(x, call, text);
-  if (keeping && status === 200 && response.headers.get("mcp-session-id") === null) {
-    keepReply(x, keeping, text, askedAt);
-  }
+  if (mayKeep) keepReply(x, keeping, text, askedAt);
   return {
     kind: "message",
     result: "relay",
@@ -144,13 +165,13 @@ function isGone({ session, httpMethod }: Exchange, status: number): boolean {
 async function sessionIdOf(x: Exchange, response: Response): Promise<string | undefined> {
   const originId = response.headers.get("mcp-session-id");
   if (originId === null) return undefined;
-  if (x.session) return x.sessionId;
+  if (originId === x.session?.originId) return x.sessionId;
   const { method, params } = isObject(x.body) ? x.body : {};
   if (method !== "initialize" || !isObject(params)) return undefined;
   const { protocolVersion, capabilities } = params;
   return sealSession(x, {
     originId,
-    version: typeof protocolVersion === "string" ? protocolVersion : "",
+    version: LEGACY_VERSIONS.find((version) => version === protocolVersion) ?? "",
     capabilities: isObject(capabilities) ? capabilities : {},
   });
 }
@@ -182,6 +203,11 @@ function bodyOf(
     },
     cancel: (reason) => rest?.cancel(reason),
   });
+}
+
+async function discarded(response: Response, reason: OriginFailure): Promise<Answer> {
+  await response.body?.cancel();
+  return failure(reason);
 }
 
 function failure(reason: OriginFailure): Answer {

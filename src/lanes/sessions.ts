@@ -4,7 +4,7 @@ import { newId } from "../telemetry/newId.ts";
 import { digest } from "../cache/key.ts";
 import type { Exchange, KnownSession } from "./Exchange.ts";
 
-/** A client that was away for longer has to initialize again. */
+/** After this a client has to initialize again. */
 const LIFE_MS = 7 * 86_400_000;
 /** Elsewhere a session may have ended that long before it is noticed here. */
 const RECHECK_MS = 30_000;
@@ -42,11 +42,11 @@ export function openSession(x: Exchange, sealed: string): Session | undefined | 
 }
 
 /** Notes that a session has ended, here at once and elsewhere soon. */
-export function endSession(x: Exchange, sealed: string): void {
-  const known = x.isolate.sessions.get(sealed);
-  if (!known || known.hasEnded) return;
-  known.hasEnded = true;
-  const { name, expiresAt } = known.session;
+export function endSession(x: Exchange): void {
+  const { session, sessionId } = x;
+  if (!session || sessionId === undefined || x.isolate.sessions.get(sessionId)?.hasEnded) return;
+  x.isolate.sessions.set(sessionId, { session, hasEnded: true, checkedAt: x.now() }, 1);
+  const { name, expiresAt } = session;
   x.waitUntil(originSync(x).endSession(name, expiresAt, x.now()).catch(failed(x, "put")));
 }
 
@@ -90,7 +90,11 @@ function boundTo(x: Exchange): string {
 
 async function shortened(capabilities: Session["capabilities"]): Promise<Session["capabilities"]> {
   const text = JSON.stringify(capabilities);
-  return text.length <= MAX_CAPABILITIES ? capabilities : { sha256: await digest(text) };
+  if (text.length <= MAX_CAPABILITIES) return capabilities;
+  const { extensions } = capabilities;
+  // Lists follow the extensions alone.
+  const own = extensions === undefined ? {} : { extensions: { sha256: await digest(JSON.stringify(extensions)) } };
+  return { ...own, sha256: await digest(text) };
 }
 
 function originSync(x: Exchange) {

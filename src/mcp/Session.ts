@@ -45,6 +45,8 @@ export async function unseal(key: CryptoKey, id: string, bound: string): Promise
   if (!id.startsWith(FORM)) return undefined;
   try {
     const bytes = Uint8Array.fromBase64(id.slice(FORM.length), { alphabet: "base64url" });
+    // One session has one id: blanks, and bits that count for nothing, would spell it in another way.
+    if (id !== FORM + bytes.toBase64({ alphabet: "base64url", omitPadding: true })) return undefined;
     const iv = bytes.slice(0, IV_BYTES);
     const plain = await crypto.subtle.decrypt(parametersOf(iv, bound), key, bytes.slice(IV_BYTES));
     const session: unknown = JSON.parse(new TextDecoder().decode(plain));

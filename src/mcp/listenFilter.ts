@@ -30,8 +30,8 @@ export function parseFilter(notifications: unknown): ListenFilter | string {
     if (flag) lists.add(list);
   }
   const uris = resourceSubscriptions ?? [];
-  if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === "string")) {
-    return "params.notifications.resourceSubscriptions must be an array of strings";
+  if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === "string" && uri !== "")) {
+    return "params.notifications.resourceSubscriptions must be an array of strings that are not empty";
   }
   if (uris.length > MAX_URIS) {
     return `params.notifications.resourceSubscriptions has ${uris.length} URIs; at most ${MAX_URIS} are taken`;
@@ -44,6 +44,15 @@ export function ownPart({ lists, uris }: ListenFilter): Record<string, unknown> 
   return {
     ...Object.fromEntries(FLAGS.filter(([, list]) => lists.has(list)).map(([member]) => [member, true])),
     ...(uris.size > 0 && { resourceSubscriptions: [...uris] }),
+  };
+}
+
+/** The part of a filter that another one has as well. */
+export function shared(one: ListenFilter, other: ListenFilter): ListenFilter {
+  return {
+    lists: one.lists.intersection(other.lists),
+    uris: one.uris.intersection(other.uris),
+    more: one.more && other.more,
   };
 }
 

@@ -77,7 +77,8 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
   const { status } = reply;
   const text = method === "tools/list" ? shownTools(reply.text, origin) : reply.text;
   // A legacy session binds the answer to itself; such an answer is nobody else's.
-  if (status !== 200 || reply.sessionId !== undefined) return { kind: "reply", status, text, why: "error" };
+  const isOthers = reply.sessionId !== undefined && reply.sessionId !== request.headers["mcp-session-id"];
+  if (status !== 200 || isOthers) return { kind: "reply", status, text, why: "error" };
 
   const made = neutralise(text, {
     method,

@@ -1,3 +1,5 @@
+import { sseEvent } from "../mcp/sseEvent.ts";
+
 /** With more bytes than this waiting to be taken, the receiver does not keep up. */
 const WAITING_BYTES = 65_536;
 
@@ -35,7 +37,7 @@ export class EventOutlet {
 
   /** Sends a JSON-RPC message. */
   send(message: string): void {
-    this.#write(`event: message\ndata: ${message.replaceAll("\n", "\ndata: ")}\n\n`);
+    this.#write(sseEvent(message));
   }
 
   /** Sends something that no reader of events minds, so that nobody in between takes the stream for dead. */

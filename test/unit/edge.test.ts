@@ -8,7 +8,7 @@ import { consoleReporter } from "../../src/telemetry/consoleReporter.ts";
 import type { ReplicaEvent } from "../../src/telemetry/events.ts";
 
 const kv = (env as { KV: KVNamespace }).KV;
-const told: Told = { id: 7, isToolCall: false, isModern: true, correlationId: "c".repeat(32) };
+const told: Told = { id: 7, isRequest: true, isToolCall: false, isModern: true, correlationId: "c".repeat(32) };
 const origin = (failure: Extract<Trouble, { kind: "origin" }>["failure"]): Trouble => ({ kind: "origin", failure });
 
 const TROUBLES: [Trouble, number, string, number][] = [
