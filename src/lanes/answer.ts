@@ -28,9 +28,9 @@ import { endSession, openSession } from "./sessions.ts";
 
 /** Answers a request: the lanes in the order in which they are tried. At once where memory has the answer. */
 export function answer(x: Exchange): Answer | Promise<Answer> {
-  const sessionId = x.headers.get("mcp-session-id");
   // The modern revision knows no sessions, and passes over the header (basic/transports).
-  if (sessionId === null || isModern(x.body)) return lanes(x);
+  const sessionId = isModern(x.body) ? null : x.headers.get("mcp-session-id");
+  if (sessionId === null) return lanes(x);
   const within = (session: Session | undefined) =>
     session ? lanes({ ...x, session, sessionId }) : ({ kind: "failure", failure: { kind: "session-gone" } } as const);
   const session = openSession(x, sessionId);
