@@ -71,6 +71,7 @@ function exchange(
     waitUntil,
     trace,
     word,
+    translates: false,
     session: undefined,
     sessionId: undefined,
     kv: new KvStore(env.KV),

@@ -28,11 +28,27 @@ export interface Suspicion {
   targets: Map<string, number>;
 }
 
+/** What an origin has shown of the eras that it speaks. What it has not shown is absent: an outage shows nothing. */
+export interface Eras {
+  modern?: boolean;
+  legacy?: "none" | "stateless" | "sessions";
+  /** When it last showed something, epoch ms. */
+  at: number;
+}
+
+/** What an isolate knows of an origin's eras, and since when; epoch ms. */
+export interface KnownEras {
+  eras: Eras;
+  readAt: number;
+}
+
 /** What an isolate remembers between requests. Plain data: promises belong to the request that made them. */
 export interface Isolate {
   memory: MemoryStore;
   /** By origin id. */
   catalogues: Map<string, Catalogue>;
+  /** By origin id. */
+  eras: Map<string, KnownEras>;
   /** When the bootstrap answers of an origin were last looked after, by origin id and principal; epoch ms. */
   surfacesAt: Map<string, number>;
   /** The sessions that were met here, by their sealed ids. */
@@ -58,6 +74,8 @@ export interface Exchange {
   /** 0 to 1. */
   random: () => number;
   principal: Principal;
+  /** The caller is legacy and the origin modern only: what goes to it, and what comes, is translated. */
+  translates: boolean;
   /** The session in which a legacy caller asks. */
   session: Session | undefined;
   /** The caller's id of the session. */
@@ -108,6 +126,8 @@ export type Failure =
   | { kind: "session-gone" }
   /** There is nothing to GET here. */
   | { kind: "method-not-allowed" }
+  /** The origin answered with something that the caller's revision has no form for: it wants input first, or made a task of the call. */
+  | { kind: "no-such-form" }
   /** The operator denies the tool. */
   | { kind: "denied"; tool: string }
   /** This isolate has as many listeners as it can serve. */

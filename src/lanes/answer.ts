@@ -8,20 +8,23 @@ import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.
 import { CODE } from "../mcp/names.ts";
 import { recognise, type Call } from "../mcp/recognise.ts";
 import type { Session } from "../mcp/Session.ts";
+import { toLegacyReply } from "../mcp/toLegacyReply.ts";
 import { withId } from "../mcp/withId.ts";
 import { statusOf } from "../origin/failure.ts";
 import { batch } from "./batch.ts";
 import { directivesOf, type Asked } from "./directives.ts";
-import type { Answer, Exchange, Failure } from "./Exchange.ts";
+import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
 import { initialize, opening } from "./initialize.ts";
+import { isWrapped } from "./learn.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
-import { isKnownLegacy, lookAfterSurface } from "./lookAfter.ts";
+import { erasOf, lacks } from "./eras.ts";
+import { lookAfterSurface } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
 import { mayStandIn } from "./mayStandIn.ts";
 import { contradictsParams } from "./params.ts";
-import { ruleFor } from "./ruleFor.ts";
+import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
 import { initializeAsDiscover } from "./surface.ts";
 import { keptForOutages } from "./keepReply.ts";
 import { endSession, openSession } from "./sessions.ts";
@@ -60,14 +63,24 @@ function beyondPost(x: Exchange): Answer | Promise<Answer> {
 
 /** Answers what is not recognised: opens connections, answers by itself, or leaves it to the origin. */
 async function answerOther(x: Exchange): Promise<Answer> {
-  const own = listen(x) ?? local(x);
-  if (own) return own;
   const opens = opening(x);
-  return lookedAfter(x, opens ? await initialize(x, opens) : await direct(x, undefined, directivesOf(x, undefined)));
+  if (opens) return lookedAfter(x, await initialize(x, opens));
+  const isLegacy = !x.session && !isModern(x.body);
+  const y = isLegacy && lacks(await erasOf(x), "legacy") ? { ...x, translates: true } : x;
+  const own = listen(y) ?? local(y);
+  return own ?? lookedAfter(y, await direct(y, undefined, directivesOf(y, undefined)));
 }
 
-/** Answers a recognised call: from the cache where a rule allows it. */
+/** Answers a recognised call. */
 function answerCall(x: Exchange, call: Call): Answer | Promise<Answer> {
+  if (call.era === "modern" || x.session) return answerInEra(x, call);
+  const eras = erasOf(x);
+  const within = (known: Eras) => answerInEra(lacks(known, "legacy") ? { ...x, translates: true } : x, call);
+  return eras instanceof Promise ? eras.then(within) : within(eras);
+}
+
+/** Answers a call from the cache where a rule allows it. */
+function answerInEra(x: Exchange, call: Call): Answer | Promise<Answer> {
   const asked = directivesOf(x, call);
   const rule = ruleFor(x, call, asked);
   const isKnown = rule !== undefined && !(rule instanceof Promise);
@@ -100,8 +113,11 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
     case "entry":
       return fromEntry(x, call, obtained);
     case "reply": {
-      const { status, text, outcome } = obtained;
-      return { kind: "message", result: "miss", status, text: withId(text, call.id), outcome };
+      const { text, outcome } = obtained;
+      const told = x.translates ? toLegacyReply(text, { method: call.method, isWrapped: isWrapped(x, call) }) : text;
+      if (told === undefined) return { kind: "failure", failure: { kind: "no-such-form" } };
+      const status = x.translates ? 200 : obtained.status;
+      return { kind: "message", result: "miss", status, text: withId(told, call.id), outcome };
     }
     case "relay": {
       const { keep, previous } = obtained;
@@ -127,6 +143,8 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
 /** The relay lane, for everything that may not be cached or is not perfectly formed. */
 async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promise<Answer> {
   if (asked.onlyCached) return { kind: "failure", failure: { kind: "not-cached" } };
+  // Which arguments a modern origin wants mirrored in headers, its list says.
+  if (x.translates && call?.method === "tools/call") await refreshCatalogue(x, call, asked, BRIEF_MS);
   const given = await relay(x, { call });
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
   const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x, call) : undefined;
@@ -147,7 +165,7 @@ function origins(failed: Extract<Answer, { kind: "failure" }>, call: Call): Answ
 async function discoverOffline(x: Exchange, call: Call): Promise<Answer | undefined> {
   const entry = await initializeAsDiscover(x);
   if (!entry) return undefined;
-  if (await isKnownLegacy(x)) {
+  if (lacks(await erasOf(x), "modern")) {
     const message = "Method not found: the origin speaks the initialize-based revisions only";
     return {
       kind: "failure",

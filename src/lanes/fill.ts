@@ -20,7 +20,7 @@ import { heed } from "./heed.ts";
 import { coalescer, demote, drop, remember } from "./keep.ts";
 import { isWrapped, learn } from "./learn.ts";
 import { isSuspect } from "./suspect.ts";
-import { fillHeaders } from "./fillHeaders.ts";
+import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
 
 /** How a fill ended. */
 export type Filled =
@@ -58,6 +58,7 @@ export async function fill(
   { again, previous, behind }: FillOptions,
 ): Promise<Filled> {
   const { origin } = x;
+  const asked = inOriginsEra(x, call);
   const laterPage = isList(call.method) && call.variant !== undefined;
   const key = await digest(candidates.flight.text);
   // In a session every id is used once (basic, requests), and the others are the caller's.
@@ -72,15 +73,15 @@ export async function fill(
       ...(candidates.private && { private: candidates.private }),
     },
     method: call.method,
-    era: call.era,
+    era: asked.era,
     hints: call.shape.hints,
     rule,
     tags: expandTags(rule.tags, call.variant),
     isWrapped: isWrapped(x, call),
     laterPage,
-    headers: fillHeaders(x, call),
+    headers: fillHeaders(x, asked),
     id,
-    body: bodyOf(call, id),
+    body: bodyOf(asked, id),
     again,
     ...(ticket && { ticket }),
     ...(previous && { previous: traitsOf(previous) }),

@@ -1,10 +1,16 @@
 import { encodeHeaderValue } from "../mcp/headerValue.ts";
 import type { Call } from "../mcp/recognise.ts";
-import type { ParamHeader } from "../mcp/toolFacts.ts";
+import { paramHeaderValues, type ParamHeader } from "../mcp/toolFacts.ts";
 import { traceparentOf } from "../mcp/trace.ts";
+import { MODERN_VERSION } from "../mcp/versions.ts";
 import { newId } from "../telemetry/newId.ts";
 import type { Exchange } from "./Exchange.ts";
 import { catalogueOf } from "./learn.ts";
+
+/** The call as the origin is asked: where it is modern only, in that revision, with nothing declared. */
+export function inOriginsEra(x: Exchange, call: Call): Call {
+  return x.translates ? { ...call, era: "modern", version: MODERN_VERSION, capabilities: {} } : call;
+}
 
 /**
  * The headers of a fill, made from the call alone: what one caller sends beside it is not in the key, so it must not
@@ -21,11 +27,7 @@ export function fillHeaders(x: Exchange, call: Call): Record<string, string> {
   if (call.era === "legacy") return headers;
   headers["mcp-method"] = call.method;
   if (call.target !== null) headers["mcp-name"] = encodeHeaderValue(call.target);
-  // These have been compared with the arguments, which are in the key.
-  for (const { header } of declaredParams(x, call)) {
-    const value = x.headers.get(header);
-    if (value !== null) headers[header.toLowerCase()] = value;
-  }
+  for (const [name, value] of paramHeaderValues(declaredParams(x, call), call.variant)) headers[name] = value;
   return headers;
 }
 

@@ -1,13 +1,13 @@
 import { hashOf } from "../cache/codec.ts";
 import { ageMs, freshness } from "../cache/freshness.ts";
 import { neutralise } from "../cache/neutralise.ts";
-import { tell } from "../cache/tell.ts";
+import { tell, type CacheWord } from "../cache/tell.ts";
 import type { Entry } from "../cache/entry.ts";
 import { isModern } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { acceptsBoth } from "../mcp/recognise.ts";
 import { unpromising } from "../mcp/unpromising.ts";
-import { LEGACY_VERSIONS } from "../mcp/versions.ts";
+import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
 import { statusOf, type OriginFailure } from "../origin/failure.ts";
 import { readReply, type Reply } from "../origin/readReply.ts";
@@ -15,10 +15,13 @@ import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidat
 import { directivesOf } from "./directives.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
+import { erasOf, lacks, noteEras } from "./eras.ts";
+import { errorCode } from "./heed.ts";
 import { keep } from "./keep.ts";
+import { obtain } from "./obtain.ts";
 import { ownWords } from "./relay.ts";
 import { sealSession } from "./sessions.ts";
-import { bootstrapCall, discoverAsInitialize } from "./surface.ts";
+import { asInitialize, bootstrapCall, discoverAsInitialize } from "./surface.ts";
 
 /** An `initialize` request that could be answered from the store. */
 export interface Opening {
@@ -51,6 +54,10 @@ export function opening(x: Exchange): Opening | undefined {
  */
 export async function initialize(x: Exchange, opens: Opening): Promise<Answer> {
   const { id, version, capabilities } = opens;
+  if (lacks(await erasOf(x), "legacy")) {
+    const told = await fromDiscover(x, opens);
+    if (told) return told;
+  }
   const asked = directivesOf(x, undefined);
   const candidates = LEGACY_VERSIONS.includes(version) ? initializeCandidates(x, version) : undefined;
   const kept = candidates && inMemory(x, candidates, "legacy");
@@ -71,6 +78,9 @@ export async function initialize(x: Exchange, opens: Opening): Promise<Answer> {
   }
   if ("text" in reply) {
     const { status, text, sessionId: originId } = reply;
+    // Refused: an origin that is modern only, perhaps. Its discover answer says whether it is.
+    const instead = errorCode(text) === undefined ? undefined : await fromDiscover(x, opens, true);
+    if (instead) return instead;
     const outcome = { kind: "forward", why: known ? "stale" : "uri-miss", status } as const;
     // Without a session there is no stream on which the origin could keep such promises.
     if (originId === undefined) return { kind: "message", result: "miss", status, text: unpromising(text), outcome };
@@ -82,6 +92,16 @@ export async function initialize(x: Exchange, opens: Opening): Promise<Answer> {
   const own = ownWords(reply.failure);
   if (own) return { kind: "message", result: "relay", ...own };
   return { kind: "failure", failure: { kind: "origin", failure: reply.failure } };
+}
+
+/** An answer made of the origin's discover answer, where it has one; `refused` says that it has just refused to initialize. */
+async function fromDiscover(x: Exchange, opens: Opening, refused = false): Promise<Answer | undefined> {
+  const call = bootstrapCall("server/discover", MODERN_VERSION);
+  const obtained = await obtain(x, call, x.origin.lists, directivesOf(x, undefined));
+  if (obtained.kind !== "entry" || obtained.entry.era !== "modern") return undefined;
+  if (refused) await noteEras(x, { modern: true, legacy: "none" });
+  const { entry, word, outcome } = obtained;
+  return told(x, asInitialize(x, entry, opens.version), opens, word, outcome);
 }
 
 /** Asks the origin, and keeps the answer. One that opened a session is kept for outages only: there is no session in it. */
@@ -103,6 +123,7 @@ export async function ask(
   if ("failure" in called) return called;
   const reply = await readReply(called.response, { id, maxBytes: MAX_BYTES, totalMs: settings.totalMs });
   if (!("text" in reply) || reply.status !== 200 || !settles(reply.text)) return reply;
+  await noteEras(x, { legacy: reply.sessionId === undefined ? "stateless" : "sessions" });
   const rule = reply.sessionId === undefined ? x.origin.lists : { ...x.origin.lists, defaultTtlMs: 0 };
   const made = neutralise(reply.text, {
     method: "initialize",
@@ -167,7 +188,7 @@ async function told(
   x: Exchange,
   entry: Entry,
   { id, version, capabilities }: Opening,
-  word: "hit" | "stale",
+  word: CacheWord,
   outcome: Extract<Answer, { kind: "message" }>["outcome"] & {},
 ): Promise<Answer> {
   const text = unpromising(tell(entry, { era: "legacy", id, status: word, hints: false, now: x.now() }));

@@ -9,6 +9,7 @@ import type { Call } from "../mcp/recognise.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { candidatesOf, inKv, inMemory, type Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
+import { inOriginsEra } from "./fillHeaders.ts";
 import { keep } from "./keep.ts";
 import { isWrapped } from "./learn.ts";
 
@@ -30,7 +31,7 @@ async function store(x: Exchange, keeping: Keeping, reply: string, askedAt: numb
   const { call, rule, candidates, previous } = keeping;
   const made = neutralise(reply, {
     method: call.method,
-    era: call.era,
+    era: inOriginsEra(x, call).era,
     rule,
     hints: call.shape.hints,
     tags: expandTags(rule.tags, call.variant),

@@ -1,7 +1,18 @@
 import { isModern } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
+import { CODE } from "../mcp/names.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
+
+/** What the earlier revisions have, and the modern one has not, nor anything that could stand for it without a session. */
+const WITHOUT_COUNTERPART: ReadonlySet<string> = new Set([
+  "resources/subscribe",
+  "resources/unsubscribe",
+  "tasks/get",
+  "tasks/result",
+  "tasks/list",
+  "tasks/cancel",
+]);
 
 /** What the replica answers by itself, without asking or looking anything up; `undefined` for everything else. */
 export function local(x: Exchange): Answer | undefined {
@@ -14,12 +25,16 @@ export function local(x: Exchange): Answer | undefined {
   if (!isMessage || id === undefined) return { kind: "accepted" };
   const version = x.headers.get("mcp-protocol-version");
   const isLegacy = !isModern(body) && (version === null || LEGACY_VERSIONS.includes(version));
-  // The modern revision has no ping; there the origin says so.
-  if (method !== "ping" || !isLegacy) return undefined;
+  if (!isLegacy) return undefined;
+  // The modern revision has none of these; there the origin says so.
+  if (method === "ping" || (x.translates && method === "logging/setLevel")) {
+    const text = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{}}`;
+    return { kind: "message", result: "local", status: 200, text };
+  }
+  if (!x.translates || !WITHOUT_COUNTERPART.has(method)) return undefined;
+  const message = `Method not found: ${method} has no counterpart in the revision that the origin speaks`;
   return {
-    kind: "message",
-    result: "local",
-    status: 200,
-    text: `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{}}`,
+    kind: "failure",
+    failure: { kind: "rejected", status: 200, code: CODE.methodNotFound, reason: "method-registry", message },
   };
 }

@@ -1,4 +1,3 @@
-import { digest } from "../cache/key.ts";
 import { isModern } from "../mcp/envelope.ts";
 import { CODE } from "../mcp/names.ts";
 import { MODERN_VERSION, LEGACY_VERSIONS } from "../mcp/versions.ts";
@@ -8,6 +7,7 @@ import { reasonOf } from "../telemetry/events.ts";
 import { candidatesOf } from "./candidates.ts";
 import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Exchange } from "./Exchange.ts";
+import { erasOf, lacks, noteEras } from "./eras.ts";
 import { fill } from "./fill.ts";
 import { errorCode } from "./heed.ts";
 import { ask, initializeCandidates } from "./initialize.ts";
@@ -15,7 +15,8 @@ import { bootstrapCall, storedBootstrap } from "./surface.ts";
 
 /** What is stored of the bootstrap answers is looked at this often, while there is traffic. */
 const EVERY_MS = 300_000;
-const DAY_MS = 86_400_000;
+/** An origin that lacked an era may have learnt it since. */
+const RECHECK_MS = 3_600_000;
 
 /** The errors with which servers of the earlier revisions answer a method that they do not know, or a caller without a session. */
 const LEGACY_WORDS: ReadonlySet<number> = new Set([
@@ -37,10 +38,10 @@ export function lookAfterSurface(x: Exchange): void {
   x.isolate.surfacesAt.set(key, now);
   const work = async () => {
     try {
-      const at = await knownLegacyAt(x);
-      if (at === undefined || now - at > believedMs(x) / 2) await storeDiscover(x);
+      const eras = await erasOf(x);
+      if (eras.modern !== false || now - eras.at > RECHECK_MS) await storeDiscover(x);
       // An origin that nobody has met with `initialize` need not know it: the discover answer can be retold.
-      if (!isModern(x.body)) await storeInitialize(x);
+      if (!isModern(x.body) && !(lacks(eras, "legacy") && now - eras.at < RECHECK_MS)) await storeInitialize(x);
     } catch (error) {
       x.isolate.surfacesAt.delete(key);
       x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) });
@@ -49,24 +50,8 @@ export function lookAfterSurface(x: Exchange): void {
   x.waitUntil(work());
 }
 
-/** Whether the origin has lately said that it does not know the modern revision. An outage says nothing of the kind. */
-export async function isKnownLegacy(x: Exchange): Promise<boolean> {
-  return (await knownLegacyAt(x)) !== undefined;
-}
-
-/** When it said so; epoch ms. */
-async function knownLegacyAt(x: Exchange): Promise<number | undefined> {
-  const record = await x.env.KV.get<{ at: number }>(await eraRecord(x), "json");
-  return record?.at;
-}
-
-/** How long it is believed: longer than an answer to `initialize` is kept, or the origin would turn modern in a long outage. */
-function believedMs(x: Exchange): number {
-  return 2 * (x.origin.lists.staleIfErrorMs + DAY_MS);
-}
-
 async function storeDiscover(x: Exchange): Promise<void> {
-  if (await storedBootstrap(x, "server/discover", MODERN_VERSION)) return;
+  if (await storedBootstrap(x, "server/discover", MODERN_VERSION)) return noteEras(x, { modern: true });
   const call = bootstrapCall("server/discover", MODERN_VERSION);
   const filled = await fill(x, call, x.origin.lists, candidatesOf(x, call, x.origin.lists)!, {
     again: false,
@@ -74,9 +59,9 @@ async function storeDiscover(x: Exchange): Promise<void> {
     behind: true,
   });
   // Other errors, and results that may not be kept, do not say that the origin lacks the modern revision.
-  if (filled.kind !== "reply" || !LEGACY_WORDS.has(errorCode(filled.text) ?? 0)) return;
-  const record = JSON.stringify({ modern: false, at: x.now() });
-  await x.env.KV.put(await eraRecord(x), record, { expirationTtl: Math.ceil(believedMs(x) / 1_000) });
+  if (filled.kind === "entry") await noteEras(x, { modern: true });
+  else if (filled.kind === "reply" && LEGACY_WORDS.has(errorCode(filled.text) ?? 0))
+    await noteEras(x, { modern: false });
 }
 
 async function storeInitialize(x: Exchange): Promise<void> {
@@ -95,8 +80,4 @@ async function storeInitialize(x: Exchange): Promise<void> {
   const bindings = x.env as unknown as Record<string, unknown>;
   const closed = await callOrigin(x.origin.settings, bindings, { method: "DELETE", headers: closing });
   if ("response" in closed) await closed.response.body?.cancel();
-}
-
-async function eraRecord(x: Exchange): Promise<string> {
-  return `era/${x.origin.settings.id}/${await digest(x.origin.settings.identity)}`;
 }

@@ -39,10 +39,14 @@ export async function storedBootstrap(
   return entry && ageMs(entry, x.now()) < lifetimeMs(entry) ? entry : undefined;
 }
 
-/** The stored discover answer, retold as an answer to `initialize`. Only for outages: the origin itself was never asked so. */
+/** The stored discover answer, retold as an answer to `initialize`: for outages, and where the origin is modern only. */
 export async function discoverAsInitialize(x: Exchange, version: string): Promise<Entry | undefined> {
   const entry = await storedBootstrap(x, "server/discover", MODERN_VERSION);
-  if (!entry) return undefined;
+  return entry && asInitialize(x, entry, version);
+}
+
+/** A discover answer, retold as an answer to `initialize` (basic/lifecycle: the version asked for where it is known, else the newest). */
+export function asInitialize(x: Exchange, entry: Entry, version: string): Entry {
   const { capabilities, instructions } = members(entry.body);
   return retold(entry, {
     protocolVersion: LEGACY_VERSIONS.includes(version) ? version : LEGACY_VERSIONS[0],

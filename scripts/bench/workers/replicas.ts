@@ -74,7 +74,8 @@ export async function filledReplica(entries: number, tools: number, full: boolea
       isolate: {
         memory,
         catalogues: new Map([[settings.id, catalogue]]),
-        surfacesAt: new Map(),
+        eras: new Map(),
+      surfacesAt: new Map(),
         suspectAt: new Map(),
         sessions: new S3Fifo(1),
         sealKeys: new Map(),
