@@ -71,7 +71,7 @@ function exchange(
     waitUntil,
     trace,
     word,
-    translates: false,
+    asksIn: undefined,
     session: undefined,
     sessionId: undefined,
     kv: new KvStore(env.KV),

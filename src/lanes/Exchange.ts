@@ -7,6 +7,7 @@ import type { Origin, Replica } from "../config/replica.ts";
 import type { Catalogue } from "../mcp/Catalogue.ts";
 import type { Scan } from "../mcp/scan.ts";
 import type { Session } from "../mcp/Session.ts";
+import type { Era } from "../mcp/versions.ts";
 import type { Trace } from "../mcp/trace.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import type { Listening } from "../sync/Listening.ts";
@@ -32,6 +33,9 @@ export interface Suspicion {
 export interface Eras {
   modern?: boolean;
   legacy?: "none" | "stateless" | "sessions";
+  /** What it agrees to, and calls itself, where it is asked to initialize. */
+  version?: string;
+  serverInfo?: unknown;
   /** When it last showed something, epoch ms. */
   at: number;
 }
@@ -74,8 +78,8 @@ export interface Exchange {
   /** 0 to 1. */
   random: () => number;
   principal: Principal;
-  /** The caller is legacy and the origin modern only: what goes to it, and what comes, is translated. */
-  translates: boolean;
+  /** The era in which the origin is asked, where it lacks the caller's: what goes to it, and what comes, is translated. */
+  asksIn: Era | undefined;
   /** The session in which a legacy caller asks. */
   session: Session | undefined;
   /** The caller's id of the session. */
@@ -128,6 +132,8 @@ export type Failure =
   | { kind: "method-not-allowed" }
   /** The origin answered with something that the caller's revision has no form for: it wants input first, or made a task of the call. */
   | { kind: "no-such-form" }
+  /** The origin asks something of the client in the middle of a call, in a way that the caller's revision has not. */
+  | { kind: "asked-back" }
   /** The operator denies the tool. */
   | { kind: "denied"; tool: string }
   /** This isolate has as many listeners as it can serve. */

@@ -8,24 +8,24 @@ import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.
 import { CODE } from "../mcp/names.ts";
 import { recognise, type Call } from "../mcp/recognise.ts";
 import type { Session } from "../mcp/Session.ts";
-import { toLegacyReply } from "../mcp/toLegacyReply.ts";
+import type { Era } from "../mcp/versions.ts";
 import { withId } from "../mcp/withId.ts";
 import { statusOf } from "../origin/failure.ts";
 import { batch } from "./batch.ts";
 import { directivesOf, type Asked } from "./directives.ts";
 import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
 import { initialize, opening } from "./initialize.ts";
-import { isWrapped } from "./learn.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
 import { erasOf, lacks } from "./eras.ts";
-import { lookAfterSurface } from "./lookAfter.ts";
+import { learnEras, lookAfterSurface, storeInitialize } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
 import { mayStandIn } from "./mayStandIn.ts";
 import { contradictsParams } from "./params.ts";
 import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
 import { initializeAsDiscover } from "./surface.ts";
+import { translatedAnswer } from "./translate.ts";
 import { keptForOutages } from "./keepReply.ts";
 import { endSession, openSession } from "./sessions.ts";
 
@@ -65,22 +65,25 @@ function beyondPost(x: Exchange): Answer | Promise<Answer> {
 async function answerOther(x: Exchange): Promise<Answer> {
   const opens = opening(x);
   if (opens) return lookedAfter(x, await initialize(x, opens));
-  const isLegacy = !x.session && !isModern(x.body);
-  const y = isLegacy && lacks(await erasOf(x), "legacy") ? { ...x, translates: true } : x;
+  const y = x.session ? x : inEraOf(x, isModern(x.body) ? "modern" : "legacy", await erasOf(x));
+  // An origin of the earlier revisions cannot judge what it is not told.
+  const wrong = y.asksIn === "legacy" ? ladder(y.body, y.headers) : undefined;
+  if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
   const own = listen(y) ?? local(y);
   return own ?? lookedAfter(y, await direct(y, undefined, directivesOf(y, undefined)));
 }
 
 /** Answers a recognised call. */
 function answerCall(x: Exchange, call: Call): Answer | Promise<Answer> {
-  if (call.era === "modern" || x.session) return answerInEra(x, call);
+  if (x.session) return answerInEra(x, call);
   const eras = erasOf(x);
-  const within = (known: Eras) => answerInEra(lacks(known, "legacy") ? { ...x, translates: true } : x, call);
+  const within = (known: Eras) => answerInEra(inEraOf(x, call.era, known), call);
   return eras instanceof Promise ? eras.then(within) : within(eras);
 }
 
 /** Answers a call from the cache where a rule allows it. */
 function answerInEra(x: Exchange, call: Call): Answer | Promise<Answer> {
+  if (x.asksIn === "legacy" && call.method === "server/discover") return discoverOfLegacy(x, call);
   const asked = directivesOf(x, call);
   const rule = ruleFor(x, call, asked);
   const isKnown = rule !== undefined && !(rule instanceof Promise);
@@ -114,10 +117,13 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
       return fromEntry(x, call, obtained);
     case "reply": {
       const { text, outcome } = obtained;
-      const told = x.translates ? toLegacyReply(text, { method: call.method, isWrapped: isWrapped(x, call) }) : text;
-      if (told === undefined) return { kind: "failure", failure: { kind: "no-such-form" } };
-      const status = x.translates ? 200 : obtained.status;
-      return { kind: "message", result: "miss", status, text: withId(told, call.id), outcome };
+      const given = { kind: "message", result: "miss", status: obtained.status, text, outcome } as const;
+      const told = x.asksIn === undefined ? given : translatedAnswer(x, call, given);
+      if (told.kind !== "message") return told;
+      // Refused: an origin of the earlier revisions, perhaps. Whether it can stand for a modern one, its other answers say.
+      const instead =
+        call.method === "server/discover" && told.status >= 300 ? await discoverRefused(x, call) : undefined;
+      return instead ?? { ...told, text: withId(told.text, call.id) };
     }
     case "relay": {
       const { keep, previous } = obtained;
@@ -144,7 +150,11 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
 async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promise<Answer> {
   if (asked.onlyCached) return { kind: "failure", failure: { kind: "not-cached" } };
   // Which arguments a modern origin wants mirrored in headers, its list says.
-  if (x.translates && call?.method === "tools/call") await refreshCatalogue(x, call, asked, BRIEF_MS);
+  if (x.asksIn === "modern" && call?.method === "tools/call") await refreshCatalogue(x, call, asked, BRIEF_MS);
+  // Nor can such an origin judge whether headers say what the arguments say.
+  if (x.asksIn === "legacy" && call && contradictsParams(x, call)) {
+    return { kind: "failure", failure: { kind: "rejected", ...paramMismatch() } };
+  }
   const given = await relay(x, { call });
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
   const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x, call) : undefined;
@@ -161,17 +171,44 @@ function origins(failed: Extract<Answer, { kind: "failure" }>, call: Call): Answ
   return own ? { kind: "message", result: "relay", ...own, text: withId(own.text, call.id) } : failed;
 }
 
+/** The era in which an origin with these eras is asked for a caller. */
+function inEraOf(x: Exchange, era: Era, eras: Eras): Exchange {
+  if (era === "legacy") return lacks(eras, "legacy") ? { ...x, asksIn: "modern" } : x;
+  // Sessions are a client's own: where the origin wants them, a client that can initialize does better by itself.
+  return lacks(eras, "modern") && eras.legacy === "stateless" ? { ...x, asksIn: "legacy" } : x;
+}
+
+/** What a legacy origin is, as a discover answer: made of its answer to `initialize`. */
+async function discoverOfLegacy(x: Exchange, call: Call): Promise<Answer> {
+  await storeInitialize(x);
+  const entry = await initializeAsDiscover(x);
+  if (!entry) return legacyOnly();
+  return fromEntry(x, call, { kind: "entry", entry, word: "hit", outcome: { kind: "hit", ttlMs: 0 } });
+}
+
+/** After the origin has refused to say what it is in the modern revision: what it says in the earlier ones. */
+async function discoverRefused(x: Exchange, call: Call): Promise<Answer | undefined> {
+  await learnEras(x);
+  const eras = await erasOf(x);
+  if (!lacks(eras, "modern")) return undefined;
+  return eras.legacy === "stateless" ? discoverOfLegacy({ ...x, asksIn: "legacy" }, call) : legacyOnly();
+}
+
+/** A client that knows both eras takes this as a sign to initialize. */
+function legacyOnly(): Answer {
+  const message = "Method not found: the origin speaks the initialize-based revisions only";
+  return {
+    kind: "failure",
+    failure: { kind: "rejected", status: 404, code: CODE.methodNotFound, reason: "method-registry", message },
+  };
+}
+
 /** A modern client never falls back to another era because of an outage, nor stays with one that the origin lacks. */
 async function discoverOffline(x: Exchange, call: Call): Promise<Answer | undefined> {
   const entry = await initializeAsDiscover(x);
   if (!entry) return undefined;
-  if (lacks(await erasOf(x), "modern")) {
-    const message = "Method not found: the origin speaks the initialize-based revisions only";
-    return {
-      kind: "failure",
-      failure: { kind: "rejected", status: 404, code: CODE.methodNotFound, reason: "method-registry", message },
-    };
-  }
+  const eras = await erasOf(x);
+  if (lacks(eras, "modern") && eras.legacy !== "stateless") return legacyOnly();
   return standIn(x, call, entry, undefined);
 }
 

@@ -2,14 +2,19 @@ import { encodeHeaderValue } from "../mcp/headerValue.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { paramHeaderValues, type ParamHeader } from "../mcp/toolFacts.ts";
 import { traceparentOf } from "../mcp/trace.ts";
-import { MODERN_VERSION } from "../mcp/versions.ts";
+import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { newId } from "../telemetry/newId.ts";
 import type { Exchange } from "./Exchange.ts";
 import { catalogueOf } from "./learn.ts";
 
-/** The call as the origin is asked: where it is modern only, in that revision, with nothing declared. */
+/** The call as the origin is asked: where it lacks the caller's era in the other, with nothing declared. */
 export function inOriginsEra(x: Exchange, call: Call): Call {
-  return x.translates ? { ...call, era: "modern", version: MODERN_VERSION, capabilities: {} } : call;
+  if (x.asksIn === undefined) return call;
+  const version =
+    x.asksIn === "modern"
+      ? MODERN_VERSION
+      : (x.isolate.eras.get(x.origin.settings.id)?.eras.version ?? LEGACY_VERSIONS[0]);
+  return { ...call, era: x.asksIn, version, capabilities: {} };
 }
 
 /**

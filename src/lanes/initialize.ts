@@ -123,7 +123,9 @@ export async function ask(
   if ("failure" in called) return called;
   const reply = await readReply(called.response, { id, maxBytes: MAX_BYTES, totalMs: settings.totalMs });
   if (!("text" in reply) || reply.status !== 200 || !settles(reply.text)) return reply;
-  await noteEras(x, { legacy: reply.sessionId === undefined ? "stateless" : "sessions" });
+  const { protocolVersion, serverInfo } = (JSON.parse(reply.text) as { result: Record<string, unknown> }).result;
+  const legacy = reply.sessionId === undefined ? "stateless" : "sessions";
+  await noteEras(x, { legacy, version: String(protocolVersion), serverInfo });
   const rule = reply.sessionId === undefined ? x.origin.lists : { ...x.origin.lists, defaultTtlMs: 0 };
   const made = neutralise(reply.text, {
     method: "initialize",

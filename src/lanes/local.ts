@@ -14,6 +14,20 @@ const WITHOUT_COUNTERPART: ReadonlySet<string> = new Set([
   "tasks/cancel",
 ]);
 
+/** What the modern revision has not, though an origin of the earlier ones would answer it. */
+const REMOVED: ReadonlySet<string> = new Set([
+  "initialize",
+  "ping",
+  "logging/setLevel",
+  "resources/subscribe",
+  "resources/unsubscribe",
+  "tasks/get",
+  "tasks/result",
+  "tasks/list",
+  "tasks/cancel",
+  "tasks/update",
+]);
+
 /** What the replica answers by itself, without asking or looking anything up; `undefined` for everything else. */
 export function local(x: Exchange): Answer | undefined {
   const { body } = x;
@@ -23,18 +37,23 @@ export function local(x: Exchange): Answer | undefined {
   const isMessage = typeof method === "string";
   // Without a session there is nobody at the origin whom a notification, or a response, could concern.
   if (!isMessage || id === undefined) return { kind: "accepted" };
+  if (x.asksIn === "legacy" && REMOVED.has(method)) return notFound(404, method);
   const version = x.headers.get("mcp-protocol-version");
   const isLegacy = !isModern(body) && (version === null || LEGACY_VERSIONS.includes(version));
   if (!isLegacy) return undefined;
   // The modern revision has none of these; there the origin says so.
-  if (method === "ping" || (x.translates && method === "logging/setLevel")) {
+  if (method === "ping" || (x.asksIn === "modern" && method === "logging/setLevel")) {
     const text = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{}}`;
     return { kind: "message", result: "local", status: 200, text };
   }
-  if (!x.translates || !WITHOUT_COUNTERPART.has(method)) return undefined;
-  const message = `Method not found: ${method} has no counterpart in the revision that the origin speaks`;
+  if (x.asksIn !== "modern" || !WITHOUT_COUNTERPART.has(method)) return undefined;
+  return notFound(200, method);
+}
+
+function notFound(status: number, method: string): Answer {
+  const message = `Method not found: ${method} cannot be told to this origin in the revision of the request`;
   return {
     kind: "failure",
-    failure: { kind: "rejected", status: 200, code: CODE.methodNotFound, reason: "method-registry", message },
+    failure: { kind: "rejected", status, code: CODE.methodNotFound, reason: "method-registry", message },
   };
 }

@@ -7,7 +7,7 @@ import { reasonOf } from "../telemetry/events.ts";
 import { candidatesOf } from "./candidates.ts";
 import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Exchange } from "./Exchange.ts";
-import { erasOf, lacks, noteEras } from "./eras.ts";
+import { erasOf, noteEras } from "./eras.ts";
 import { fill } from "./fill.ts";
 import { errorCode } from "./heed.ts";
 import { ask, initializeCandidates } from "./initialize.ts";
@@ -38,16 +38,24 @@ export function lookAfterSurface(x: Exchange): void {
   x.isolate.surfacesAt.set(key, now);
   const work = async () => {
     try {
-      const eras = await erasOf(x);
-      if (eras.modern !== false || now - eras.at > RECHECK_MS) await storeDiscover(x);
-      // An origin that nobody has met with `initialize` need not know it: the discover answer can be retold.
-      if (!isModern(x.body) && !(lacks(eras, "legacy") && now - eras.at < RECHECK_MS)) await storeInitialize(x);
+      await learnEras(x);
     } catch (error) {
       x.isolate.surfacesAt.delete(key);
       x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) });
     }
   };
   x.waitUntil(work());
+}
+
+/** Sees to it that what can be known of the origin's eras is, and that its answers are stored. */
+export async function learnEras(x: Exchange): Promise<void> {
+  const before = await erasOf(x);
+  const isOld = x.now() - before.at > RECHECK_MS;
+  if (before.modern !== false || isOld) await storeDiscover(x);
+  const { modern, legacy } = await erasOf(x);
+  // An origin that nobody has met with `initialize` need not know it: the discover answer can be retold.
+  const isWanted = !isModern(x.body) || modern === false;
+  if (isWanted && (legacy !== "none" || isOld)) await storeInitialize(x);
 }
 
 async function storeDiscover(x: Exchange): Promise<void> {
@@ -64,7 +72,8 @@ async function storeDiscover(x: Exchange): Promise<void> {
     await noteEras(x, { modern: false });
 }
 
-async function storeInitialize(x: Exchange): Promise<void> {
+/** Asks the origin to initialize, where its answer is not stored. */
+export async function storeInitialize(x: Exchange): Promise<void> {
   for (const version of LEGACY_VERSIONS) if (await storedBootstrap(x, "initialize", version)) return;
   const version = LEGACY_VERSIONS[0]!;
   const params = { protocolVersion: version, capabilities: {}, clientInfo: CLIENT_INFO };

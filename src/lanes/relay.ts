@@ -13,7 +13,7 @@ import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { heed } from "./heed.ts";
 import { keepReply, type Keeping } from "./keepReply.ts";
 import { passOn } from "./passOn.ts";
-import { legacyAnswer, modernRequest } from "./translate.ts";
+import { translatedAnswer, translatedRequest } from "./translate.ts";
 import { endSession, sealSession } from "./sessions.ts";
 
 /** What is read whole, an error or a list to be filtered, is read up to this. */
@@ -34,15 +34,16 @@ export interface Relayed {
 /** Sends the request to the origin as it came, and the response back as it comes; both in other words only where their eras differ. */
 export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer> {
   const given = await send(x, relayed);
-  return x.translates ? legacyAnswer(x, relayed.call, given) : given;
+  return x.asksIn === undefined ? given : translatedAnswer(x, relayed.call, given);
 }
 
 async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<Answer> {
   const { settings } = x.origin;
   const askedAt = x.now();
-  const request = x.translates
-    ? modernRequest(x, call)
-    : { headers: forwardedHeaders(x, keeping !== undefined), body: x.text };
+  const request =
+    x.asksIn === undefined
+      ? { headers: forwardedHeaders(x, keeping !== undefined), body: x.text }
+      : translatedRequest(x, call);
   const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
     method: x.httpMethod,
     headers: request.headers,

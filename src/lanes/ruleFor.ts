@@ -25,7 +25,7 @@ export function ruleFor(x: Exchange, call: Call, asked: Asked): CacheRule | unde
   if (policy.kind !== "cache" && policy.kind !== "cache-if-read-only") return undefined;
   if (call.method !== "tools/call") return policy.rule;
   // A legacy caller mirrors no arguments in headers, and a tool named by the operator needs no annotation.
-  if (policy.kind === "cache" && call.era === "legacy" && !x.translates) return policy.rule;
+  if (policy.kind === "cache" && call.era === "legacy" && x.asksIn === undefined) return policy.rule;
   const decide = () => {
     const facts = catalogueOf(x).get(call.target!);
     if (policy.kind === "cache-if-read-only" && !facts?.readOnly) return undefined;

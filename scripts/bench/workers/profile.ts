@@ -63,7 +63,7 @@ function partsOf(filled: Filled): Part[] {
     env: {} as Cloudflare.Env,
     waitUntil: () => {},
     word: () => "",
-    translates: false,
+    asksIn: undefined,
     session: undefined,
     sessionId: undefined,
     trace: { correlationId: "", flags: "01" },
