@@ -19,11 +19,16 @@ const MAX_SKEW_MS = 60_000;
 
 /** The state of an entry at `now` (epoch ms). */
 export function freshness(entry: Times, now: number): Freshness {
-  if (entry.storedAt - now > MAX_SKEW_MS) return "expired";
+  if (isOfFuture(entry, now)) return "expired";
   const age = ageMs(entry, now);
   if (age < entry.ttlMs) return "fresh";
   if (age < entry.ttlMs + entry.staleWhileRevalidateMs) return "stale";
   return age < lifetimeMs(entry) ? "stale-if-error" : "expired";
+}
+
+/** Whether an entry claims to be so new that a wrong clock must have stored it: it would never give way to any other. */
+export function isOfFuture(entry: Pick<Entry, "storedAt">, now: number): boolean {
+  return entry.storedAt - now > MAX_SKEW_MS;
 }
 
 /** How old the entry is, in ms; never negative. */

@@ -46,7 +46,7 @@ const REMEMBERED = 1_000;
 const remembered = new Map<string, Headers>();
 
 /** The headers of a message. They differ by a ttl in seconds, so few are made; a response copies them, which is cheaper. */
-function headersOf({ outcome, sessionId, retryAfterMs }: Extract<Answer, { kind: "message" }>): Headers {
+function headersOf({ outcome, sessionId, retryAfterMs, allow }: Extract<Answer, { kind: "message" }>): Headers {
   const status = outcome ? cacheStatus(outcome) : "";
   let headers = remembered.get(status);
   if (!headers) {
@@ -54,10 +54,11 @@ function headersOf({ outcome, sessionId, retryAfterMs }: Extract<Answer, { kind:
     if (remembered.size >= REMEMBERED) remembered.clear();
     remembered.set(status, headers);
   }
-  if (sessionId === undefined && retryAfterMs === undefined) return headers;
+  if (sessionId === undefined && retryAfterMs === undefined && allow === undefined) return headers;
   const own = new Headers(headers);
   if (sessionId !== undefined) own.set("mcp-session-id", sessionId);
   if (retryAfterMs !== undefined) own.set("retry-after", String(Math.ceil(retryAfterMs / 1_000)));
+  if (allow !== undefined) own.set("allow", allow);
   return own;
 }
 

@@ -112,6 +112,8 @@ export type Answer =
       sessionId?: string;
       /** When the origin says that it may be asked again. */
       retryAfterMs?: number;
+      /** What the origin says that it allows, beside a 405. */
+      allow?: string;
     }
   /** The origin's response, passed on as it comes. */
   | { kind: "stream"; response: Response; outcome: CacheOutcome; sessionId?: string }

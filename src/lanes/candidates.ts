@@ -1,4 +1,5 @@
 import type { Entry } from "../cache/entry.ts";
+import { isOfFuture } from "../cache/freshness.ts";
 import { addressOf, capabilityClass, PUBLIC, type Address, type Subject } from "../cache/key.ts";
 import type { CacheRule } from "../config/replica.ts";
 import type { Call } from "../mcp/recognise.ts";
@@ -55,6 +56,7 @@ export async function inKv(x: Exchange, candidates: Candidates, era: Call["era"]
     if (!address) return undefined;
     try {
       const entry = await x.kv.get(address);
+      if (entry && isOfFuture(entry, x.now())) return undefined;
       const known = x.isolate.memory.peek(address);
       if (entry && (!known || known.storedAt < entry.storedAt)) {
         noteChange(x, address, known, entry);

@@ -33,7 +33,10 @@ export interface Relayed {
 
 /** Sends the request to the origin as it came, and the response back as it comes; both in other words only where their eras differ. */
 export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer> {
-  const given = await send(x, relayed);
+  const sent = send(x, relayed);
+  // In the earlier revisions the call goes on when the caller leaves; the runtime would end it.
+  if (x.httpMethod === "POST" && !isModern(x.body)) x.waitUntil(sent);
+  const given = await sent;
   return x.asksIn === undefined ? given : translatedAnswer(x, relayed.call, given);
 }
 
@@ -74,14 +77,16 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
   const isUnwell = status >= 500 || status === 429;
   const { id, method } = isObject(x.body) ? x.body : {};
   const filtered = settings.denied !== undefined && method === "tools/list";
-  if (status === 401 || status === 403 || (status >= 300 && (!x.session || isUnwell)) || (filtered && status < 300)) {
+  const isSessions = x.session !== undefined && status >= 400 && status !== 401 && status !== 403 && !isUnwell;
+  if ((status >= 300 && !isSessions) || (filtered && status < 300)) {
     const reply = await readReply(response, { id, maxBytes: MAX_READ_BYTES, totalMs: settings.totalMs });
     if ("tooLarge" in reply) return failure({ kind: "garbage", detail: "an answer too large to be read" });
     const own = "text" in reply ? { status: reply.status, text: reply.text } : ownWords(reply.failure);
     if (!own) return failure((reply as { failure: OriginFailure }).failure);
     await heed(x, call, own.text);
     const text = filtered ? shownTools(own.text, settings) : own.text;
-    return { kind: "message", result: "relay", ...own, text, outcome };
+    const allow = response.headers.get("allow");
+    return { kind: "message", result: "relay", ...own, text, outcome, ...(allow !== null && { allow }) };
   }
   const type = mediaType(response);
   if (type === "text/event-stream" && response.body) {
@@ -94,7 +99,9 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
       }),
     );
   }
-  if (status === 202 || status === 204 || (x.session && status >= 300)) return stream(response.body);
+  // Only what asks for nothing is answered with nothing.
+  const isRequest = id !== undefined && method !== undefined;
+  if (isSessions || ((status === 202 || status === 204) && !isRequest)) return stream(response.body);
   if (type !== "application/json") {
     await response.body?.cancel();
     return failure({ kind: "garbage", detail: "a body that is not MCP" });

@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectModern } from "../origin/clients.ts";
+import { CLIENTS } from "./support/clients.ts";
+import { Fixture, text, tool } from "./support/fixture.ts";
+import { type Replica, startReplica } from "./support/replica.ts";
+import { makeStateful } from "./support/stateful.ts";
+import { call, codeOf, legacy, legacyCall, modern, modernBody, modernHeaders, send } from "./support/wire.ts";
+
+const cache = { ttl: "5m", staleIfError: "1d" } as const;
+const SERVER_INFO = "io.modelcontextprotocol/serverInfo";
+
+describe("an origin of the earlier revisions, without sessions, and modern callers", () => {
+  const origin = new Fixture();
+  let replica: Replica;
+  const setUp = () => {
+    origin.reset();
+    origin.eras = "legacy";
+    origin.tools = [tool("kept", { execution: { taskSupport: "forbidden" } }), tool("other")];
+  };
+  beforeAll(async () => {
+    await origin.start();
+    setUp();
+    replica = await startReplica({ origins: { o: { url: origin.url, tools: { kept: { cache } } } } });
+  });
+  afterAll(async () => {
+    await replica?.close();
+    await origin.stop();
+  });
+
+  test("the origin is told as a modern one, with what can be delivered", async () => {
+    const got = await modern(replica.mcp, "server/discover");
+    expect(got.status).toBe(200);
+    expect(got.body.result).toMatchObject({
+      resultType: "complete",
+      supportedVersions: ["2026-07-28"],
+      capabilities: { tools: {}, resources: {}, prompts: {}, completions: {} },
+      instructions: "Ask.",
+      ttlMs: 0,
+      cacheScope: "private",
+      _meta: { [SERVER_INFO]: { name: "fixture" } },
+    });
+  });
+
+  test("the pinned client connects, lists, calls, reads and gets", async () => {
+    const client = (await connectModern(replica.mcp)) as any;
+    expect(client.getServerVersion()).toMatchObject({ name: "fixture" });
+    expect((await client.listTools()).tools.map(({ name }: any) => name)).toEqual(["kept", "other"]);
+    expect((await client.callTool({ name: "other", arguments: {} })).content[0].text).toMatch(/^other/);
+    for (const _ of [1, 2]) {
+      expect((await client.callTool({ name: "kept", arguments: { q: "sdk" } })).content[0].text).toBe("kept 1");
+    }
+    expect((await client.readResource({ uri: "x://1" })).contents[0].text).toMatch(/^x:\/\/1/);
+    expect((await client.getPrompt({ name: "p", arguments: {} })).messages).toHaveLength(1);
+    await client.close();
+  });
+
+  test("an entry that one era filled is a hit for the other", async () => {
+    expect((await call(replica.mcp, "kept", { q: 1 })).cache?.status).toBe("miss");
+    expect((await legacyCall(replica.mcp, "kept", { q: 1 })).cache?.status).toBe("hit");
+    expect((await legacyCall(replica.mcp, "kept", { q: 2 })).cache?.status).toBe("miss");
+    const got = await call(replica.mcp, "kept", { q: 2 });
+    expect([got.cache?.status, got.body.result.resultType]).toEqual(["hit", "complete"]);
+  });
+
+  test.each(["kept", "other"])(
+    "structured content that may be wrapped is told as it is, and kept: %s",
+    async (name) => {
+      origin.on(`tools/call ${name}`, () => ({ result: { content: [], structuredContent: { result: [1] } } }));
+      for (const _ of [1, 2]) {
+        const got = await call(replica.mcp, name, { q: "wrapped" });
+        expect(got.body.result).toMatchObject({ structuredContent: { result: [1] }, resultType: "complete" });
+      }
+      setUp();
+    },
+  );
+
+  test("the origin gets a legacy request: no envelope, no mirrored headers, the rest as it was", async () => {
+    await call(replica.mcp, "other", { n: 1 }, { id: "a", meta: { "acme/x": 1, progressToken: 7 } });
+    const { headers, params, id } = origin.last("tools/call", "other");
+    expect(id).toBe("a");
+    expect(params).toEqual({ name: "other", arguments: { n: 1 }, _meta: { "acme/x": 1, progressToken: 7 } });
+    expect(headers["mcp-protocol-version"]).toBe("2025-11-25");
+    expect(headers["mcp-method"]).toBeUndefined();
+    expect(headers["mcp-name"]).toBeUndefined();
+  });
+
+  test("progress is streamed, logs only to who asked for them, and the answer is told in full", async () => {
+    origin.on("tools/call other", () => ({
+      ...text("done"),
+      sse: [
+        { method: "notifications/progress", params: { progressToken: 7, progress: 1 } },
+        { method: "notifications/message", params: { level: "info", data: "log" } },
+      ],
+    }));
+    const quiet = await call(replica.mcp, "other", {}, { meta: { progressToken: 7 } });
+    expect(quiet.text).toContain("notifications/progress");
+    expect(quiet.text).not.toContain("notifications/message");
+    expect(quiet.body.result).toMatchObject({ resultType: "complete", _meta: { [SERVER_INFO]: { name: "fixture" } } });
+    const meta = { progressToken: 7, "io.modelcontextprotocol/logLevel": "debug" };
+    expect((await call(replica.mcp, "other", {}, { meta })).text).toContain("notifications/message");
+    setUp();
+  });
+
+  test("what the origin asks back in the middle of a call is told plainly", async () => {
+    origin.on("tools/call other", () => ({
+      ...text("never"),
+      sse: [{ id: 9, method: "elicitation/create", params: { message: "Which?" } }],
+    }));
+    const got = await call(replica.mcp, "other", {}, { id: "mine", meta: { progressToken: 7 } });
+    expect(got.text).not.toContain("elicitation/create");
+    const first = JSON.parse(got.text.match(/^data: (.*)$/m)![1]!);
+    expect([first.id, first.result._meta["edge-replica/error"].code]).toEqual(["mine", "needs_session"]);
+    setUp();
+  });
+
+  test("a resource that is not there has its modern code", async () => {
+    origin.on("resources/read", () => ({ error: { code: -32002, message: "Resource not found", data: { uri: "x" } } }));
+    const got = await modern(replica.mcp, "resources/read", { uri: "x://gone" });
+    expect([got.status, got.body.error.code]).toEqual([200, -32602]);
+    setUp();
+  });
+
+  test.each(["ping", "logging/setLevel", "resources/subscribe", "initialize", "tasks/get", "acme/unknown"])(
+    "%s is not found, as a modern server says it",
+    async (method) => {
+      const got = await modern(replica.mcp, method, { uri: "x", taskId: "1" }, { id: 3 });
+      expect([got.status, got.body.error.code, got.body.id]).toEqual([404, -32601, 3]);
+      expect(origin.count("initialize", undefined)).toBeLessThan(2);
+    },
+  );
+
+  test.each<[string, number, Record<string, string | null>]>([
+    ["the method missing", -32020, { "mcp-method": null }],
+    ["another method", -32020, { "mcp-method": "tools/list" }],
+    ["another name", -32020, { "mcp-name": "kept" }],
+    ["another version", -32020, { "mcp-protocol-version": "2025-11-25" }],
+  ])("headers with %s are refused, though the origin would not mind", async (_, code, headers) => {
+    const params = { name: "other", arguments: {} };
+    const before = origin.count("tools/call");
+    const got = await send(replica.mcp, {
+      headers: { ...modernHeaders("tools/call", params), ...headers },
+      body: modernBody("tools/call", params),
+    });
+    expect([got.status, got.body.error.code]).toEqual([400, code]);
+    expect(origin.count("tools/call")).toBe(before);
+  });
+
+  test("an unknown version is refused with those that discover names", async () => {
+    const body = modernBody("tools/list").replaceAll("2026-07-28", "2099-01-01");
+    const headers = { ...modernHeaders("tools/list"), "mcp-protocol-version": "2099-01-01" };
+    const got = await send(replica.mcp, { headers, body });
+    expect([got.status, got.body.error.code, got.body.error.data.supported]).toEqual([400, -32022, ["2026-07-28"]]);
+  });
+
+  test("legacy callers are not translated", async () => {
+    const got = await legacy(replica.mcp, "tools/list");
+    expect(got.body.result).not.toHaveProperty("resultType");
+    expect(got.body.result.tools[0].execution).toEqual({ taskSupport: "forbidden" });
+    expect((await legacy(replica.mcp, "ping")).body.result).toEqual({});
+  });
+
+  test("an outage changes nothing of it", async () => {
+    await modern(replica.mcp, "tools/list");
+    await call(replica.mcp, "kept", { q: "offline" });
+    await origin.stop();
+    for (const [name, connect] of CLIENTS) {
+      const client = (await connect(replica.mcp)) as any;
+      expect([name, (await client.listTools()).tools.length]).toEqual([name, 2]);
+      expect((await client.callTool({ name: "kept", arguments: { q: "offline" } })).content[0].text).toMatch(/^kept/);
+      await client.close();
+    }
+    const got = await call(replica.mcp, "other");
+    expect([got.status, codeOf(got)]).toEqual([200, "origin_unavailable"]);
+    await origin.start();
+  });
+});
+
+test("where the origin opens sessions, clients are left to initialize by themselves", async () => {
+  const origin = await new Fixture().start();
+  makeStateful(origin);
+  origin.tools = [tool("other")];
+  const replica = await startReplica({ origins: { o: { url: origin.url } } });
+  const got = await modern(replica.mcp, "server/discover");
+  expect([got.status, got.body.error.code]).toEqual([404, -32601]);
+  for (const [name, connect] of CLIENTS.filter(([name]) => name !== "sdk 2 pinned")) {
+    const client = (await connect(replica.mcp)) as any;
+    expect([name, (await client.callTool({ name: "other", arguments: {} })).content[0].text]).toEqual([
+      name,
+      expect.stringMatching(/^other/),
+    ]);
+    await client.close();
+  }
+  await replica.close();
+  await origin.stop();
+});
