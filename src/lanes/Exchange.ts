@@ -33,11 +33,13 @@ export interface Suspicion {
 export interface Eras {
   modern?: boolean;
   legacy?: "none" | "stateless" | "sessions";
-  /** What it agrees to, and calls itself, where it is asked to initialize. */
+  /** What it agrees to where it is asked for the newest of the earlier revisions, and calls itself. */
   version?: string;
   serverInfo?: unknown;
   /** When it last showed something, epoch ms. */
   at: number;
+  /** When it was last asked whether it has learnt the era that it lacked, epoch ms. */
+  checkedAt?: number;
 }
 
 /** What an isolate knows of an origin's eras, and since when; epoch ms. */

@@ -1,8 +1,7 @@
-import type { Entry } from "../cache/entry.ts";
-import { ageMs, freshness } from "../cache/freshness.ts";
-import { tell } from "../cache/tell.ts";
+import { freshness } from "../cache/freshness.ts";
 import { policyOf } from "../config/policy.ts";
 import { isModern } from "../mcp/envelope.ts";
+import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.ts";
 import { CODE } from "../mcp/names.ts";
@@ -13,18 +12,19 @@ import { withId } from "../mcp/withId.ts";
 import { statusOf } from "../origin/failure.ts";
 import { batch } from "./batch.ts";
 import { directivesOf, type Asked } from "./directives.ts";
+import { discoverOffline, discoverOfLegacy, discoverRefused } from "./discover.ts";
 import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
+import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
-import { erasOf, lacks } from "./eras.ts";
-import { learnEras, lookAfterSurface, storeInitialize } from "./lookAfter.ts";
+import { erasOf, isLegacyWord, knownEras, lacks, noteRefusal } from "./eras.ts";
+import { learnEras, lookAfterSurface } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
 import { mayStandIn } from "./mayStandIn.ts";
 import { contradictsParams } from "./params.ts";
 import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
-import { initializeAsDiscover } from "./surface.ts";
 import { translatedAnswer } from "./translate.ts";
 import { keptForOutages } from "./keepReply.ts";
 import { endSession, openSession } from "./sessions.ts";
@@ -65,25 +65,58 @@ function beyondPost(x: Exchange): Answer | Promise<Answer> {
 async function answerOther(x: Exchange): Promise<Answer> {
   const opens = opening(x);
   if (opens) return lookedAfter(x, await initialize(x, opens));
-  const y = x.session ? x : inEraOf(x, isModern(x.body) ? "modern" : "legacy", await erasOf(x));
-  // An origin of the earlier revisions cannot judge what it is not told.
-  const wrong = y.asksIn === "legacy" ? ladder(y.body, y.headers) : undefined;
+  if (x.session) return answerOtherInEra(x);
+  const era = isModern(x.body) ? "modern" : "legacy";
+  const eras = await erasOf(x);
+  const given = await answerOtherInEra(inEraOf(x, era, eras));
+  const translated = await afterRefusal(x, era, eras, given);
+  return translated ? answerOtherInEra(translated) : given;
+}
+
+async function answerOtherInEra(x: Exchange): Promise<Answer> {
+  // An origin of the earlier revisions cannot judge what it does not know.
+  const isForeign = x.session === undefined && isModern(x.body) && lacks(knownEras(x), "modern");
+  const wrong = isForeign ? ladder(x.body, x.headers) : undefined;
   if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
-  const own = listen(y) ?? local(y);
-  return own ?? lookedAfter(y, await direct(y, undefined, directivesOf(y, undefined)));
+  const own = listen(x) ?? local(x, isForeign);
+  return own ?? lookedAfter(x, await direct(x, undefined, directivesOf(x, undefined)));
 }
 
 /** Answers a recognised call. */
 function answerCall(x: Exchange, call: Call): Answer | Promise<Answer> {
   if (x.session) return answerInEra(x, call);
   const eras = erasOf(x);
-  const within = (known: Eras) => answerInEra(inEraOf(x, call.era, known), call);
+  const within = (known: Eras) => {
+    const given = answerInEra(inEraOf(x, call.era, known), call);
+    // Once it is known what the origin speaks, there is nothing more to look at.
+    if (call.era === "legacy" || known.modern !== undefined) return given;
+    const again = async () => {
+      const first = await given;
+      const translated = await afterRefusal(x, call.era, known, first);
+      return translated ? answerInEra(translated, call) : first;
+    };
+    return again();
+  };
   return eras instanceof Promise ? eras.then(within) : within(eras);
 }
 
+/**
+ * After an origin of which nothing is known has refused a modern request as a bad one: what it speaks. The request, to be
+ * asked in the other era, where that is one that the caller can be translated to.
+ */
+async function afterRefusal(x: Exchange, era: Era, known: Eras, given: Answer): Promise<Exchange | undefined> {
+  if (era === "legacy" || known.modern !== undefined || given.kind !== "message") return undefined;
+  if (given.status !== 400 || !isLegacyWord(given.text)) return undefined;
+  await learnEras(x);
+  const translated = inEraOf(x, era, await erasOf(x));
+  return translated.asksIn === undefined ? undefined : translated;
+}
+
 /** Answers a call from the cache where a rule allows it. */
-function answerInEra(x: Exchange, call: Call): Answer | Promise<Answer> {
-  if (x.asksIn === "legacy" && call.method === "server/discover") return discoverOfLegacy(x, call);
+function answerInEra(x: Exchange, asking: Call): Answer | Promise<Answer> {
+  // Who is translated is asked for with nothing declared, so that the answer is everybody's.
+  const call = x.asksIn === undefined ? asking : { ...asking, capabilities: {} };
+  if (call.method === "server/discover" && lacks(knownEras(x), "modern")) return discoverOfLegacy(x, call);
   const asked = directivesOf(x, call);
   const rule = ruleFor(x, call, asked);
   const isKnown = rule !== undefined && !(rule instanceof Promise);
@@ -104,12 +137,6 @@ function lookedAfter(x: Exchange, given: Answer): Answer {
   return given;
 }
 
-function fromEntry(x: Exchange, call: Call, { entry, word, outcome }: Extract<Obtained, { kind: "entry" }>): Answer {
-  const now = x.now();
-  const text = tell(entry, { era: call.era, id: call.id, status: word, hints: call.shape.hints, now });
-  return { kind: "message", result: word, status: 200, text, outcome, ageMs: ageMs(entry, now) };
-}
-
 /** The hit, fill and stale-if-error lanes, for a call that may be cached. */
 async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answer> {
   switch (obtained.kind) {
@@ -121,8 +148,7 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
       const told = x.asksIn === undefined ? given : translatedAnswer(x, call, given);
       if (told.kind !== "message") return told;
       // Refused: an origin of the earlier revisions, perhaps. Whether it can stand for a modern one, its other answers say.
-      const instead =
-        call.method === "server/discover" && told.status >= 300 ? await discoverRefused(x, call) : undefined;
+      const instead = isRefused(call, told) ? await discoverRefused(x, call) : undefined;
       return instead ?? { ...told, text: withId(told.text, call.id) };
     }
     case "relay": {
@@ -134,6 +160,10 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
         instead: own && (() => standIn(x, call, own, undefined).text),
       });
       const failed = failureIn(call, given);
+      if (!failed && given.kind === "message" && isRefused(call, given)) {
+        await noteRefusal(x, given.text);
+        return (await discoverRefused(x, call)) ?? given;
+      }
       if (!failed) return given;
       const usable = own ?? (keep && (await keptForOutages(x, call, keep.rule)));
       if (usable) return standIn(x, call, usable, failed.status);
@@ -178,38 +208,9 @@ function inEraOf(x: Exchange, era: Era, eras: Eras): Exchange {
   return lacks(eras, "modern") && eras.legacy === "stateless" ? { ...x, asksIn: "legacy" } : x;
 }
 
-/** What a legacy origin is, as a discover answer: made of its answer to `initialize`. */
-async function discoverOfLegacy(x: Exchange, call: Call): Promise<Answer> {
-  await storeInitialize(x);
-  const entry = await initializeAsDiscover(x);
-  if (!entry) return legacyOnly();
-  return fromEntry(x, call, { kind: "entry", entry, word: "hit", outcome: { kind: "hit", ttlMs: 0 } });
-}
-
-/** After the origin has refused to say what it is in the modern revision: what it says in the earlier ones. */
-async function discoverRefused(x: Exchange, call: Call): Promise<Answer | undefined> {
-  await learnEras(x);
-  const eras = await erasOf(x);
-  if (!lacks(eras, "modern")) return undefined;
-  return eras.legacy === "stateless" ? discoverOfLegacy({ ...x, asksIn: "legacy" }, call) : legacyOnly();
-}
-
-/** A client that knows both eras takes this as a sign to initialize. */
-function legacyOnly(): Answer {
-  const message = "Method not found: the origin speaks the initialize-based revisions only";
-  return {
-    kind: "failure",
-    failure: { kind: "rejected", status: 404, code: CODE.methodNotFound, reason: "method-registry", message },
-  };
-}
-
-/** A modern client never falls back to another era because of an outage, nor stays with one that the origin lacks. */
-async function discoverOffline(x: Exchange, call: Call): Promise<Answer | undefined> {
-  const entry = await initializeAsDiscover(x);
-  if (!entry) return undefined;
-  const eras = await erasOf(x);
-  if (lacks(eras, "modern") && eras.legacy !== "stateless") return legacyOnly();
-  return standIn(x, call, entry, undefined);
+/** Whether the origin has said no to the question what it is. */
+function isRefused({ method }: Call, { text }: Extract<Answer, { kind: "message" }>): boolean {
+  return method === "server/discover" && errorCode(text) !== undefined;
 }
 
 /** Whether a relay failed in a way that an old answer may stand in for, and the origin's status where it gave one. */
@@ -222,24 +223,6 @@ function failureIn(call: Call, given: Answer): { status: number | undefined } | 
   }
   if (given.kind === "message" && (given.status >= 500 || given.status === 429)) return { status: given.status };
   return undefined;
-}
-
-/** An old answer in place of one that the origin failed to give. */
-function standIn(
-  x: Exchange,
-  call: Call,
-  entry: Entry,
-  status: number | undefined,
-): Extract<Answer, { kind: "message" }> {
-  const now = x.now();
-  const age = ageMs(entry, now);
-  const text = tell(entry, { era: call.era, id: call.id, status: "stale", hints: call.shape.hints, now });
-  const outcome = {
-    kind: "stale-if-error",
-    ttlMs: entry.ttlMs - age,
-    ...(status !== undefined && { status }),
-  } as const;
-  return { kind: "message", result: "stale", status: 200, text, outcome, ageMs: age };
 }
 
 /** Why the operator's `deny` keeps a request from the origin, however it is formed. */

@@ -16,6 +16,7 @@ import { newId } from "../telemetry/newId.ts";
 import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
+import { knownEras, lacks, noteRefusal, noteEras } from "./eras.ts";
 import { heed } from "./heed.ts";
 import { coalescer, demote, drop, remember } from "./keep.ts";
 import { isWrapped, learn } from "./learn.ts";
@@ -78,6 +79,7 @@ export async function fill(
     rule,
     tags: expandTags(rule.tags, call.variant),
     isWrapped: isWrapped(x, call),
+    isLegacyOnly: lacks(knownEras(x), "modern"),
     laterPage,
     headers: fillHeaders(x, asked),
     id,
@@ -111,6 +113,7 @@ export async function fill(
       return { kind: "failed", failure: withRetry(boarding.failure, boarding.retryAfterMs) };
     case "reply":
       await heed(x, call, boarding.text);
+      if (call.method === "server/discover") await noteRefusal(x, boarding.text);
       // The origin has answered anew, with something that may not be kept: what was kept is no longer its answer.
       if (previous && SUPERSEDING.has(boarding.why)) drop(x, candidates);
       return { kind: "reply", status: boarding.status, text: boarding.text };
@@ -118,6 +121,7 @@ export async function fill(
       const { entry, status, collapsed } = boarding;
       if (isDemotion(request, entry)) await demote(x, call.method);
       remember(x, candidates, entry);
+      if (call.method === "server/discover") await noteEras(x, { modern: true });
       if (call.method === "tools/list") learn(x, toolFacts(JSON.parse(`{${entry.body}}`)));
       return { kind: "entry", entry, status, collapsed };
     }

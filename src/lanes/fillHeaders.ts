@@ -5,15 +5,13 @@ import { traceparentOf } from "../mcp/trace.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { newId } from "../telemetry/newId.ts";
 import type { Exchange } from "./Exchange.ts";
+import { knownEras } from "./eras.ts";
 import { catalogueOf } from "./learn.ts";
 
 /** The call as the origin is asked: where it lacks the caller's era in the other, with nothing declared. */
 export function inOriginsEra(x: Exchange, call: Call): Call {
   if (x.asksIn === undefined) return call;
-  const version =
-    x.asksIn === "modern"
-      ? MODERN_VERSION
-      : (x.isolate.eras.get(x.origin.settings.id)?.eras.version ?? LEGACY_VERSIONS[0]);
+  const version = x.asksIn === "modern" ? MODERN_VERSION : (knownEras(x).version ?? LEGACY_VERSIONS[0]);
   return { ...call, era: x.asksIn, version, capabilities: {} };
 }
 

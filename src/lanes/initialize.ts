@@ -4,6 +4,7 @@ import { neutralise } from "../cache/neutralise.ts";
 import { tell, type CacheWord } from "../cache/tell.ts";
 import type { Entry } from "../cache/entry.ts";
 import { isModern } from "../mcp/envelope.ts";
+import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { acceptsBoth } from "../mcp/recognise.ts";
 import { unpromising } from "../mcp/unpromising.ts";
@@ -15,8 +16,7 @@ import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidat
 import { directivesOf } from "./directives.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
-import { erasOf, lacks, noteEras } from "./eras.ts";
-import { errorCode } from "./heed.ts";
+import { erasOf, knownEras, lacks, noteEras } from "./eras.ts";
 import { keep } from "./keep.ts";
 import { obtain } from "./obtain.ts";
 import { ownWords } from "./relay.ts";
@@ -31,6 +31,8 @@ export interface Opening {
 }
 
 const MAX_BYTES = 1_048_576;
+/** Of what an origin calls itself, in characters. */
+const MAX_NAME = 1_024;
 
 /** Recognises a well-formed `initialize` that opens a new connection. */
 export function opening(x: Exchange): Opening | undefined {
@@ -123,9 +125,7 @@ export async function ask(
   if ("failure" in called) return called;
   const reply = await readReply(called.response, { id, maxBytes: MAX_BYTES, totalMs: settings.totalMs });
   if (!("text" in reply) || reply.status !== 200 || !settles(reply.text)) return reply;
-  const { protocolVersion, serverInfo } = (JSON.parse(reply.text) as { result: Record<string, unknown> }).result;
-  const legacy = reply.sessionId === undefined ? "stateless" : "sessions";
-  await noteEras(x, { legacy, version: String(protocolVersion), serverInfo });
+  await noteEras(x, shownBy(x, reply, candidates));
   const rule = reply.sessionId === undefined ? x.origin.lists : { ...x.origin.lists, defaultTtlMs: 0 };
   const made = neutralise(reply.text, {
     method: "initialize",
@@ -148,6 +148,29 @@ export async function ask(
     );
   }
   return reply;
+}
+
+/** What an answer to `initialize` shows of the origin. */
+function shownBy(
+  x: Exchange,
+  { text, sessionId }: { text: string; sessionId?: string },
+  asked: Candidates | undefined,
+) {
+  const { protocolVersion, serverInfo } = (JSON.parse(text) as { result: Record<string, unknown> }).result;
+  // An origin agrees to older versions as well: the newest is asked for by who is translated.
+  const isNewest = asked?.flight.target === LEGACY_VERSIONS[0] || knownEras(x).version === undefined;
+  return {
+    legacy: sessionId === undefined ? ("stateless" as const) : ("sessions" as const),
+    ...(isNewest && { version: String(protocolVersion) }),
+    serverInfo: briefly(serverInfo),
+  };
+}
+
+/** What the origin calls itself goes into every translated answer: pictures stay behind. */
+function briefly(serverInfo: unknown): unknown {
+  if (!isObject(serverInfo) || JSON.stringify(serverInfo).length <= MAX_NAME) return serverInfo;
+  const { name, version } = serverInfo;
+  return { name: String(name).slice(0, MAX_NAME), version: String(version).slice(0, MAX_NAME) };
 }
 
 /** Where an answer to `initialize` is kept: by the version that was asked for. */

@@ -28,8 +28,11 @@ const REMOVED: ReadonlySet<string> = new Set([
   "tasks/update",
 ]);
 
-/** What the replica answers by itself, without asking or looking anything up; `undefined` for everything else. */
-export function local(x: Exchange): Answer | undefined {
+/**
+ * What the replica answers by itself, without asking or looking anything up; `undefined` for everything else. `isForeign`
+ * says that the request is of an era that the origin lacks.
+ */
+export function local(x: Exchange, isForeign: boolean): Answer | undefined {
   const { body } = x;
   // In a session of the origin's own, everything is between caller and origin.
   if (!isObject(body) || x.session?.originId !== undefined) return undefined;
@@ -37,7 +40,7 @@ export function local(x: Exchange): Answer | undefined {
   const isMessage = typeof method === "string";
   // Without a session there is nobody at the origin whom a notification, or a response, could concern.
   if (!isMessage || id === undefined) return { kind: "accepted" };
-  if (x.asksIn === "legacy" && REMOVED.has(method)) return notFound(404, method);
+  if (isForeign && REMOVED.has(method)) return notFound(404, method);
   const version = x.headers.get("mcp-protocol-version");
   const isLegacy = !isModern(body) && (version === null || LEGACY_VERSIONS.includes(version));
   if (!isLegacy) return undefined;

@@ -33,14 +33,21 @@ export interface Relayed {
 
 /** Sends the request to the origin as it came, and the response back as it comes; both in other words only where their eras differ. */
 export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer> {
-  const sent = send(x, relayed);
+  // What the replica says itself is in the caller's words already.
+  const own = new Set<string>();
+  const instead = () => {
+    const words = relayed.instead?.() ?? x.word({ kind: "origin", failure: { kind: "unreachable" } }, x.body);
+    own.add(words);
+    return words;
+  };
+  const sent = send(x, { ...relayed, instead });
   // In the earlier revisions the call goes on when the caller leaves; the runtime would end it.
   if (x.httpMethod === "POST" && !isModern(x.body)) x.waitUntil(sent);
   const given = await sent;
-  return x.asksIn === undefined ? given : translatedAnswer(x, relayed.call, given);
+  return x.asksIn === undefined ? given : translatedAnswer(x, relayed.call, given, (words) => own.has(words));
 }
 
-async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<Answer> {
+async function send(x: Exchange, { call, keeping, instead }: Relayed & { instead: () => string }): Promise<Answer> {
   const { settings } = x.origin;
   const askedAt = x.now();
   const request =
@@ -95,7 +102,7 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
         id,
         cancels: isModern(x.body),
         answered: (reply) => keeping && isResponse(reply, id, false) && keepReply(x, keeping, reply, askedAt),
-        instead: instead ?? (() => x.word({ kind: "origin", failure: { kind: "unreachable" } }, x.body)),
+        instead,
       }),
     );
   }
@@ -106,7 +113,8 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
     await response.body?.cancel();
     return failure({ kind: "garbage", detail: "a body that is not MCP" });
   }
-  const maxBytes = keeping ? Math.max(settings.entryBytes, MAX_CHECKED_BYTES) : MAX_CHECKED_BYTES;
+  const checkedBytes = x.asksIn === undefined ? MAX_CHECKED_BYTES : MAX_READ_BYTES;
+  const maxBytes = keeping ? Math.max(settings.entryBytes, checkedBytes) : checkedBytes;
   const some = await readSome(response, maxBytes, settings.totalMs);
   if ("failure" in some) return failure(some.failure);
   if ("rest" in some) return stream(bodyOf(some.begun, some.rest));

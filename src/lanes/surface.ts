@@ -56,7 +56,7 @@ export function asInitialize(x: Exchange, entry: Entry, version: string): Entry 
   });
 }
 
-/** A stored answer to `initialize`, retold as a discover answer. Only for outages, and only where the origin may be modern. */
+/** A stored answer to `initialize`, retold as a discover answer: for outages, and where the origin is of the earlier revisions. */
 export async function initializeAsDiscover(x: Exchange): Promise<Entry | undefined> {
   for (const version of LEGACY_VERSIONS) {
     const entry = await storedBootstrap(x, "initialize", version);
@@ -73,10 +73,12 @@ export async function initializeAsDiscover(x: Exchange): Promise<Entry | undefin
 }
 
 function retold(entry: Entry, result: Record<string, unknown>): Entry {
-  return { ...entry, ttlMs: 0, promisedMs: 0, body: JSON.stringify(result).slice(1, -1), meta: "" };
+  // Nothing is promised: the origin may come to speak the other era itself.
+  const { clientTtlMs: _, ...kept } = entry;
+  return { ...kept, promisedMs: 0, body: JSON.stringify(result).slice(1, -1), meta: "" };
 }
 
-/** Capabilities without the flags that promise notifications: while the origin is down nobody sends any. */
+/** The capabilities that can be kept in the other era, without the flags that promise notifications: nobody sends any. */
 function deliverable(capabilities: unknown): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   if (!isObject(capabilities)) return kept;

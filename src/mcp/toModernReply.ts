@@ -1,5 +1,6 @@
+import { executionSpans } from "./executionSpans.ts";
 import { isObject } from "./isObject.ts";
-import { membersOf } from "./members.ts";
+import { membersOf, type Member } from "./members.ts";
 import { CODE, META_SERVER_INFO } from "./names.ts";
 
 /** What earlier revisions answer for a resource that is not there. */
@@ -12,11 +13,17 @@ export interface Told {
   status: number;
 }
 
-/**
- * A legacy response as modern callers are told it: `hints` says whether the method's results carry `ttlMs` and
- * `cacheScope`. The members that were there are as the origin wrote them.
- */
-export function toModernReply(reply: string, hints: boolean, serverInfo: unknown): Told {
+/** What the projection needs to know of the request, and of the origin. */
+export interface Asked {
+  method: string;
+  /** Whether the method's results carry `ttlMs` and `cacheScope`. */
+  hints: boolean;
+  /** What the origin calls itself, where that is known. */
+  serverInfo: unknown;
+}
+
+/** A legacy response as modern callers are told it. The members that were there are as the origin wrote them. */
+export function toModernReply(reply: string, { method, hints, serverInfo }: Asked): Told {
   const message: unknown = JSON.parse(reply);
   if (!isObject(message)) return { text: reply, status: 200 };
   if (isObject(message["error"])) return withModernCode(reply, message["error"]);
@@ -28,13 +35,36 @@ export function toModernReply(reply: string, hints: boolean, serverInfo: unknown
     .filter(
       ({ key }) => key !== "resultType" && key !== "_meta" && !(hints && (key === "ttlMs" || key === "cacheScope")),
     )
-    .map(({ start, end }) => reply.slice(start, end));
+    .map(({ key, start, valueStart, end }) => {
+      const isList = method === "tools/list" && key === "tools" && Array.isArray(result[key]);
+      return isList
+        ? reply.slice(start, valueStart) + withoutExecution(reply.slice(valueStart, end))
+        : reply.slice(start, end);
+    });
   told.push('"resultType":"complete"');
   if (hints) told.push('"ttlMs":0,"cacheScope":"private"');
-  const meta = isObject(result["_meta"]) ? result["_meta"] : {};
-  const info = serverInfo === undefined ? {} : { [META_SERVER_INFO]: serverInfo };
-  told.push(`"_meta":${JSON.stringify({ ...info, ...meta })}`);
+  told.push(`"_meta":{${metaOf(reply, members, serverInfo).join(",")}}`);
   return { text: `${reply.slice(0, member.valueStart)}{${told.join(",")}}${reply.slice(member.end)}`, status: 200 };
+}
+
+/** The members of the result's `_meta`, with what the origin calls itself where it does not say it there. */
+function metaOf(reply: string, members: readonly Member[], serverInfo: unknown): string[] {
+  const meta = members.findLast(({ key }) => key === "_meta");
+  const inside = meta && reply[meta.valueStart] === "{" ? membersOf(reply, meta.valueStart) : [];
+  const kept = inside.map(({ start, end }) => reply.slice(start, end));
+  const isNamed = serverInfo === undefined || inside.some(({ key }) => key === META_SERVER_INFO);
+  return isNamed ? kept : [...kept, `${JSON.stringify(META_SERVER_INFO)}:${JSON.stringify(serverInfo)}`];
+}
+
+/** A list of tools, as text, without what the modern revision has no more. */
+function withoutExecution(tools: string): string {
+  let kept = "";
+  let at = 0;
+  for (const { start, end } of executionSpans(tools, 0)) {
+    kept += tools.slice(at, start);
+    at = end;
+  }
+  return kept + tools.slice(at);
 }
 
 function withModernCode(reply: string, error: Record<string, unknown>): Told {

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { connectModern } from "../origin/clients.ts";
 import { CLIENTS } from "./support/clients.ts";
 import { Fixture, text, tool } from "./support/fixture.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { makeStateful } from "./support/stateful.ts";
-import { call, codeOf, legacy, legacyCall, modern, modernBody, modernHeaders, send } from "./support/wire.ts";
+import { call, codeOf, legacy, legacyCall, modern, modernBody, modernHeaders, send, until } from "./support/wire.ts";
 
 const cache = { ttl: "5m", staleIfError: "1d" } as const;
 const SERVER_INFO = "io.modelcontextprotocol/serverInfo";
@@ -66,13 +66,61 @@ describe("an origin of the earlier revisions, without sessions, and modern calle
     "structured content that may be wrapped is told as it is, and kept: %s",
     async (name) => {
       origin.on(`tools/call ${name}`, () => ({ result: { content: [], structuredContent: { result: [1] } } }));
-      for (const _ of [1, 2]) {
+      for (const status of ["miss", "hit"]) {
         const got = await call(replica.mcp, name, { q: "wrapped" });
         expect(got.body.result).toMatchObject({ structuredContent: { result: [1] }, resultType: "complete" });
+        if (name === "kept") expect(got.cache?.status).toBe(status);
       }
+      const got = await legacyCall(replica.mcp, name, { q: "wrapped" });
+      expect([got.body.result.structuredContent, got.cache?.status]).toEqual([
+        { result: [1] },
+        name === "kept" ? "hit" : undefined,
+      ]);
       setUp();
     },
   );
+
+  test("what a caller declares makes no difference, for nothing is declared to the origin", async () => {
+    await legacyCall(replica.mcp, "kept", { q: "declared" });
+    const got = await call(replica.mcp, "kept", { q: "declared" }, { capabilities: { elicitation: {} } });
+    expect(got.cache?.status).toBe("hit");
+  });
+
+  test("a hit tells modern callers what the server is, and legacy ones what they knew before", async () => {
+    await legacyCall(replica.mcp, "kept", { q: "info" });
+    const [told, before] = [
+      await call(replica.mcp, "kept", { q: "info" }),
+      await legacyCall(replica.mcp, "kept", { q: "info" }),
+    ];
+    expect([told.cache?.status, before.cache?.status]).toEqual(["hit", "hit"]);
+    expect(told.body.result._meta[SERVER_INFO]).toMatchObject({ name: "fixture" });
+    expect(before.body.result._meta).not.toHaveProperty(SERVER_INFO);
+  });
+
+  test("the tools are listed as modern ones, with hints", async () => {
+    const { result } = (await modern(replica.mcp, "tools/list")).body;
+    expect(result.tools).toEqual([tool("kept"), tool("other")]);
+    expect(result).toMatchObject({ resultType: "complete", ttlMs: 0, cacheScope: "private" });
+  });
+
+  test("an answer too large to be kept is told in full", async () => {
+    const words = "x".repeat(2_500_000);
+    origin.on("tools/call other", () => text(words));
+    const { result } = (await call(replica.mcp, "other")).body;
+    expect([result.resultType, result.content[0].text.length]).toEqual(["complete", words.length]);
+    setUp();
+  });
+
+  test("a stream that could be taken up again in the earlier revisions ends in an error", async () => {
+    origin.on("tools/call other", () => ({
+      stream: (response) => {
+        response.end("id: 1\ndata:\n\n");
+      },
+    }));
+    const got = await call(replica.mcp, "other", {}, { meta: { progressToken: 7 } });
+    expect(codeOf(got)).toBe("origin_unavailable");
+    setUp();
+  });
 
   test("the origin gets a legacy request: no envelope, no mirrored headers, the rest as it was", async () => {
     await call(replica.mcp, "other", { n: 1 }, { id: "a", meta: { "acme/x": 1, progressToken: 7 } });
@@ -110,6 +158,16 @@ describe("an origin of the earlier revisions, without sessions, and modern calle
     expect(got.text).not.toContain("elicitation/create");
     const first = JSON.parse(got.text.match(/^data: (.*)$/m)![1]!);
     expect([first.id, first.result._meta["edge-replica/error"].code]).toEqual(["mine", "needs_session"]);
+    expect(got.text.match(/^data: \{/gm)).toHaveLength(1);
+    setUp();
+  });
+
+  test("of the log, callers get what is of their level", async () => {
+    const log = (level: string) => ({ method: "notifications/message", params: { level, data: level } });
+    origin.on("tools/call other", () => ({ ...text("done"), sse: ["debug", "warning", "error"].map(log) }));
+    const meta = { progressToken: 7, "io.modelcontextprotocol/logLevel": "warning" };
+    const got = await call(replica.mcp, "other", {}, { meta });
+    expect(got.text.match(/"level":"\w+"/g)).toEqual(['"level":"warning"', '"level":"error"']);
     setUp();
   });
 
@@ -172,6 +230,60 @@ describe("an origin of the earlier revisions, without sessions, and modern calle
     const got = await call(replica.mcp, "other");
     expect([got.status, codeOf(got)]).toEqual([200, "origin_unavailable"]);
     await origin.start();
+  });
+});
+
+describe("an origin that nobody has met before", () => {
+  let origin: Fixture;
+  let replica: Replica;
+  const asked = (what: string) => origin.seen.filter(({ method, isModern }) => method === what && !isModern).length;
+  beforeEach(async () => {
+    origin = await new Fixture().start();
+    origin.eras = "legacy";
+    origin.tools = [tool("kept"), tool("other")];
+    replica = await startReplica({ origins: { o: { url: origin.url, tools: { kept: { cache } } } } }, { instances: 2 });
+  });
+  afterEach(async () => {
+    await replica?.close();
+    await origin.stop();
+  });
+
+  test.each(["kept", "other"])("is asked again in its own era after it refused a first call of %s", async (name) => {
+    const got = await call(replica.mcp, name, { q: 1 });
+    expect([got.status, got.body.result?.resultType, asked("tools/call")]).toEqual([200, "complete", 1]);
+  });
+
+  test.each([
+    ["not found, with status 200", { error: { code: -32601, message: "Method not found" } }],
+    ["a bad request", { status: 400, error: { code: -32600, message: "Unsupported protocol version" } }],
+  ])("is taken for a legacy one where server/discover is %s", async (_, refusal) => {
+    origin.on("server/discover", () => refusal);
+    const got = await modern(replica.mcp, "server/discover");
+    expect([got.status, got.body.result?.resultType, got.cache?.status]).toEqual([200, "complete", "miss"]);
+    expect([origin.count("server/discover"), origin.count("initialize")]).toEqual([1, 1]);
+  });
+
+  test("is known to other isolates as well", async () => {
+    await modern(replica.mcp, "server/discover");
+    await until(
+      () => replica.store.list({ prefix: "era/" }),
+      ({ keys }) => keys.length > 0,
+    );
+    const got = await call(`${replica.urls[1]}/mcp`, "other");
+    expect([got.status, got.body.result.resultType]).toEqual([200, "complete"]);
+    expect([origin.count("server/discover"), origin.count("tools/call")]).toEqual([1, 1]);
+  });
+
+  test("is not taken for anything while it is down", async () => {
+    await origin.stop();
+    const got = await modern(replica.mcp, "server/discover");
+    expect([got.status, codeOf(got)]).toEqual([200, "origin_unavailable"]);
+    await origin.start();
+    const back = await until(
+      () => modern(replica.mcp, "server/discover"),
+      ({ body }) => body.result !== undefined,
+    );
+    expect(back.status).toBe(200);
   });
 });
 

@@ -75,7 +75,7 @@ export async function filledReplica(entries: number, tools: number, full: boolea
         memory,
         catalogues: new Map([[settings.id, catalogue]]),
         eras: new Map(),
-      surfacesAt: new Map(),
+        surfacesAt: new Map(),
         suspectAt: new Map(),
         sessions: new S3Fifo(1),
         sealKeys: new Map(),
