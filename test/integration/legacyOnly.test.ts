@@ -3,6 +3,7 @@ import { connectModern } from "../origin/clients.ts";
 import { CLIENTS } from "./support/clients.ts";
 import { Fixture, text, tool } from "./support/fixture.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
+import { startSdkFirstOrigin } from "./support/sdkFirstOrigin.ts";
 import { makeStateful } from "./support/stateful.ts";
 import { call, codeOf, legacy, legacyCall, modern, modernBody, modernHeaders, send, until } from "./support/wire.ts";
 
@@ -284,6 +285,58 @@ describe("an origin that nobody has met before", () => {
       ({ body }) => body.result !== undefined,
     );
     expect(back.status).toBe(200);
+  });
+});
+
+describe.each(CLIENTS)("a server of the first SDK without sessions, and %s", (name, connect) => {
+  let origin: Awaited<ReturnType<typeof startSdkFirstOrigin>>;
+  let replica: Replica;
+  let client: any;
+  beforeAll(async () => {
+    origin = await startSdkFirstOrigin();
+    const tools = { plain: { cache: { ttl: "5m", scope: "public" } } } as const;
+    replica = await startReplica({ origins: { o: { url: origin.url, tools } } });
+    client = await connect(replica.mcp);
+  });
+  afterAll(async () => {
+    await client?.close();
+    await replica?.close();
+    await origin?.close();
+  });
+
+  test("meet in the revision that the client knows", () => {
+    expect(client.getServerVersion()).toMatchObject({ name: "first" });
+    const capabilities = client.getServerCapabilities();
+    expect(capabilities).toMatchObject({ tools: {}, resources: {}, prompts: {} });
+    expect(capabilities.tools).toEqual({});
+  });
+
+  test("list, call, read and get", async () => {
+    expect((await client.listTools()).tools.map((one: any) => one.name)).toEqual(["plain", "asking", "wrapped"]);
+    for (const status of ["miss", "hit"]) {
+      const { content, _meta } = await client.callTool({ name: "plain", arguments: { q: "x" } });
+      expect([content[0].text, _meta["edge-replica/cache"].status]).toEqual(["plain x", status]);
+    }
+    const { structuredContent } = await client.callTool({ name: "wrapped", arguments: {} });
+    expect(structuredContent).toEqual({ result: [1] });
+    expect((await client.readResource({ uri: "test://item/7" })).contents[0].text).toBe("item 7");
+    const { messages } = await client.getPrompt({ name: "greet", arguments: { name: "Ada" } });
+    expect(messages[0].content.text).toBe("Greet Ada");
+  });
+
+  test("get errors that the client understands", async () => {
+    await expect(client.readResource({ uri: "test://other" })).rejects.toMatchObject({
+      code: expect.toBeOneOf([-32602, -32002]),
+    });
+    expect((await client.callTool({ name: "asking", arguments: {} })).isError).toBe(true);
+  });
+
+  test("get progress", async () => {
+    let seen = 0;
+    const options = { onprogress: () => seen++ };
+    const params = { name: "plain", arguments: { q: "with progress" } };
+    await (name === "sdk 1" ? client.callTool(params, undefined, options) : client.callTool(params, options));
+    expect(seen).toBe(1);
   });
 });
 
