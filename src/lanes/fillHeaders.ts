@@ -30,8 +30,17 @@ export function fillHeaders(x: Exchange, call: Call): Record<string, string> {
   if (call.era === "legacy") return headers;
   headers["mcp-method"] = call.method;
   if (call.target !== null) headers["mcp-name"] = encodeHeaderValue(call.target);
-  for (const [name, value] of paramHeaderValues(declaredParams(x, call), call.variant)) headers[name] = value;
-  return headers;
+  return { ...headers, ...Object.fromEntries(paramHeaders(x, call)) };
+}
+
+/** The arguments that are mirrored: as a modern caller wrote them, for they have been compared with the arguments, which are in the key. */
+function paramHeaders(x: Exchange, call: Call): Iterable<[string, string]> {
+  const declared = declaredParams(x, call);
+  if (x.asksIn === "modern") return paramHeaderValues(declared, call.variant);
+  return declared.flatMap(({ header }): [string, string][] => {
+    const value = x.headers.get(header);
+    return value === null ? [] : [[header.toLowerCase(), value]];
+  });
 }
 
 /** Whether the caller sent an `Mcp-Param-*` header that no argument answers for. It goes on (SEP-2243), and what comes back is the caller's alone. */
