@@ -46,9 +46,14 @@ function isHeader(value: unknown): value is Header {
     (clientTtlMs === undefined || Number.isFinite(clientTtlMs)) &&
     isEra(value["era"]) &&
     (value["only"] === undefined || isEra(value["only"])) &&
-    (value["legacy"] === undefined || (Array.isArray(value["legacy"]) && value["legacy"].every(isPatch))) &&
+    isPatches(value["legacy"]) &&
+    isPatches(value["modern"]) &&
     Array.isArray(value["tags"])
   );
+}
+
+function isPatches(value: unknown): boolean {
+  return value === undefined || (Array.isArray(value) && value.every(isPatch));
 }
 
 function isPatch(value: unknown): boolean {

@@ -25,6 +25,8 @@ export interface Entry {
   only?: Era;
   /** What legacy callers are told otherwise in `body`: structured content and output schemas that are no objects, wrapped (SEP-2106). Absent where nothing is. */
   legacy?: readonly Patch[];
+  /** What modern callers are told otherwise in `body`: tools without `execution`. Absent where nothing is. */
+  modern?: readonly Patch[];
   /** Of an answer to `initialize`: whether the origin opened a session with it. */
   opensSession?: true;
   tags: readonly string[];

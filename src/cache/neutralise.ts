@@ -6,6 +6,7 @@ import type { Era } from "../mcp/versions.ts";
 import { directiveMs, parseCacheControl, type Directives } from "./cacheControl.ts";
 import type { Entry } from "./entry.ts";
 import { legacyPatches } from "./legacyPatches.ts";
+import { modernPatches } from "./modernPatches.ts";
 
 /** Why a result is not kept. */
 export type Unstorable =
@@ -32,6 +33,8 @@ export interface Circumstances {
   maxBytes: number;
   /** Whether the tool's output schema is told to legacy callers wrapped, so that its results are as well. */
   isWrapped?: boolean;
+  /** Whether the origin is known to speak the earlier revisions only: what it says is no other form of something else. */
+  isLegacyOnly?: boolean;
 }
 
 /** The most that any entry is fresh for; SDK clients cap at the same. */
@@ -93,11 +96,13 @@ export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash"
   const meta = metaKept.map(({ start, end }) => reply.slice(start, end)).join(",");
   const only = onlyIn(at, result);
   const legacy = at.era === "modern" ? legacyPatches(at.method, result, body, at.isWrapped ?? false) : [];
+  const modern = at.era === "legacy" ? modernPatches(at.method, result, body) : [];
   return {
     ...times,
     era: at.era,
     ...(only && { only }),
     ...(legacy.length > 0 && { legacy }),
+    ...(modern.length > 0 && { modern }),
     tags: at.tags,
     body,
     meta,
@@ -105,7 +110,7 @@ export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash"
   };
 }
 
-type EntryTimes = Omit<Entry, "hash" | "savedAt" | "era" | "body" | "meta" | "contentEnd" | "only" | "tags" | "legacy">;
+type EntryTimes = Omit<Entry, "hash" | "savedAt" | "era" | "body" | "meta" | "contentEnd" | "only" | "tags" | Era>;
 
 function timesOf(result: Record<string, unknown>, at: Circumstances): EntryTimes | "no-store" {
   const { rule } = at;
@@ -158,7 +163,7 @@ function scopeOf(result: Record<string, unknown>, at: Circumstances, directives:
 
 /** Legacy results that may be wrapped modern ones: what they are to a modern caller nobody can tell, so they are kept to their era. */
 function onlyIn(at: Circumstances, result: Record<string, unknown>): Era | undefined {
-  if (at.era === "modern") return undefined;
+  if (at.era === "modern" || at.isLegacyOnly) return undefined;
   if (at.method === "tools/call") return hasOnlyResult(result["structuredContent"]) ? "legacy" : undefined;
   if (at.method !== "tools/list" || !Array.isArray(result["tools"])) return undefined;
   const schemas = result["tools"].map((tool) => (isObject(tool) ? tool["outputSchema"] : undefined)).filter(isObject);

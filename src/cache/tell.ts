@@ -1,6 +1,6 @@
 import { ageMs, freshness, promiseMs } from "./freshness.ts";
 import type { Entry, Patch } from "./entry.ts";
-import { META_CACHE } from "../mcp/names.ts";
+import { META_CACHE, META_SERVER_INFO } from "../mcp/names.ts";
 import type { Era } from "../mcp/versions.ts";
 
 /** How an answer stands to the cache, as callers are told. */
@@ -13,6 +13,8 @@ export interface Telling {
   status: CacheWord;
   /** Whether the method's results carry `ttlMs` and `cacheScope`. */
   hints: boolean;
+  /** What the origin calls itself: for modern callers, in results of an era that does not say it. */
+  serverInfo?: unknown;
   /** Epoch ms. */
   now: number;
 }
@@ -23,10 +25,15 @@ export function tell(entry: Entry, to: Telling): string {
   const word = to.status === "hit" && freshness(entry, to.now) !== "fresh" ? "stale" : to.status;
   const body = bodyOf(entry, to.era, word === "stale" ? age : undefined);
   const cache = `"${META_CACHE}":{"status":"${word}","ageMs":${age},"storedAt":${entry.storedAt}}`;
-  const meta = `"_meta":{${entry.meta === "" ? "" : `${entry.meta},`}${cache}}`;
+  const meta = `"_meta":{${entry.meta === "" ? "" : `${entry.meta},`}${nameOf(entry, to)}${cache}}`;
   const open = `{"jsonrpc":"2.0","id":${JSON.stringify(to.id)},"result":{${body}${body === "" ? "" : ","}`;
   if (to.era === "legacy") return `${open}${meta}}}`;
   return `${open}"resultType":"complete",${hintsOf(entry, to)}${meta}}}`;
+}
+
+function nameOf(entry: Entry, { era, serverInfo }: Telling): string {
+  if (era === "legacy" || entry.era === "modern" || serverInfo === undefined) return "";
+  return entry.meta.includes(META_SERVER_INFO) ? "" : `"${META_SERVER_INFO}":${JSON.stringify(serverInfo)},`;
 }
 
 function hintsOf(entry: Entry, to: Telling): string {
@@ -37,7 +44,7 @@ function hintsOf(entry: Entry, to: Telling): string {
 
 /** The body as the era has it; where it is stale and the operator wants that told, with its age. */
 function bodyOf(entry: Entry, era: Era, staleAgeMs: number | undefined): string {
-  const patches = era === "legacy" && entry.legacy ? [...entry.legacy] : [];
+  const patches = [...(entry[era] ?? [])];
   if (staleAgeMs !== undefined && entry.contentEnd > 0) patches.push(notice(entry, staleAgeMs));
   if (patches.length === 0) return entry.body;
   let body = "";

@@ -35,6 +35,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     isolate: {
       memory: new MemoryStore(MEMORY_BYTES),
       catalogues: new Map(),
+      eras: new Map(),
       surfacesAt: new Map(),
       suspectAt: new Map(),
       sessions: new S3Fifo(SESSIONS),

@@ -83,6 +83,16 @@ function word(trouble: Trouble): Worded {
         ...http(404, "session_not_found", "Session not found: it has ended, or is not yours. Send initialize again."),
         rpcCode: CODE.sessionNotFound,
       };
+    case "no-such-form":
+      return inBand(
+        "needs_newer_client",
+        "The origin answers this with a question back or a task, for which this client's protocol revision has no form. Use a client of revision 2026-07-28.",
+      );
+    case "asked-back":
+      return inBand(
+        "needs_session",
+        "The origin asks the client something in the middle of this call, which needs a session of a revision before 2026-07-28.",
+      );
     case "denied":
       return inBand(
         "denied",

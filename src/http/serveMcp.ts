@@ -71,6 +71,7 @@ function exchange(
     waitUntil,
     trace,
     word,
+    asksIn: undefined,
     session: undefined,
     sessionId: undefined,
     kv: new KvStore(env.KV),

@@ -7,6 +7,7 @@ import type { Origin, Replica } from "../config/replica.ts";
 import type { Catalogue } from "../mcp/Catalogue.ts";
 import type { Scan } from "../mcp/scan.ts";
 import type { Session } from "../mcp/Session.ts";
+import type { Era } from "../mcp/versions.ts";
 import type { Trace } from "../mcp/trace.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import type { Listening } from "../sync/Listening.ts";
@@ -28,11 +29,32 @@ export interface Suspicion {
   targets: Map<string, number>;
 }
 
+/** What an origin has shown of the eras that it speaks. What it has not shown is absent: an outage shows nothing. */
+export interface Eras {
+  modern?: boolean;
+  legacy?: "none" | "stateless" | "sessions";
+  /** What it agrees to where it is asked for the newest of the earlier revisions, and calls itself. */
+  version?: string;
+  serverInfo?: unknown;
+  /** When it last showed something, epoch ms. */
+  at: number;
+  /** When it was last asked whether it has learnt the era that it lacked, epoch ms. */
+  checkedAt?: number;
+}
+
+/** What an isolate knows of an origin's eras, and since when; epoch ms. */
+export interface KnownEras {
+  eras: Eras;
+  readAt: number;
+}
+
 /** What an isolate remembers between requests. Plain data: promises belong to the request that made them. */
 export interface Isolate {
   memory: MemoryStore;
   /** By origin id. */
   catalogues: Map<string, Catalogue>;
+  /** By origin id. */
+  eras: Map<string, KnownEras>;
   /** When the bootstrap answers of an origin were last looked after, by origin id and principal; epoch ms. */
   surfacesAt: Map<string, number>;
   /** The sessions that were met here, by their sealed ids. */
@@ -58,6 +80,8 @@ export interface Exchange {
   /** 0 to 1. */
   random: () => number;
   principal: Principal;
+  /** The era in which the origin is asked, where it lacks the caller's: what goes to it, and what comes, is translated. */
+  asksIn: Era | undefined;
   /** The session in which a legacy caller asks. */
   session: Session | undefined;
   /** The caller's id of the session. */
@@ -110,6 +134,10 @@ export type Failure =
   | { kind: "session-gone" }
   /** There is nothing to GET here. */
   | { kind: "method-not-allowed" }
+  /** The origin answered with something that the caller's revision has no form for: it wants input first, or made a task of the call. */
+  | { kind: "no-such-form" }
+  /** The origin asks something of the client in the middle of a call, in a way that the caller's revision has not. */
+  | { kind: "asked-back" }
   /** The operator denies the tool. */
   | { kind: "denied"; tool: string }
   /** This isolate has as many listeners as it can serve. */

@@ -1,28 +1,31 @@
-import type { Entry } from "../cache/entry.ts";
-import { ageMs, freshness } from "../cache/freshness.ts";
-import { tell } from "../cache/tell.ts";
+import { freshness } from "../cache/freshness.ts";
 import { policyOf } from "../config/policy.ts";
 import { isModern } from "../mcp/envelope.ts";
+import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.ts";
 import { CODE } from "../mcp/names.ts";
 import { recognise, type Call } from "../mcp/recognise.ts";
 import type { Session } from "../mcp/Session.ts";
+import type { Era } from "../mcp/versions.ts";
 import { withId } from "../mcp/withId.ts";
 import { statusOf } from "../origin/failure.ts";
 import { batch } from "./batch.ts";
 import { directivesOf, type Asked } from "./directives.ts";
-import type { Answer, Exchange, Failure } from "./Exchange.ts";
+import { discoverOffline, discoverOfLegacy, discoverRefused } from "./discover.ts";
+import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
+import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
-import { isKnownLegacy, lookAfterSurface } from "./lookAfter.ts";
+import { erasOf, isLegacyWord, knownEras, lacks, noteRefusal } from "./eras.ts";
+import { learnEras, lookAfterSurface } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
 import { mayStandIn } from "./mayStandIn.ts";
 import { contradictsParams } from "./params.ts";
-import { ruleFor } from "./ruleFor.ts";
-import { initializeAsDiscover } from "./surface.ts";
+import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
+import { translatedAnswer } from "./translate.ts";
 import { keptForOutages } from "./keepReply.ts";
 import { endSession, openSession } from "./sessions.ts";
 
@@ -60,14 +63,60 @@ function beyondPost(x: Exchange): Answer | Promise<Answer> {
 
 /** Answers what is not recognised: opens connections, answers by itself, or leaves it to the origin. */
 async function answerOther(x: Exchange): Promise<Answer> {
-  const own = listen(x) ?? local(x);
-  if (own) return own;
   const opens = opening(x);
-  return lookedAfter(x, opens ? await initialize(x, opens) : await direct(x, undefined, directivesOf(x, undefined)));
+  if (opens) return lookedAfter(x, await initialize(x, opens));
+  if (x.session) return answerOtherInEra(x);
+  const era = isModern(x.body) ? "modern" : "legacy";
+  const eras = await erasOf(x);
+  const given = await answerOtherInEra(inEraOf(x, era, eras));
+  const translated = await afterRefusal(x, era, eras, given);
+  return translated ? answerOtherInEra(translated) : given;
 }
 
-/** Answers a recognised call: from the cache where a rule allows it. */
+async function answerOtherInEra(x: Exchange): Promise<Answer> {
+  // An origin of the earlier revisions cannot judge what it does not know.
+  const isForeign = x.session === undefined && isModern(x.body) && lacks(knownEras(x), "modern");
+  const wrong = isForeign ? ladder(x.body, x.headers) : undefined;
+  if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
+  const own = listen(x) ?? local(x, isForeign);
+  return own ?? lookedAfter(x, await direct(x, undefined, directivesOf(x, undefined)));
+}
+
+/** Answers a recognised call. */
 function answerCall(x: Exchange, call: Call): Answer | Promise<Answer> {
+  if (x.session) return answerInEra(x, call);
+  const eras = erasOf(x);
+  const within = (known: Eras) => {
+    const given = answerInEra(inEraOf(x, call.era, known), call);
+    // Once it is known what the origin speaks, there is nothing more to look at.
+    if (call.era === "legacy" || known.modern !== undefined) return given;
+    const again = async () => {
+      const first = await given;
+      const translated = await afterRefusal(x, call.era, known, first);
+      return translated ? answerInEra(translated, call) : first;
+    };
+    return again();
+  };
+  return eras instanceof Promise ? eras.then(within) : within(eras);
+}
+
+/**
+ * After an origin of which nothing is known has refused a modern request as a bad one: what it speaks. The request, to be
+ * asked in the other era, where that is one that the caller can be translated to.
+ */
+async function afterRefusal(x: Exchange, era: Era, known: Eras, given: Answer): Promise<Exchange | undefined> {
+  if (era === "legacy" || known.modern !== undefined || given.kind !== "message") return undefined;
+  if (given.status !== 400 || !isLegacyWord(given.text)) return undefined;
+  await learnEras(x);
+  const translated = inEraOf(x, era, await erasOf(x));
+  return translated.asksIn === undefined ? undefined : translated;
+}
+
+/** Answers a call from the cache where a rule allows it. */
+function answerInEra(x: Exchange, asking: Call): Answer | Promise<Answer> {
+  // Who is translated is asked for with nothing declared, so that the answer is everybody's.
+  const call = x.asksIn === undefined ? asking : { ...asking, capabilities: {} };
+  if (call.method === "server/discover" && lacks(knownEras(x), "modern")) return discoverOfLegacy(x, call);
   const asked = directivesOf(x, call);
   const rule = ruleFor(x, call, asked);
   const isKnown = rule !== undefined && !(rule instanceof Promise);
@@ -88,20 +137,19 @@ function lookedAfter(x: Exchange, given: Answer): Answer {
   return given;
 }
 
-function fromEntry(x: Exchange, call: Call, { entry, word, outcome }: Extract<Obtained, { kind: "entry" }>): Answer {
-  const now = x.now();
-  const text = tell(entry, { era: call.era, id: call.id, status: word, hints: call.shape.hints, now });
-  return { kind: "message", result: word, status: 200, text, outcome, ageMs: ageMs(entry, now) };
-}
-
 /** The hit, fill and stale-if-error lanes, for a call that may be cached. */
 async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answer> {
   switch (obtained.kind) {
     case "entry":
       return fromEntry(x, call, obtained);
     case "reply": {
-      const { status, text, outcome } = obtained;
-      return { kind: "message", result: "miss", status, text: withId(text, call.id), outcome };
+      const { text, outcome } = obtained;
+      const given = { kind: "message", result: "miss", status: obtained.status, text, outcome } as const;
+      const told = x.asksIn === undefined ? given : translatedAnswer(x, call, given);
+      if (told.kind !== "message") return told;
+      // Refused: an origin of the earlier revisions, perhaps. Whether it can stand for a modern one, its other answers say.
+      const instead = isRefused(call, told) ? await discoverRefused(x, call) : undefined;
+      return instead ?? { ...told, text: withId(told.text, call.id) };
     }
     case "relay": {
       const { keep, previous } = obtained;
@@ -112,6 +160,10 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
         instead: own && (() => standIn(x, call, own, undefined).text),
       });
       const failed = failureIn(call, given);
+      if (!failed && given.kind === "message" && isRefused(call, given)) {
+        await noteRefusal(x, given.text);
+        return (await discoverRefused(x, call)) ?? given;
+      }
       if (!failed) return given;
       const usable = own ?? (keep && (await keptForOutages(x, call, keep.rule)));
       if (usable) return standIn(x, call, usable, failed.status);
@@ -127,6 +179,12 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
 /** The relay lane, for everything that may not be cached or is not perfectly formed. */
 async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promise<Answer> {
   if (asked.onlyCached) return { kind: "failure", failure: { kind: "not-cached" } };
+  // Which arguments a modern origin wants mirrored in headers, its list says.
+  if (x.asksIn === "modern" && call?.method === "tools/call") await refreshCatalogue(x, call, asked, BRIEF_MS);
+  // Nor can such an origin judge whether headers say what the arguments say.
+  if (x.asksIn === "legacy" && call && contradictsParams(x, call)) {
+    return { kind: "failure", failure: { kind: "rejected", ...paramMismatch() } };
+  }
   const given = await relay(x, { call });
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
   const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x, call) : undefined;
@@ -143,18 +201,16 @@ function origins(failed: Extract<Answer, { kind: "failure" }>, call: Call): Answ
   return own ? { kind: "message", result: "relay", ...own, text: withId(own.text, call.id) } : failed;
 }
 
-/** A modern client never falls back to another era because of an outage, nor stays with one that the origin lacks. */
-async function discoverOffline(x: Exchange, call: Call): Promise<Answer | undefined> {
-  const entry = await initializeAsDiscover(x);
-  if (!entry) return undefined;
-  if (await isKnownLegacy(x)) {
-    const message = "Method not found: the origin speaks the initialize-based revisions only";
-    return {
-      kind: "failure",
-      failure: { kind: "rejected", status: 404, code: CODE.methodNotFound, reason: "method-registry", message },
-    };
-  }
-  return standIn(x, call, entry, undefined);
+/** The era in which an origin with these eras is asked for a caller. */
+function inEraOf(x: Exchange, era: Era, eras: Eras): Exchange {
+  if (era === "legacy") return lacks(eras, "legacy") ? { ...x, asksIn: "modern" } : x;
+  // Sessions are a client's own: where the origin wants them, a client that can initialize does better by itself.
+  return lacks(eras, "modern") && eras.legacy === "stateless" ? { ...x, asksIn: "legacy" } : x;
+}
+
+/** Whether the origin has said no to the question what it is. */
+function isRefused({ method }: Call, { text }: Extract<Answer, { kind: "message" }>): boolean {
+  return method === "server/discover" && errorCode(text) !== undefined;
 }
 
 /** Whether a relay failed in a way that an old answer may stand in for, and the origin's status where it gave one. */
@@ -167,24 +223,6 @@ function failureIn(call: Call, given: Answer): { status: number | undefined } | 
   }
   if (given.kind === "message" && (given.status >= 500 || given.status === 429)) return { status: given.status };
   return undefined;
-}
-
-/** An old answer in place of one that the origin failed to give. */
-function standIn(
-  x: Exchange,
-  call: Call,
-  entry: Entry,
-  status: number | undefined,
-): Extract<Answer, { kind: "message" }> {
-  const now = x.now();
-  const age = ageMs(entry, now);
-  const text = tell(entry, { era: call.era, id: call.id, status: "stale", hints: call.shape.hints, now });
-  const outcome = {
-    kind: "stale-if-error",
-    ttlMs: entry.ttlMs - age,
-    ...(status !== undefined && { status }),
-  } as const;
-  return { kind: "message", result: "stale", status: 200, text, outcome, ageMs: age };
 }
 
 /** Why the operator's `deny` keeps a request from the origin, however it is formed. */

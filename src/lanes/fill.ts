@@ -16,12 +16,13 @@ import { newId } from "../telemetry/newId.ts";
 import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
+import { knownEras, lacks, noteRefusal, noteEras } from "./eras.ts";
 import { heed } from "./heed.ts";
 import { endSession } from "./sessions.ts";
 import { coalescer, demote, drop, remember } from "./keep.ts";
 import { isWrapped, learn } from "./learn.ts";
 import { isSuspect } from "./suspect.ts";
-import { fillHeaders } from "./fillHeaders.ts";
+import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
 
 /** How a fill ended. */
 export type Filled =
@@ -59,6 +60,7 @@ export async function fill(
   { again, previous, behind }: FillOptions,
 ): Promise<Filled> {
   const { origin } = x;
+  const asked = inOriginsEra(x, call);
   const laterPage = isList(call.method) && call.variant !== undefined;
   const key = await digest(candidates.flight.text);
   // In a session every id is used once (basic, requests), and the others are the caller's.
@@ -73,15 +75,16 @@ export async function fill(
       ...(candidates.private && { private: candidates.private }),
     },
     method: call.method,
-    era: call.era,
+    era: asked.era,
     hints: call.shape.hints,
     rule,
     tags: expandTags(rule.tags, call.variant),
     isWrapped: isWrapped(x, call),
+    isLegacyOnly: lacks(knownEras(x), "modern"),
     laterPage,
-    headers: fillHeaders(x, call),
+    headers: fillHeaders(x, asked),
     id,
-    body: bodyOf(call, id),
+    body: bodyOf(asked, id),
     again,
     ...(ticket && { ticket }),
     ...(previous && { previous: traitsOf(previous) }),
@@ -112,6 +115,7 @@ export async function fill(
     case "reply":
       await heed(x, call, boarding.text);
       if (x.session && boarding.status === 404) endSession(x);
+      if (call.method === "server/discover") await noteRefusal(x, boarding.text);
       // The origin has answered anew, with something that may not be kept: what was kept is no longer its answer.
       if (previous && SUPERSEDING.has(boarding.why)) drop(x, candidates);
       return { kind: "reply", status: boarding.status, text: boarding.text };
@@ -119,6 +123,7 @@ export async function fill(
       const { entry, status, collapsed } = boarding;
       if (isDemotion(request, entry)) await demote(x, call.method);
       remember(x, candidates, entry);
+      if (call.method === "server/discover") await noteEras(x, { modern: true });
       if (call.method === "tools/list") learn(x, toolFacts(JSON.parse(`{${entry.body}}`)));
       return { kind: "entry", entry, status, collapsed };
     }

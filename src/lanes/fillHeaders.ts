@@ -1,10 +1,19 @@
 import { encodeHeaderValue } from "../mcp/headerValue.ts";
 import type { Call } from "../mcp/recognise.ts";
-import type { ParamHeader } from "../mcp/toolFacts.ts";
+import { paramHeaderValues, type ParamHeader } from "../mcp/toolFacts.ts";
 import { traceparentOf } from "../mcp/trace.ts";
+import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { newId } from "../telemetry/newId.ts";
 import type { Exchange } from "./Exchange.ts";
+import { knownEras } from "./eras.ts";
 import { catalogueOf } from "./learn.ts";
+
+/** The call as the origin is asked: where it lacks the caller's era in the other, with nothing declared. */
+export function inOriginsEra(x: Exchange, call: Call): Call {
+  if (x.asksIn === undefined) return call;
+  const version = x.asksIn === "modern" ? MODERN_VERSION : (knownEras(x).version ?? LEGACY_VERSIONS[0]);
+  return { ...call, era: x.asksIn, version, capabilities: {} };
+}
 
 /**
  * The headers of a fill, made from the call alone: what one caller sends beside it is not in the key, so it must not
@@ -21,12 +30,17 @@ export function fillHeaders(x: Exchange, call: Call): Record<string, string> {
   if (call.era === "legacy") return headers;
   headers["mcp-method"] = call.method;
   if (call.target !== null) headers["mcp-name"] = encodeHeaderValue(call.target);
-  // These have been compared with the arguments, which are in the key.
-  for (const { header } of declaredParams(x, call)) {
+  return { ...headers, ...Object.fromEntries(paramHeaders(x, call)) };
+}
+
+/** The arguments that are mirrored: as a modern caller wrote them, for they have been compared with the arguments, which are in the key. */
+function paramHeaders(x: Exchange, call: Call): Iterable<[string, string]> {
+  const declared = declaredParams(x, call);
+  if (x.asksIn === "modern") return paramHeaderValues(declared, call.variant);
+  return declared.flatMap(({ header }): [string, string][] => {
     const value = x.headers.get(header);
-    if (value !== null) headers[header.toLowerCase()] = value;
-  }
-  return headers;
+    return value === null ? [] : [[header.toLowerCase(), value]];
+  });
 }
 
 /** Whether the caller sent an `Mcp-Param-*` header that no argument answers for. It goes on (SEP-2243), and what comes back is the caller's alone. */

@@ -1,4 +1,4 @@
-import { isObject } from "../mcp/isObject.ts";
+import { errorCode } from "../mcp/errorCode.ts";
 import { ladder } from "../mcp/ladder.ts";
 import { isList } from "../mcp/methods.ts";
 import { CODE } from "../mcp/names.ts";
@@ -49,15 +49,4 @@ async function isStoredCursor(x: Exchange, call: Call): Promise<boolean> {
     if (typeof cursor !== "string") return false;
   }
   return false;
-}
-
-/** The code of a JSON-RPC error response; `undefined` for anything else. */
-export function errorCode(reply: string): number | undefined {
-  try {
-    const message: unknown = JSON.parse(reply);
-    const error = isObject(message) ? message["error"] : undefined;
-    return isObject(error) && typeof error["code"] === "number" ? error["code"] : undefined;
-  } catch {
-    return undefined;
-  }
 }

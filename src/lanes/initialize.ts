@@ -1,13 +1,14 @@
 import { hashOf } from "../cache/codec.ts";
 import { ageMs, freshness } from "../cache/freshness.ts";
 import { neutralise } from "../cache/neutralise.ts";
-import { tell } from "../cache/tell.ts";
+import { tell, type CacheWord } from "../cache/tell.ts";
 import type { Entry } from "../cache/entry.ts";
 import { isModern } from "../mcp/envelope.ts";
+import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { acceptsBoth } from "../mcp/recognise.ts";
 import { unpromising } from "../mcp/unpromising.ts";
-import { LEGACY_VERSIONS } from "../mcp/versions.ts";
+import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
 import { statusOf, type OriginFailure } from "../origin/failure.ts";
 import { readReply, type Reply } from "../origin/readReply.ts";
@@ -15,10 +16,12 @@ import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidat
 import { directivesOf } from "./directives.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
+import { erasOf, knownEras, lacks, noteEras } from "./eras.ts";
 import { keep } from "./keep.ts";
+import { obtain } from "./obtain.ts";
 import { ownWords } from "./relay.ts";
 import { sealSession } from "./sessions.ts";
-import { bootstrapCall, discoverAsInitialize } from "./surface.ts";
+import { asInitialize, bootstrapCall, discoverAsInitialize } from "./surface.ts";
 
 /** An `initialize` request that could be answered from the store. */
 export interface Opening {
@@ -28,6 +31,8 @@ export interface Opening {
 }
 
 const MAX_BYTES = 1_048_576;
+/** Of what an origin calls itself, in characters. */
+const MAX_NAME = 1_024;
 
 /** Recognises a well-formed `initialize` that opens a new connection. */
 export function opening(x: Exchange): Opening | undefined {
@@ -51,6 +56,10 @@ export function opening(x: Exchange): Opening | undefined {
  */
 export async function initialize(x: Exchange, opens: Opening): Promise<Answer> {
   const { id, version, capabilities } = opens;
+  if (lacks(await erasOf(x), "legacy")) {
+    const told = await fromDiscover(x, opens);
+    if (told) return told;
+  }
   const asked = directivesOf(x, undefined);
   const candidates = LEGACY_VERSIONS.includes(version) ? initializeCandidates(x, version) : undefined;
   const kept = candidates && inMemory(x, candidates, "legacy");
@@ -71,6 +80,9 @@ export async function initialize(x: Exchange, opens: Opening): Promise<Answer> {
   }
   if ("text" in reply) {
     const { status, text, sessionId: originId } = reply;
+    // Refused: an origin that is modern only, perhaps. Its discover answer says whether it is.
+    const instead = errorCode(text) === undefined ? undefined : await fromDiscover(x, opens, true);
+    if (instead) return instead;
     const outcome = { kind: "forward", why: known ? "stale" : "uri-miss", status } as const;
     // Without a session there is no stream on which the origin could keep such promises.
     if (originId === undefined) return { kind: "message", result: "miss", status, text: unpromising(text), outcome };
@@ -82,6 +94,16 @@ export async function initialize(x: Exchange, opens: Opening): Promise<Answer> {
   const own = ownWords(reply.failure);
   if (own) return { kind: "message", result: "relay", ...own };
   return { kind: "failure", failure: { kind: "origin", failure: reply.failure } };
+}
+
+/** An answer made of the origin's discover answer, where it has one; `refused` says that it has just refused to initialize. */
+async function fromDiscover(x: Exchange, opens: Opening, refused = false): Promise<Answer | undefined> {
+  const call = bootstrapCall("server/discover", MODERN_VERSION);
+  const obtained = await obtain(x, call, x.origin.lists, directivesOf(x, undefined));
+  if (obtained.kind !== "entry" || obtained.entry.era !== "modern") return undefined;
+  if (refused) await noteEras(x, { modern: true, legacy: "none" });
+  const { entry, word, outcome } = obtained;
+  return told(x, asInitialize(x, entry, opens.version), opens, word, outcome);
 }
 
 /** Asks the origin, and keeps the answer. One that opened a session is kept for outages only: there is no session in it. */
@@ -103,6 +125,7 @@ export async function ask(
   if ("failure" in called) return called;
   const reply = await readReply(called.response, { id, maxBytes: MAX_BYTES, totalMs: settings.totalMs });
   if (!("text" in reply) || reply.status !== 200 || !settles(reply.text)) return reply;
+  await noteEras(x, shownBy(x, reply, candidates));
   const rule = reply.sessionId === undefined ? x.origin.lists : { ...x.origin.lists, defaultTtlMs: 0 };
   const made = neutralise(reply.text, {
     method: "initialize",
@@ -131,6 +154,29 @@ export async function ask(
     );
   }
   return reply;
+}
+
+/** What an answer to `initialize` shows of the origin. */
+function shownBy(
+  x: Exchange,
+  { text, sessionId }: { text: string; sessionId?: string },
+  asked: Candidates | undefined,
+) {
+  const { protocolVersion, serverInfo } = (JSON.parse(text) as { result: Record<string, unknown> }).result;
+  // An origin agrees to older versions as well: the newest is asked for by who is translated.
+  const isNewest = asked?.flight.target === LEGACY_VERSIONS[0] || knownEras(x).version === undefined;
+  return {
+    legacy: sessionId === undefined ? ("stateless" as const) : ("sessions" as const),
+    ...(isNewest && { version: String(protocolVersion) }),
+    serverInfo: briefly(serverInfo),
+  };
+}
+
+/** What the origin calls itself goes into every translated answer: pictures stay behind. */
+function briefly(serverInfo: unknown): unknown {
+  if (!isObject(serverInfo) || JSON.stringify(serverInfo).length <= MAX_NAME) return serverInfo;
+  const { name, version } = serverInfo;
+  return { name: String(name).slice(0, MAX_NAME), version: String(version).slice(0, MAX_NAME) };
 }
 
 /** Where an answer to `initialize` is kept: by the version that was asked for. */
@@ -173,7 +219,7 @@ async function told(
   x: Exchange,
   entry: Entry,
   { id, version, capabilities }: Opening,
-  word: "hit" | "stale",
+  word: CacheWord,
   outcome: Extract<Answer, { kind: "message" }>["outcome"] & {},
 ): Promise<Answer> {
   const text = unpromising(tell(entry, { era: "legacy", id, status: word, hints: false, now: x.now() }));

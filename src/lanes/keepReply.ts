@@ -10,6 +10,8 @@ import type { Call } from "../mcp/recognise.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { candidatesOf, inKv, inMemory, type Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
+import { knownEras, lacks } from "./eras.ts";
+import { inOriginsEra } from "./fillHeaders.ts";
 import { keep } from "./keep.ts";
 import { isWrapped } from "./learn.ts";
 
@@ -31,11 +33,12 @@ async function store(x: Exchange, keeping: Keeping, reply: string, askedAt: numb
   const { call, rule, candidates, previous } = keeping;
   const made = neutralise(reply, {
     method: call.method,
-    era: call.era,
+    era: inOriginsEra(x, call).era,
     rule,
     hints: call.shape.hints,
     tags: expandTags(rule.tags, call.variant),
     isWrapped: isWrapped(x, call),
+    isLegacyOnly: lacks(knownEras(x), "modern"),
     askedAt,
     random: x.random(),
     maxBytes: x.origin.settings.entryBytes,

@@ -1,29 +1,21 @@
-import { digest } from "../cache/key.ts";
 import { isModern } from "../mcp/envelope.ts";
-import { CODE } from "../mcp/names.ts";
 import { MODERN_VERSION, LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
+import type { OriginFailure } from "../origin/failure.ts";
 import { FILL_ID } from "../origin/land.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { candidatesOf } from "./candidates.ts";
 import { CLIENT_INFO } from "./clientInfo.ts";
-import type { Exchange } from "./Exchange.ts";
+import type { Eras, Exchange } from "./Exchange.ts";
+import { erasOf, noteEras } from "./eras.ts";
 import { fill } from "./fill.ts";
-import { errorCode } from "./heed.ts";
 import { ask, initializeCandidates } from "./initialize.ts";
 import { bootstrapCall, storedBootstrap } from "./surface.ts";
 
 /** What is stored of the bootstrap answers is looked at this often, while there is traffic. */
 const EVERY_MS = 300_000;
-const DAY_MS = 86_400_000;
-
-/** The errors with which servers of the earlier revisions answer a method that they do not know, or a caller without a session. */
-const LEGACY_WORDS: ReadonlySet<number> = new Set([
-  CODE.methodNotFound,
-  CODE.invalidRequest,
-  CODE.invalidParams,
-  -32000,
-]);
+/** An origin that lacked an era may have learnt it since. */
+const RECHECK_MS = 3_600_000;
 
 /**
  * Sees to it that the origin's answers to both ways of opening a connection are stored, so that a client that was
@@ -39,10 +31,7 @@ export function lookAfterSurface(asked: Exchange): void {
   x.isolate.surfacesAt.set(key, now);
   const work = async () => {
     try {
-      const at = await knownLegacyAt(x);
-      if (at === undefined || now - at > believedMs(x) / 2) await storeDiscover(x);
-      // An origin that nobody has met with `initialize` need not know it: the discover answer can be retold.
-      if (!isModern(x.body)) await storeInitialize(x);
+      await learnEras(x);
     } catch (error) {
       x.isolate.surfacesAt.delete(key);
       x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) });
@@ -51,38 +40,42 @@ export function lookAfterSurface(asked: Exchange): void {
   x.waitUntil(work());
 }
 
-/** Whether the origin has lately said that it does not know the modern revision. An outage says nothing of the kind. */
-export async function isKnownLegacy(x: Exchange): Promise<boolean> {
-  return (await knownLegacyAt(x)) !== undefined;
+/** Sees to it that what can be known of the origin's eras is, and that its answers are stored. */
+export async function learnEras(x: Exchange): Promise<void> {
+  const before = await erasOf(x);
+  const isOld = x.now() - (before.checkedAt ?? before.at) > RECHECK_MS;
+  await storeDiscover(x, before, isOld);
+  const { modern, legacy } = await erasOf(x);
+  // An origin that nobody has met with `initialize` need not know it: the discover answer can be retold.
+  const isWanted = !isModern(x.body) || modern === false;
+  if (isWanted && (legacy !== "none" || isOld)) await storeInitialize(x, legacy === "none");
+  // Whatever came of it: an origin that is down is asked no more often.
+  if (isOld) await noteEras(x, { checkedAt: x.now() });
 }
 
-/** When it said so; epoch ms. */
-async function knownLegacyAt(x: Exchange): Promise<number | undefined> {
-  const record = await x.env.KV.get<{ at: number }>(await eraRecord(x), "json");
-  return record?.at;
-}
-
-/** How long it is believed: longer than an answer to `initialize` is kept, or the origin would turn modern in a long outage. */
-function believedMs(x: Exchange): number {
-  return 2 * (x.origin.lists.staleIfErrorMs + DAY_MS);
-}
-
-async function storeDiscover(x: Exchange): Promise<void> {
-  if (await storedBootstrap(x, "server/discover", MODERN_VERSION)) return;
+async function storeDiscover(x: Exchange, { modern }: Eras, isOld: boolean): Promise<void> {
+  // What is stored may be from before the origin lost the era.
+  if (modern === false && !isOld) return;
+  if (modern !== false && (await storedBootstrap(x, "server/discover", MODERN_VERSION))) {
+    if (modern === undefined) await noteEras(x, { modern: true });
+    return;
+  }
   const call = bootstrapCall("server/discover", MODERN_VERSION);
-  const filled = await fill(x, call, x.origin.lists, candidatesOf(x, call, x.origin.lists)!, {
+  // What comes of it is noted there.
+  await fill(x, call, x.origin.lists, candidatesOf(x, call, x.origin.lists)!, {
     again: false,
     previous: undefined,
     behind: true,
   });
-  // Other errors, and results that may not be kept, do not say that the origin lacks the modern revision.
-  if (filled.kind !== "reply" || !LEGACY_WORDS.has(errorCode(filled.text) ?? 0)) return;
-  const record = JSON.stringify({ modern: false, at: x.now() });
-  await x.env.KV.put(await eraRecord(x), record, { expirationTtl: Math.ceil(believedMs(x) / 1_000) });
 }
 
-async function storeInitialize(x: Exchange): Promise<void> {
-  for (const version of LEGACY_VERSIONS) if (await storedBootstrap(x, "initialize", version)) return;
+/** Asks the origin to initialize, where its answer is not stored, or `again`. Why there was no answer, where there was none. */
+export async function storeInitialize(x: Exchange, again = false): Promise<OriginFailure | undefined> {
+  const isStored = async () => {
+    for (const version of LEGACY_VERSIONS) if (await storedBootstrap(x, "initialize", version)) return true;
+    return false;
+  };
+  if (!again && (await isStored())) return undefined;
   const version = LEGACY_VERSIONS[0]!;
   const params = { protocolVersion: version, capabilities: {}, clientInfo: CLIENT_INFO };
   const headers = {
@@ -91,14 +84,12 @@ async function storeInitialize(x: Exchange): Promise<void> {
   };
   const body = JSON.stringify({ jsonrpc: "2.0", id: FILL_ID, method: "initialize", params });
   const reply = await ask(x, headers, body, FILL_ID, initializeCandidates(x, version), undefined);
-  if (!("text" in reply) || reply.sessionId === undefined) return;
+  if ("failure" in reply) return reply.failure;
+  if (!("text" in reply) || reply.sessionId === undefined) return undefined;
   // The session was opened for the answer alone.
   const closing = { "mcp-session-id": reply.sessionId, "mcp-protocol-version": version };
   const bindings = x.env as unknown as Record<string, unknown>;
   const closed = await callOrigin(x.origin.settings, bindings, { method: "DELETE", headers: closing });
   if ("response" in closed) await closed.response.body?.cancel();
-}
-
-async function eraRecord(x: Exchange): Promise<string> {
-  return `era/${x.origin.settings.id}/${await digest(x.origin.settings.identity)}`;
+  return undefined;
 }

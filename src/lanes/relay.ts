@@ -17,6 +17,7 @@ import { heed } from "./heed.ts";
 import { heedNotification } from "./heedChange.ts";
 import { keepReply, type Keeping } from "./keepReply.ts";
 import { passOn } from "./passOn.ts";
+import { translatedAnswer, translatedRequest } from "./translate.ts";
 import { endSession, sealSession } from "./sessions.ts";
 
 /** What is read whole, an error or a list to be filtered, is read up to this. */
@@ -34,21 +35,33 @@ export interface Relayed {
   instead?: (() => string) | undefined;
 }
 
-/** Sends the request to the origin as it came, and the response back as it comes. */
-export function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer> {
-  const answer = send(x, relayed);
+/** Sends the request to the origin as it came, and the response back as it comes; both in other words only where their eras differ. */
+export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer> {
+  // What the replica says itself is in the caller's words already.
+  const own = new Set<string>();
+  const instead = () => {
+    const words = relayed.instead?.() ?? x.word({ kind: "origin", failure: { kind: "unreachable" } }, x.body);
+    own.add(words);
+    return words;
+  };
+  const sent = send(x, { ...relayed, instead });
   // In the earlier revisions the call goes on when the caller leaves; the runtime would end it.
-  if (x.httpMethod === "POST" && !isModern(x.body)) x.waitUntil(answer);
-  return answer;
+  if (x.httpMethod === "POST" && !isModern(x.body)) x.waitUntil(sent);
+  const given = await sent;
+  return x.asksIn === undefined ? given : translatedAnswer(x, relayed.call, given, (words) => own.has(words));
 }
 
-async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<Answer> {
+async function send(x: Exchange, { call, keeping, instead }: Relayed & { instead: () => string }): Promise<Answer> {
   const { settings } = x.origin;
   const askedAt = x.now();
+  const request =
+    x.asksIn === undefined
+      ? { headers: keeping ? fillHeaders(x, keeping.call) : forwardedHeaders(x), body: x.text }
+      : translatedRequest(x, call);
   const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
     method: x.httpMethod,
-    headers: keeping ? fillHeaders(x, keeping.call) : forwardedHeaders(x),
-    ...(x.httpMethod === "POST" && { body: x.text }),
+    headers: request.headers,
+    ...(x.httpMethod === "POST" && { body: request.body }),
     ...(isModern(x.body) && { abandoned: x.left() }),
   });
   if ("failure" in called) return failure(called.failure);
@@ -84,7 +97,7 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
       heard: (event) => heedNotification(x, event),
       shown: (event) => (settings.denied && event.includes('"tools"') ? shownTools(event, settings) : event),
       answered: (reply) => mayKeep && isResponse(reply, id, false) && keepReply(x, keeping, reply, askedAt),
-      instead: instead ?? (() => x.word({ kind: "origin", failure: { kind: "unreachable" } }, x.body)),
+      instead,
     });
   if (x.httpMethod !== "POST") {
     if (status === 401 || status === 403) return discarded(response, { kind: "refused", status });
@@ -123,7 +136,8 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed): Promise<A
     await response.body?.cancel();
     return failure({ kind: "garbage", detail: "a body that is not MCP" });
   }
-  const maxBytes = keeping ? Math.max(settings.entryBytes, MAX_CHECKED_BYTES) : MAX_CHECKED_BYTES;
+  const checkedBytes = x.asksIn === undefined ? MAX_CHECKED_BYTES : MAX_READ_BYTES;
+  const maxBytes = keeping ? Math.max(settings.entryBytes, checkedBytes) : checkedBytes;
   const some = await readSome(response, maxBytes, settings.totalMs);
   if ("failure" in some) return failure(some.failure);
   if ("rest" in some) return stream(bodyOf(some.begun, some.rest));

@@ -15,7 +15,8 @@ import { headersAgree } from "./params.ts";
 const REREAD_MS = 60_000;
 /** After a reading that failed, the next one waits as long. */
 const RETRY_MS = 5_000;
-const BRIEF_MS = 250;
+/** How long it is waited for where a call could do without. */
+export const BRIEF_MS = 250;
 const MAX_PAGES = 200;
 
 /** The rule under which a call may be answered from the cache; `undefined` sends it to the origin. At once where all is known. */
@@ -24,7 +25,7 @@ export function ruleFor(x: Exchange, call: Call, asked: Asked): CacheRule | unde
   if (policy.kind !== "cache" && policy.kind !== "cache-if-read-only") return undefined;
   if (call.method !== "tools/call") return policy.rule;
   // A legacy caller mirrors no arguments in headers, and a tool named by the operator needs no annotation.
-  if (policy.kind === "cache" && call.era === "legacy") return policy.rule;
+  if (policy.kind === "cache" && call.era === "legacy" && x.asksIn === undefined) return policy.rule;
   const decide = () => {
     const facts = catalogueOf(x).get(call.target!);
     if (policy.kind === "cache-if-read-only" && !facts?.readOnly) return undefined;
@@ -36,7 +37,7 @@ export function ruleFor(x: Exchange, call: Call, asked: Asked): CacheRule | unde
 }
 
 /** Sees to it that the catalogue is read, and read again now and then. One that was never read is waited for, up to `waitMs`. */
-function refreshCatalogue(x: Exchange, call: Call, asked: Asked, waitMs?: number): Promise<unknown> | undefined {
+export function refreshCatalogue(x: Exchange, call: Call, asked: Asked, waitMs?: number): Promise<unknown> | undefined {
   const catalogue = catalogueOf(x);
   const sinceMs = x.now() - catalogue.readAt;
   if (!catalogue.complete) {

@@ -39,10 +39,14 @@ export async function storedBootstrap(
   return entry && ageMs(entry, x.now()) < lifetimeMs(entry) ? entry : undefined;
 }
 
-/** The stored discover answer, retold as an answer to `initialize`. Only for outages: the origin itself was never asked so. */
+/** The stored discover answer, retold as an answer to `initialize`: for outages, and where the origin is modern only. */
 export async function discoverAsInitialize(x: Exchange, version: string): Promise<Entry | undefined> {
   const entry = await storedBootstrap(x, "server/discover", MODERN_VERSION);
-  if (!entry) return undefined;
+  return entry && asInitialize(x, entry, version);
+}
+
+/** A discover answer, retold as an answer to `initialize` (basic/lifecycle: the version asked for where it is known, else the newest). */
+export function asInitialize(x: Exchange, entry: Entry, version: string): Entry {
   const { capabilities, instructions } = members(entry.body);
   return retold(entry, {
     protocolVersion: LEGACY_VERSIONS.includes(version) ? version : LEGACY_VERSIONS[0],
@@ -52,7 +56,7 @@ export async function discoverAsInitialize(x: Exchange, version: string): Promis
   });
 }
 
-/** A stored answer to `initialize`, retold as a discover answer. Only for outages, and only where the origin may be modern. */
+/** A stored answer to `initialize`, retold as a discover answer: for outages, and where the origin is of the earlier revisions. */
 export async function initializeAsDiscover(x: Exchange): Promise<Entry | undefined> {
   for (const version of LEGACY_VERSIONS) {
     const entry = await storedBootstrap(x, "initialize", version);
@@ -69,10 +73,12 @@ export async function initializeAsDiscover(x: Exchange): Promise<Entry | undefin
 }
 
 function retold(entry: Entry, result: Record<string, unknown>): Entry {
-  return { ...entry, ttlMs: 0, promisedMs: 0, body: JSON.stringify(result).slice(1, -1), meta: "" };
+  // Nothing is promised: the origin may come to speak the other era itself.
+  const { clientTtlMs: _, ...kept } = entry;
+  return { ...kept, promisedMs: 0, body: JSON.stringify(result).slice(1, -1), meta: "" };
 }
 
-/** Capabilities without the flags that promise notifications: while the origin is down nobody sends any. */
+/** The capabilities that can be kept in the other era, without the flags that promise notifications: nobody sends any. */
 function deliverable(capabilities: unknown): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   if (!isObject(capabilities)) return kept;

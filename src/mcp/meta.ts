@@ -1,5 +1,5 @@
 import { matches } from "../config/pattern.ts";
-import { META_CACHE_CONTROL, META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "./names.ts";
+import { META_CACHE_CONTROL, META_CAPABILITIES, META_CLIENT_INFO, META_LOG_LEVEL, META_VERSION } from "./names.ts";
 
 /** Request `_meta` keys that cannot change an answer: the envelope itself, progress, logging and tracing (SEP-414). */
 const OBSERVING: ReadonlySet<string> = new Set([
@@ -10,7 +10,7 @@ const OBSERVING: ReadonlySet<string> = new Set([
   META_VERSION,
   META_CAPABILITIES,
   META_CLIENT_INFO,
-  "io.modelcontextprotocol/logLevel",
+  META_LOG_LEVEL,
   META_CACHE_CONTROL,
 ]);
 

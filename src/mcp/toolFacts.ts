@@ -1,4 +1,4 @@
-import { decodeHeaderValue } from "./headerValue.ts";
+import { decodeHeaderValue, encodeHeaderValue } from "./headerValue.ts";
 import { isObject } from "./isObject.ts";
 import { needsWrapping } from "./legacySchema.ts";
 
@@ -48,6 +48,22 @@ function* paramHeaders(schema: unknown, path: readonly string[]): Generator<Para
   }
 }
 
+/** The headers that mirror the arguments, by their names: of scalars that are there. */
+export function* paramHeaderValues(declared: readonly ParamHeader[], args: unknown): Generator<[string, string]> {
+  for (const { path, header } of declared) {
+    const value = valueAt(args, path);
+    if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
+      yield [header.toLowerCase(), encodeHeaderValue(String(value))];
+    }
+  }
+}
+
+function valueAt(args: unknown, path: readonly string[]): unknown {
+  let value = args;
+  for (const part of path) value = isObject(value) && Object.hasOwn(value, part) ? value[part] : undefined;
+  return value;
+}
+
 /** A number as JSON writes it; `Number` alone also reads "0x2a" and "". */
 const DECIMAL = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
@@ -58,8 +74,7 @@ export function paramHeadersAgree(
   header: (name: string) => string | null,
 ): boolean {
   return declared.every(({ path, header: name }) => {
-    let value: unknown = args;
-    for (const part of path) value = isObject(value) && Object.hasOwn(value, part) ? value[part] : undefined;
+    const value = valueAt(args, path);
     const sent = header(name);
     if (value === undefined || value === null) return sent === null;
     if (sent === null) return false;

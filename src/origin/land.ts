@@ -26,6 +26,8 @@ export interface FillRequest {
   tags: readonly string[];
   /** Whether the tool's results are told to legacy callers wrapped. */
   isWrapped: boolean;
+  /** Whether the origin is known to speak the earlier revisions only. */
+  isLegacyOnly: boolean;
   /** Whether a page of a list other than the first. */
   laterPage: boolean;
   headers: Record<string, string>;
@@ -87,6 +89,7 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
     hints: request.hints,
     tags: request.tags,
     isWrapped: request.isWrapped,
+    isLegacyOnly: request.isLegacyOnly,
     askedAt,
     random: tools.random(),
     maxBytes: origin.entryBytes,

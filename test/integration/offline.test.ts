@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CLIENTS } from "./support/clients.ts";
 import { Fixture, type Reply, tool } from "./support/fixture.ts";
 import { type Replica, startReplica, stored } from "./support/replica.ts";
+import { makeStateful } from "./support/stateful.ts";
 import { call, codeOf, initialize, legacy, legacyCall, modern, said, until } from "./support/wire.ts";
 
 let origin: Fixture;
@@ -160,24 +161,20 @@ describe("an origin of one era", () => {
     });
   });
 
-  test("that is legacy does not become modern by an outage", async () => {
-    origin.eras = "legacy";
+  test("that is legacy, and opens sessions, does not become modern by an outage", async () => {
+    makeStateful(origin);
     const replica = await start();
-    await legacyCall(replica.mcp, "kept");
-    await learnt(replica, "initialize");
-    await until(
-      () => replica.store.list({ prefix: "era/" }),
-      ({ keys }) => keys.length > 0,
-    );
+    const dual = CLIENTS.filter(([name]) => name !== "sdk 2 pinned");
+    const before = await dual[0]![1](replica.mcp);
+    await before.listTools();
+    expect((await modern(replica.mcp, "server/discover")).status).toBe(404);
+    await learnt(replica, "initialize", "tools/list");
     await origin.stop();
     const got = await modern(replica.mcp, "server/discover");
     expect([got.status, got.body.error.code]).toEqual([404, -32601]);
-    for (const [name, connect] of CLIENTS.filter(([name]) => name !== "sdk 2 pinned")) {
+    for (const [name, connect] of dual) {
       const client = await connect(replica.mcp);
-      expect([name, (await client.callTool({ name: "kept", arguments: {} }))["content"]]).toEqual([
-        name,
-        [{ type: "text", text: "kept 1" }],
-      ]);
+      expect([name, (await client.listTools()).tools.map((one) => one.name)]).toEqual([name, ["kept", "never"]]);
       await client.close();
     }
   });

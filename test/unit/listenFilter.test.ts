@@ -23,8 +23,14 @@ test.each([
   [null, "params.notifications must be an object"],
   [{ promptsListChanged: 1 }, "params.notifications.promptsListChanged must be a boolean"],
   [{ resourcesListChanged: null }, "params.notifications.resourcesListChanged must be a boolean"],
-  [{ resourceSubscriptions: "x" }, "params.notifications.resourceSubscriptions must be an array of strings that are not empty"],
-  [{ resourceSubscriptions: ["x", 1] }, "params.notifications.resourceSubscriptions must be an array of strings that are not empty"],
+  [
+    { resourceSubscriptions: "x" },
+    "params.notifications.resourceSubscriptions must be an array of strings that are not empty",
+  ],
+  [
+    { resourceSubscriptions: ["x", 1] },
+    "params.notifications.resourceSubscriptions must be an array of strings that are not empty",
+  ],
 ])("%j is no filter", (notifications, words) => {
   expect(parseFilter(notifications)).toBe(words);
 });

@@ -63,6 +63,7 @@ function partsOf(filled: Filled): Part[] {
     env: {} as Cloudflare.Env,
     waitUntil: () => {},
     word: () => "",
+    asksIn: undefined,
     session: undefined,
     sessionId: undefined,
     trace: { correlationId: "", flags: "01" },

@@ -74,6 +74,7 @@ export async function filledReplica(entries: number, tools: number, full: boolea
       isolate: {
         memory,
         catalogues: new Map([[settings.id, catalogue]]),
+        eras: new Map(),
         surfacesAt: new Map(),
         suspectAt: new Map(),
         sessions: new S3Fifo(1),

@@ -1,0 +1,61 @@
+import { ageMs, freshness } from "../cache/freshness.ts";
+import { CODE } from "../mcp/names.ts";
+import type { Call } from "../mcp/recognise.ts";
+import { statusOf } from "../origin/failure.ts";
+import { directivesOf } from "./directives.ts";
+import { erasOf, lacks } from "./eras.ts";
+import type { Answer, Exchange } from "./Exchange.ts";
+import { fromEntry, standIn } from "./fromEntry.ts";
+import { learnEras, lookAfterSurface, storeInitialize } from "./lookAfter.ts";
+import { initializeAsDiscover } from "./surface.ts";
+
+/**
+ * Answers `server/discover` for an origin that is known to lack the modern revision: out of its answer to `initialize`,
+ * where its callers can be translated. `since` is from when on that counts as asked for just now, epoch ms.
+ */
+export async function discoverOfLegacy(x: Exchange, call: Call, since = x.now()): Promise<Answer> {
+  const asked = directivesOf(x, call);
+  // Whether it still lacks it, is asked now and then.
+  lookAfterSurface(x);
+  const known = await initializeAsDiscover(x);
+  if (known?.opensSession || (await erasOf(x)).legacy === "sessions") return legacyOnly();
+  const isFresh = known !== undefined && !asked.again && freshness(known, x.now()) === "fresh";
+  if (known && (isFresh || asked.onlyCached)) {
+    const outcome = { kind: "hit", ttlMs: known.ttlMs - ageMs(known, x.now()) } as const;
+    return fromEntry(x, call, { entry: known, word: isFresh ? "hit" : "stale", outcome });
+  }
+  if (asked.onlyCached) return { kind: "failure", failure: { kind: "not-cached" } };
+  const isNew = known !== undefined && known.storedAt >= since;
+  const failure = isNew ? undefined : await storeInitialize(x, true);
+  const entry = isNew ? known : await initializeAsDiscover(x);
+  if (failure) {
+    return entry
+      ? standIn(x, call, entry, statusOf(failure))
+      : { kind: "failure", failure: { kind: "origin", failure } };
+  }
+  if (!entry || entry.opensSession) return legacyOnly();
+  const outcome = { kind: "forward", why: "uri-miss", status: 200, stored: true } as const;
+  return fromEntry(x, call, { entry, word: "miss", outcome });
+}
+
+/** After the origin has refused to say what it is in the modern revision: what it says in the earlier ones. */
+export async function discoverRefused(x: Exchange, call: Call): Promise<Answer | undefined> {
+  const since = x.now();
+  await learnEras(x);
+  return lacks(await erasOf(x), "modern") ? discoverOfLegacy(x, call, since) : undefined;
+}
+
+/** A modern client never falls back to another era because of an outage, nor stays with one that the origin lacks. */
+export async function discoverOffline(x: Exchange, call: Call): Promise<Answer | undefined> {
+  const entry = await initializeAsDiscover(x);
+  return entry && standIn(x, call, entry, undefined);
+}
+
+/** A client that knows both eras takes this as a sign to initialize. */
+function legacyOnly(): Answer {
+  const message = "Method not found: the origin speaks the initialize-based revisions only";
+  return {
+    kind: "failure",
+    failure: { kind: "rejected", status: 404, code: CODE.methodNotFound, reason: "method-registry", message },
+  };
+}

@@ -1,0 +1,96 @@
+import { digest } from "../cache/key.ts";
+import { errorCode } from "../mcp/errorCode.ts";
+import { CODE } from "../mcp/names.ts";
+import type { Era } from "../mcp/versions.ts";
+import { reasonOf } from "../telemetry/events.ts";
+import type { Eras, Exchange } from "./Exchange.ts";
+
+const UNKNOWN: Eras = { at: 0 };
+/** What other isolates have learnt is looked at this often. */
+const REREAD_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** The errors with which servers of the earlier revisions answer a method that they do not know, or a caller without a session. */
+const LEGACY_WORDS: ReadonlySet<number> = new Set([
+  CODE.methodNotFound,
+  CODE.invalidRequest,
+  CODE.invalidParams,
+  -32000,
+]);
+
+/** What is known of the origin's eras. At once where this isolate has asked before. */
+export function erasOf(x: Exchange): Eras | Promise<Eras> {
+  const known = x.isolate.eras.get(x.origin.settings.id);
+  if (!known) return read(x);
+  if (x.now() - known.readAt > REREAD_MS) {
+    known.readAt = x.now();
+    x.waitUntil(read(x));
+  }
+  return known.eras;
+}
+
+/** What this isolate knows of them, without asking further. */
+export function knownEras(x: Exchange): Eras {
+  return x.isolate.eras.get(x.origin.settings.id)?.eras ?? UNKNOWN;
+}
+
+/** Whether an origin is known to lack an era, so that who speaks it has to be translated. */
+export function lacks(eras: Eras, era: Era): boolean {
+  return era === "modern" ? eras.modern === false : eras.legacy === "none" && eras.modern === true;
+}
+
+/** Whether an error is one with which a server of the earlier revisions refuses a modern request. */
+export function isLegacyWord(reply: string): boolean {
+  const code = errorCode(reply);
+  return code !== undefined && LEGACY_WORDS.has(code);
+}
+
+/** Notes that the origin has refused to say what it is. Other errors, and answers that may not be kept, say nothing of its eras. */
+export async function noteRefusal(x: Exchange, reply: string): Promise<void> {
+  if (isLegacyWord(reply)) await noteEras(x, { modern: false });
+}
+
+/** Notes what the origin has just shown, here and for other isolates. */
+export async function noteEras(x: Exchange, shown: Omit<Partial<Eras>, "at">): Promise<void> {
+  const before = await erasOf(x);
+  const now = x.now();
+  const hasShown = shown.modern !== undefined || shown.legacy !== undefined;
+  const eras: Eras = { ...before, ...shown, at: hasShown ? now : before.at };
+  x.isolate.eras.set(x.origin.settings.id, { eras, readAt: now });
+  const isNews =
+    eras.modern !== before.modern ||
+    eras.legacy !== before.legacy ||
+    eras.version !== before.version ||
+    eras.checkedAt !== before.checkedAt ||
+    now - before.at > believedMs(x) / 2;
+  if (!isNews) return;
+  try {
+    const expirationTtl = Math.ceil(believedMs(x) / 1_000);
+    await x.env.KV.put(await nameOf(x), JSON.stringify(eras), { expirationTtl });
+  } catch (error) {
+    x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) });
+  }
+}
+
+/** How long it is believed: longer than an answer to `initialize` is kept, or the origin would change in a long outage. */
+function believedMs(x: Exchange): number {
+  return 2 * (x.origin.lists.staleIfErrorMs + DAY_MS);
+}
+
+async function read(x: Exchange): Promise<Eras> {
+  let eras = UNKNOWN;
+  try {
+    eras = (await x.env.KV.get<Eras>(await nameOf(x), "json")) ?? UNKNOWN;
+  } catch (error) {
+    x.report({ type: "store-failed", operation: "get", reason: reasonOf(error) });
+  }
+  // Something may have been learnt here meanwhile.
+  const known = x.isolate.eras.get(x.origin.settings.id);
+  if (known && known.eras.at >= eras.at) return known.eras;
+  x.isolate.eras.set(x.origin.settings.id, { eras, readAt: x.now() });
+  return eras;
+}
+
+async function nameOf(x: Exchange): Promise<string> {
+  return `era/${x.origin.settings.id}/${await digest(x.origin.settings.identity)}`;
+}

@@ -1,0 +1,37 @@
+import type { Entry } from "../cache/entry.ts";
+import { ageMs } from "../cache/freshness.ts";
+import { tell, type CacheWord } from "../cache/tell.ts";
+import type { Call } from "../mcp/recognise.ts";
+import { knownEras } from "./eras.ts";
+import type { Answer, Exchange } from "./Exchange.ts";
+import type { Obtained } from "./obtain.ts";
+
+type Message = Extract<Answer, { kind: "message" }>;
+
+/** The answer that an entry is to a caller. */
+export function fromEntry(
+  x: Exchange,
+  call: Call,
+  { entry, word, outcome }: Omit<Extract<Obtained, { kind: "entry" }>, "kind">,
+): Message {
+  const now = x.now();
+  const text = told(x, call, entry, word, now);
+  return { kind: "message", result: word, status: 200, text, outcome, ageMs: ageMs(entry, now) };
+}
+
+/** An old answer in place of one that the origin failed to give. */
+export function standIn(x: Exchange, call: Call, entry: Entry, status: number | undefined): Message {
+  const now = x.now();
+  const age = ageMs(entry, now);
+  const text = told(x, call, entry, "stale", now);
+  const outcome = {
+    kind: "stale-if-error",
+    ttlMs: entry.ttlMs - age,
+    ...(status !== undefined && { status }),
+  } as const;
+  return { kind: "message", result: "stale", status: 200, text, outcome, ageMs: age };
+}
+
+function told(x: Exchange, { era, id, shape }: Call, entry: Entry, status: CacheWord, now: number): string {
+  return tell(entry, { era, id, status, hints: shape.hints, serverInfo: knownEras(x).serverInfo, now });
+}
