@@ -1,5 +1,6 @@
 import { changeToldBy, nameOf, notificationOf, type Change } from "../mcp/change.ts";
-import { admits, ownPart, parseFilter, shared, wants, type ListenFilter } from "../mcp/listenFilter.ts";
+import { admits, honouredOf, ownPart, parseFilter, wants, type ListenFilter } from "../mcp/listenFilter.ts";
+import { isObject } from "../mcp/isObject.ts";
 import { META_SUBSCRIPTION } from "../mcp/names.ts";
 import { retag } from "../mcp/subscriptionTag.ts";
 import { withId } from "../mcp/withId.ts";
@@ -135,22 +136,27 @@ export class Listener {
   #acknowledge(origins?: Extract<UpstreamEvent, { kind: "acknowledged" }>): void {
     if (this.#honoured) return;
     const { id, filter } = this.#subscription;
-    const parsed = origins && parseFilter(origins.honoured);
-    const text = origins && typeof parsed === "object" ? retag(origins.text, id) : undefined;
-    if (typeof parsed === "object" && text !== undefined) {
-      const both = shared(parsed, filter);
-      this.#honoured = both;
-      // An origin that honours more than was asked for is not repeated.
-      const isWithin = both.lists.size === parsed.lists.size && both.uris.size === parsed.uris.size;
-      const own = { notifications: ownPart(both) };
-      this.#send(isWithin ? text : notification("notifications/subscriptions/acknowledged", own, id));
-      return;
+    if (origins && isObject(origins.honoured)) {
+      const notifications = honouredOf(origins.honoured, this.#asked());
+      const parsed = parseFilter(notifications);
+      const text = retag(origins.text, id);
+      if (typeof parsed === "object" && text !== undefined) {
+        this.#honoured = parsed;
+        // An origin that honours more than was asked for is not repeated.
+        const isWithin = JSON.stringify(notifications) === JSON.stringify(origins.honoured);
+        this.#send(isWithin ? text : notification("notifications/subscriptions/acknowledged", { notifications }, id));
+        return;
+      }
     }
     this.#honoured = { ...filter, more: false };
     const notifications = ownPart(filter);
     this.#send(notification("notifications/subscriptions/acknowledged", { notifications }, id));
     // A stream on which nothing can ever come says so.
     if (Object.keys(notifications).length === 0) this.#end();
+  }
+
+  #asked(): Record<string, unknown> {
+    return (this.#x.body as { params: { notifications: Record<string, unknown> } }).params.notifications;
   }
 
   #passOn(text: string, method: string, change: Change | undefined): void {

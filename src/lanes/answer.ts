@@ -239,7 +239,8 @@ function denial(x: Exchange): Failure | undefined {
   if (typeof name !== "string") {
     // What an origin makes of such a name is not for us to guess.
     const message = "Invalid params: name must be a string";
-    return { kind: "rejected", status: 200, code: CODE.invalidParams, reason: "params", message };
+    const status = (x.body as { id?: unknown }).id === undefined ? 400 : 200;
+    return { kind: "rejected", status, code: CODE.invalidParams, reason: "params", message };
   }
   if (policyOf(x.origin, "tools/call", name).kind !== "deny") return undefined;
   return { kind: "denied", tool: name };

@@ -1,3 +1,4 @@
+import { isObject } from "../mcp/isObject.ts";
 import { changeToldBy, methodsOf, type Change } from "../mcp/change.ts";
 import { coalescerNames } from "../origin/shards.ts";
 import type { Exchange } from "./Exchange.ts";
@@ -29,11 +30,14 @@ export function heedChanges(x: Exchange, changes: Iterable<Change>): number {
 
 /** Heeds a notification of the origin, where it tells of a change. */
 export function heedNotification(x: Exchange, event: string): void {
-  if (!event.includes('"notifications/')) return;
   try {
-    const { method, params } = JSON.parse(event) as { method?: unknown; params?: unknown };
-    const change = typeof method === "string" ? changeToldBy(method, params) : undefined;
-    if (change) heedChanges(x, [change]);
+    const message: unknown = JSON.parse(event);
+    // The revision with batches has them in streams as well.
+    const changes = (Array.isArray(message) ? message : [message]).flatMap((one: unknown) => {
+      const method = isObject(one) ? one["method"] : undefined;
+      return (typeof method === "string" && changeToldBy(method, (one as Record<string, unknown>)["params"])) || [];
+    });
+    if (changes.length > 0) heedChanges(x, changes);
   } catch {
     // What is no JSON tells of nothing.
   }

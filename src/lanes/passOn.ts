@@ -1,3 +1,4 @@
+import { elementsOf } from "../mcp/elements.ts";
 import { sseEvent } from "../mcp/sseEvent.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { Utf8 } from "../mcp/Utf8.ts";
@@ -135,7 +136,8 @@ class Watch {
   }
 
   #look(data: string): void {
-    if (data.includes('"method"')) this.#passing.heard(data);
+    // Slashes and letters may be written with escapes.
+    if (data.includes("notifications/") || data.includes("\\")) this.#passing.heard(data);
     const shown = this.#passing.shown(data);
     if (shown !== data) this.#others.push([data, shown]);
     if (this.#isAnswered || !answers(data, this.#passing.id)) return;
@@ -181,5 +183,9 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array {
 function answers(data: string, id: unknown): boolean {
   // A key may be written with escapes.
   const mayBe = data.includes('"result"') || data.includes('"error"') || data.includes("\\u");
-  return mayBe && isResponse(data, id, true);
+  if (!mayBe) return false;
+  // The revision with batches has them in streams as well.
+  return data.trimStart().startsWith("[")
+    ? elementsOf(data).some((one) => isResponse(one, id, true))
+    : isResponse(data, id, true);
 }

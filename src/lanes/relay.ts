@@ -95,13 +95,15 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed & { instead
       id: x.scan.exact && typeof method === "string" ? id : undefined,
       cancels: x.httpMethod !== "POST" || isModern(x.body),
       heard: (event) => heedNotification(x, event),
-      shown: (event) => (settings.denied && event.includes('"tools"') ? shownTools(event, settings) : event),
+      shown: (event) =>
+        settings.denied && (event.includes('"tools"') || event.includes("\\u")) ? shownTools(event, settings) : event,
       answered: (reply) => mayKeep && isResponse(reply, id, false) && keepReply(x, keeping, reply, askedAt),
       instead,
     });
   if (x.httpMethod !== "POST") {
     if (status === 401 || status === 403) return discarded(response, { kind: "refused", status });
     if (status >= 300 && status < 400) return discarded(response, { kind: "garbage", detail: "a redirect" });
+    if (isUnwell) return discarded(response, { kind: "status", status });
     const isStream = status === 200 && mediaType(response) === "text/event-stream" && response.body;
     return stream(isStream ? passed(response.body!) : response.body);
   }

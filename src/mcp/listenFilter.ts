@@ -47,13 +47,16 @@ export function ownPart({ lists, uris }: ListenFilter): Record<string, unknown> 
   };
 }
 
-/** The part of a filter that another one has as well. */
-export function shared(one: ListenFilter, other: ListenFilter): ListenFilter {
-  return {
-    lists: one.lists.intersection(other.lists),
-    uris: one.uris.intersection(other.uris),
-    more: one.more && other.more,
-  };
+/** What the origin honours of what was asked for: its own words, without what nobody asked for. */
+export function honouredOf(honoured: Record<string, unknown>, asked: Record<string, unknown>): Record<string, unknown> {
+  const kept = Object.entries(honoured).filter(([member]) => Object.hasOwn(asked, member));
+  const told = Object.fromEntries(kept);
+  const uris = told["resourceSubscriptions"];
+  const wanted = asked["resourceSubscriptions"];
+  if (!Array.isArray(uris) || !Array.isArray(wanted)) return told;
+  const both = uris.filter((uri) => wanted.includes(uri));
+  // An origin may spell them in a way of its own.
+  return { ...told, resourceSubscriptions: both.length > 0 ? both : uris };
 }
 
 /** Whether a change is one that the filter names. */
