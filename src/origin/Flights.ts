@@ -75,7 +75,7 @@ export class Flights {
   readonly #finished = new S3Fifo<{ landing: Extract<Landing, { kind: "entry" }>; until: number; nth: number }>(
     KEEP_BYTES,
   );
-  readonly #failed = new S3Fifo<{ failure: OriginFailure; count: number; until: number }>(REMEMBERED_KEYS);
+  readonly #failed = new S3Fifo<{ failure: OriginFailure; count: number; until: number; nth: number }>(REMEMBERED_KEYS);
   readonly #passing = new S3Fifo<number>(REMEMBERED_KEYS);
   /** The latest flight of a key that brought an answer, kept or not: an older one that lands after it is not news. */
   readonly #settled = new S3Fifo<number>(REMEMBERED_KEYS);
@@ -91,11 +91,12 @@ export class Flights {
   async board(passenger: Passenger, launch: (tower: Tower) => Promise<Landing>): Promise<Boarding> {
     const { key, again, era, group } = passenger;
     const now = this.#options.now();
+    const oldest = this.#forgotten.get(group) ?? 0;
     const failed = this.#failed.get(failureKey(passenger));
-    if (failed && now < failed.until) {
+    // Who has a group forgotten has heard from the origin since: that it failed before is no reason to rest.
+    if (failed && failed.nth > oldest && now < failed.until) {
       return { kind: "failed", failure: failed.failure, retryAfterMs: failed.until - now, collapsed: true };
     }
-    const oldest = this.#forgotten.get(group) ?? 0;
     if (!again) {
       const finished = this.#finished.get(key);
       const isCurrent = finished && finished.nth > oldest && now < finished.until;
@@ -159,7 +160,7 @@ export class Flights {
       const backoff =
         Math.min(FAILED_CAP_MS, FAILED_BASE_MS * 2 ** (count - 1)) * (0.75 + 0.5 * this.#options.random());
       const wait = Math.max(Math.round(backoff), landing.retryAfterMs);
-      this.#failed.set(mine, { failure: landing.failure, count, until: now + Math.min(wait, FAILED_CAP_MS) }, 1);
+      this.#failed.set(mine, { failure: landing.failure, count, until: now + Math.min(wait, FAILED_CAP_MS), nth }, 1);
       return { ...landing, retryAfterMs: wait };
     }
     this.#failed.delete(mine);

@@ -225,6 +225,21 @@ describe("flights", () => {
     expect(kept).toEqual([]);
   });
 
+  test("a failure from before it was forgotten is no reason to rest, one after it is", async () => {
+    const { launched, board, forget } = setUp();
+    const failing = board();
+    launched.shift()!(failure);
+    await failing;
+    expect((await board()).kind).toBe("failed");
+    expect(launched).toHaveLength(0);
+    forget();
+    const again = board();
+    launched.shift()!(failure);
+    await again;
+    expect((await board()).kind).toBe("failed");
+    expect(launched).toHaveLength(0);
+  });
+
   test("what was on its way when its group was forgotten is neither joined nor kept", async () => {
     const { clock, launched, board, kept, forget } = setUp();
     const before = board();
