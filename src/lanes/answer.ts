@@ -18,7 +18,7 @@ import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
-import { erasOf, isLegacyWord, knownEras, lacks, noteRefusal } from "./eras.ts";
+import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, noteRefusal } from "./eras.ts";
 import { learnEras, lookAfterSurface } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
@@ -204,8 +204,8 @@ function origins(failed: Extract<Answer, { kind: "failure" }>, call: Call): Answ
 /** The era in which an origin with these eras is asked for a caller. */
 function inEraOf(x: Exchange, era: Era, eras: Eras): Exchange {
   if (era === "legacy") return lacks(eras, "legacy") ? { ...x, asksIn: "modern" } : x;
-  // Sessions are a client's own: where the origin wants them, a client that can initialize does better by itself.
-  return lacks(eras, "modern") && eras.legacy === "stateless" ? { ...x, asksIn: "legacy" } : x;
+  if (!lacks(eras, "modern") || (eras.legacy ?? "none") === "none") return x;
+  return isLeftAlone(x, eras.legacy === "sessions") ? x : { ...x, asksIn: "legacy" };
 }
 
 /** Whether the origin has said no to the question what it is. */

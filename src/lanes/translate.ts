@@ -1,6 +1,7 @@
 import { metaOf } from "../mcp/envelope.ts";
 import { encodeHeaderValue } from "../mcp/headerValue.ts";
 import { isObject } from "../mcp/isObject.ts";
+import { messageIn } from "../mcp/messageIn.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
 import { META_LOG_LEVEL } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
@@ -137,13 +138,4 @@ function reply(x: Exchange, call: Call | undefined, text: string): { text: strin
   const told = toLegacyReply(text, { method, isWrapped: call !== undefined && isWrapped(x, call) });
   // Servers of the earlier revisions tell JSON-RPC errors with 200; another status would be one of the transport.
   return told === undefined ? undefined : { text: told, status: 200 };
-}
-
-function messageIn(text: string): Record<string, unknown> | undefined {
-  try {
-    const message: unknown = JSON.parse(text);
-    return isObject(message) ? message : undefined;
-  } catch {
-    return undefined;
-  }
 }
