@@ -18,7 +18,7 @@ import { refreshBehind } from "./refreshBehind.ts";
 /** What the cache, or the origin through it, has for a call. */
 export type Obtained =
   | { kind: "entry"; entry: Entry; word: CacheWord; outcome: CacheOutcome }
-  | { kind: "reply"; status: number; text: string; outcome: CacheOutcome }
+  | (Extract<Filled, { kind: "reply" }> & { outcome: CacheOutcome })
   /** Ask the origin directly. What comes may be kept under the candidates. */
   | { kind: "relay"; keep: { candidates: Candidates; rule: CacheRule } | undefined; previous: Entry | undefined }
   | { kind: "failure"; failure: Failure };
@@ -97,12 +97,7 @@ function landed(x: Exchange, call: Call, filled: Filled, { keep, saved, usable, 
       return { kind: "entry", entry, word: "miss", outcome: { kind: "forward", why, status, stored: true, collapsed } };
     }
     case "reply":
-      return {
-        kind: "reply",
-        status: filled.status,
-        text: filled.text,
-        outcome: { kind: "forward", why, status: filled.status },
-      };
+      return { ...filled, outcome: { kind: "forward", why, status: filled.status } };
     case "relay":
       return { kind: "relay", keep, previous: saved };
     case "failed": {
