@@ -16,6 +16,8 @@ const PATIENCE_MS = 10_000;
 const KEEP_MS = 60_000;
 /** An origin that asks more often than this in one call is not answered any more. */
 const MAX_QUESTIONS = 20;
+/** In the session that is remembered here, in that of the pool, and in a new one. */
+const MAX_TRIES = 3;
 const REFUSAL_MS = 2_000;
 const REFUSAL_BYTES = 65_536;
 
@@ -62,27 +64,31 @@ export class PooledCall {
     return this.#session?.id;
   }
 
-  /** Sends the request; once more, in a new session, where the origin says that there is no such session: then it has not been executed. */
+  /**
+   * Sends the request, and again where the origin says that there is no such session: then it has not been executed. What
+   * this place remembers may be over, and so may what the pool does; what the pool has then opened is not.
+   */
   async send(request: OriginRequest): Promise<OriginResponse> {
-    const { session: find } = this.#options;
     let over: PoolRequest["over"];
     let refusal: Response | undefined;
-    for (;;) {
-      const found = await find(over);
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const found = await this.#options.session(over);
       if ("failure" in found) return found;
-      // It goes on after all: what it refused was the request.
-      if (refusal && found.session.id === over?.id) return this.#begun(refusal);
-      this.#session = found.session;
-      const called = await this.#sendIn(found.session, request);
+      const { session, isNew } = found;
+      // It goes on after all: what was refused is the request.
+      if (refusal && session.serial === over?.serial) return this.#begun(refusal);
+      this.#session = session;
+      const called = await this.#sendIn(session, request);
       if ("failure" in called) return called;
       // An origin that has come to open no sessions knows of none that could be over.
-      if (found.session.id === undefined) return this.#begun(called.response);
+      if (session.id === undefined) return this.#begun(called.response);
       const { response, ends } = await this.#looked(called.response);
-      if (ends === "no" || (ends === "perhaps" && over)) return this.#begun(response);
-      if (over) return { failure: { kind: "garbage", detail: "it does not know the session that it has just opened" } };
-      over = { id: found.session.id, isDoubtful: ends === "perhaps" };
+      if (ends === "no" || (ends === "perhaps" && isNew)) return this.#begun(response);
+      if (isNew) break;
+      over = { serial: session.serial, isDoubtful: ends === "perhaps" };
       refusal = response;
     }
+    return { failure: { kind: "garbage", detail: "it does not know the session that it has just opened" } };
   }
 
   /** Answers what the origin asks, where an event is that. */

@@ -22,6 +22,7 @@ export interface PoolTools {
 
 interface Row extends Record<string, SqlStorageValue> {
   name: string;
+  serial: string;
   id: string;
   version: string;
   closesAt: number;
@@ -40,7 +41,7 @@ export class SessionPool {
     this.#tools = tools;
     tools.storage.sql.exec(
       `CREATE TABLE IF NOT EXISTS pooled_session
-        (name TEXT PRIMARY KEY, id TEXT NOT NULL, version TEXT NOT NULL, closes_at INTEGER NOT NULL, origin TEXT NOT NULL)
+        (name TEXT PRIMARY KEY, serial TEXT NOT NULL, id TEXT NOT NULL, version TEXT NOT NULL, closes_at INTEGER NOT NULL, origin TEXT NOT NULL)
         STRICT`,
     );
   }
@@ -49,7 +50,7 @@ export class SessionPool {
   async find(request: PoolRequest): Promise<PoolReply> {
     const { name, over, origin } = request;
     const row = this.#row(name);
-    if (row && row.id !== over?.id) {
+    if (row && row.serial !== over?.serial) {
       this.#used(row, origin);
       return { session: sessionOf(row) };
     }
@@ -82,11 +83,12 @@ export class SessionPool {
     const reply = await openSession(origin, bindings);
     storage.sql.exec("DELETE FROM pooled_session WHERE name = ?", name);
     if ("failure" in reply || reply.session.id === undefined) return reply;
-    const { id, version } = reply.session;
+    const { serial, id, version } = reply.session;
     const closesAt = now() + idleMs(origin);
     storage.sql.exec(
-      "INSERT INTO pooled_session (name, id, version, closes_at, origin) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO pooled_session (name, serial, id, version, closes_at, origin) VALUES (?, ?, ?, ?, ?, ?)",
       name,
+      serial,
       id,
       version,
       closesAt,
@@ -116,10 +118,10 @@ export class SessionPool {
   }
 }
 
-const SELECT = "SELECT name, id, version, closes_at AS closesAt, origin FROM pooled_session";
+const SELECT = "SELECT name, serial, id, version, closes_at AS closesAt, origin FROM pooled_session";
 
-function sessionOf({ id, version }: Row): PooledSession {
-  return { id, version };
+function sessionOf({ serial, id, version }: Row): PooledSession {
+  return { serial, id, version };
 }
 
 function idleMs({ firstByteMs, totalMs }: OriginSettings): number {

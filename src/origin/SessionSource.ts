@@ -13,7 +13,7 @@ export class SessionSource {
   async find(request: PoolRequest, ask: (request: PoolRequest) => Promise<PoolReply>, now: number): Promise<PoolReply> {
     const key = `${request.origin.id} ${request.name}`;
     const known = this.#known.get(key);
-    const isOver = request.over !== undefined && request.over.id === known?.session.id;
+    const isOver = request.over !== undefined && request.over.serial === known?.session.serial;
     if (known && !isOver && now - known.readAt < REMEMBER_MS) return { session: known.session };
     const reply = await ask(request);
     if ("session" in reply) this.#known.set(key, { session: reply.session, readAt: now }, 1);

@@ -2,6 +2,9 @@ import type { OriginSettings } from "../config/replica.ts";
 import { callOrigin, type Bindings, type OriginResponse } from "./callOrigin.ts";
 import type { PooledSession } from "./PooledSession.ts";
 
+/** What an origin knows a session by. */
+type SessionIds = Pick<PooledSession, "id" | "version">;
+
 /** The headers of every message of the replica's own making to an origin of the earlier revisions. */
 export const MESSAGE_HEADERS: Readonly<Record<string, string>> = {
   accept: "application/json, text/event-stream",
@@ -9,7 +12,7 @@ export const MESSAGE_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** What makes a request one of the session. */
-export function sessionHeaders({ id, version }: PooledSession): Record<string, string> {
+export function sessionHeaders({ id, version }: SessionIds): Record<string, string> {
   return { "mcp-protocol-version": version, ...(id !== undefined && { "mcp-session-id": id }) };
 }
 
@@ -17,7 +20,7 @@ export function sessionHeaders({ id, version }: PooledSession): Record<string, s
 export function postInSession(
   origin: OriginSettings,
   bindings: Bindings,
-  session: PooledSession,
+  session: SessionIds,
   body: string,
 ): Promise<OriginResponse> {
   const headers = { ...MESSAGE_HEADERS, ...sessionHeaders(session) };
@@ -28,14 +31,14 @@ export function postInSession(
 export async function tellInSession(
   origin: OriginSettings,
   bindings: Bindings,
-  session: PooledSession,
+  session: SessionIds,
   body: string,
 ): Promise<void> {
   await discard(await postInSession(origin, bindings, session, body));
 }
 
 /** Ends a session (basic/transports). An origin that does not hear of it forgets the session in its own time. */
-export async function closeSession(origin: OriginSettings, bindings: Bindings, session: PooledSession): Promise<void> {
+export async function closeSession(origin: OriginSettings, bindings: Bindings, session: SessionIds): Promise<void> {
   await discard(await callOrigin(origin, bindings, { method: "DELETE", headers: sessionHeaders(session) }));
 }
 

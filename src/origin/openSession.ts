@@ -2,6 +2,7 @@ import type { OriginSettings } from "../config/replica.ts";
 import { initializeRequest } from "../mcp/initializeRequest.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { messageIn } from "../mcp/messageIn.ts";
+import { newId } from "../telemetry/newId.ts";
 import { callOrigin, type Bindings } from "./callOrigin.ts";
 import { MESSAGE_HEADERS, tellInSession } from "./inSession.ts";
 import type { PoolReply } from "./PooledSession.ts";
@@ -24,7 +25,7 @@ export async function openSession(origin: OriginSettings, bindings: Bindings): P
     return { failure: { kind: "garbage", detail: "it does not initialize" } };
   }
   const { sessionId: id } = reply;
-  const session = { version, ...(id !== undefined && { id }) };
+  const session = { serial: newId(), version, ...(id !== undefined && { id }) };
   await tellInSession(origin, bindings, session, INITIALIZED);
-  return { session };
+  return { session, isNew: true };
 }

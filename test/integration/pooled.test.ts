@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { connectModern } from "../origin/clients.ts";
-import { Fixture, type Handler, text, tool } from "./support/fixture.ts";
-import { bearer, makeKey, PEPPER } from "./support/keys.ts";
+import { Fixture, type Handler, type Seen, text, tool } from "./support/fixture.ts";
+import { Hearing } from "./support/Hearing.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { eventsIn, openAt } from "./support/sessionsOf.ts";
 import { makeStateful, type Stateful } from "./support/stateful.ts";
-import { call, codeOf, legacyCall, modern, said, until } from "./support/wire.ts";
+import { call, codeOf, legacyCall, modern, modernBody, modernHeaders, said, send, until } from "./support/wire.ts";
 
 const cache = { ttl: "5m", staleIfError: "1d" } as const;
 const SERVER_INFO = "io.modelcontextprotocol/serverInfo";
@@ -69,4 +69,354 @@ describe("an origin that opens sessions, and modern callers", () => {
     const used = origin.seen.filter(({ method }) => method === "tools/call");
     expect(new Set(used.map(({ headers }) => headers["mcp-session-id"])).size).toBe(1);
   });
+
+  test("the origin gets names that no caller chose, and callers get theirs back, with their types", async () => {
+    origin.on("tools/call other", progressing);
+    for (const [id, progressToken] of [
+      [7, "p"],
+      ["7", 0],
+    ] as const) {
+      const got = await call(replica.mcp, "other", {}, { id, meta: { progressToken, "acme/x": 1 } });
+      const { id: sent, params, headers } = origin.last("tools/call", "other");
+      expect(sent).toMatch(/^edge-replica-[0-9a-f]{32}$/);
+      expect(params._meta).toEqual({ progressToken: sent, "acme/x": 1 });
+      expect(headers["mcp-protocol-version"]).toBe("2025-11-25");
+      expect([headers["mcp-method"], headers["mcp-name"]]).toEqual([undefined, undefined]);
+      const [note, response] = eventsIn(got.text);
+      expect(note).toMatchObject({ method: "notifications/progress", params: { progressToken, progress: 1 } });
+      expect(response).toMatchObject({ id, result: { resultType: "complete", content: [{ text: "done" }] } });
+      expect(response.result._meta[SERVER_INFO]).toMatchObject({ name: "stateful" });
+    }
+  });
+
+  test("what is another call's, or the session's, is not told; logs are to who asked for them", async () => {
+    const note = (method: string, params: object) => ({ method, params }) as Record<string, unknown>;
+    origin.on("tools/call other", ({ params }) => ({
+      ...text("done"),
+      sse: [
+        note("notifications/progress", { progressToken: "another's", progress: 1 }),
+        note("notifications/progress", { progressToken: 7, progress: 2 }),
+        note("notifications/tools/list_changed", {}),
+        note("notifications/cancelled", { requestId: 7 }),
+        { id: 7, result: { content: [{ type: "text", text: "another's" }] } },
+        { id: "edge-replica-0", error: { code: -1, message: "another's" } },
+        note("notifications/message", { level: "info", data: "log" }),
+        note("notifications/progress", { progressToken: params._meta.progressToken, progress: 3 }),
+      ],
+    }));
+    const meta = { progressToken: 7 };
+    const quiet = eventsIn((await call(replica.mcp, "other", {}, { id: 7, meta })).text);
+    expect(quiet.map(({ params, result }) => params?.progress ?? result?.content[0].text)).toEqual([3, "done"]);
+    const loud = await call(
+      replica.mcp,
+      "other",
+      {},
+      { meta: { ...meta, "io.modelcontextprotocol/logLevel": "info" } },
+    );
+    expect(eventsIn(loud.text).map(({ method }) => method)).toEqual([
+      "notifications/message",
+      "notifications/progress",
+      undefined,
+    ]);
+  });
+
+  test("public answers are hits for all, in both eras; a session's private ones stay in it", async () => {
+    const session = await openAt(`${replica.mcp}`);
+    const inSession = (name: string, q: number) => legacyCall(replica.mcp, name, { q }, session);
+    expect((await call(replica.mcp, "shared", { q: 1 })).cache?.status).toBe("miss");
+    expect((await inSession("shared", 1)).cache?.status).toBe("hit");
+    await inSession("shared", 2);
+    await until(
+      () => call(replica.mcp, "shared", { q: 2 }),
+      ({ cache }) => cache?.status === "hit",
+    );
+    expect(said(await inSession("kept", 3))).toBe("kept 1");
+    expect(said(await call(replica.mcp, "kept", { q: 3 }))).toBe("kept 2");
+    expect(said(await call(replica.mcp, "kept", { q: 3 }))).toBe("kept 2");
+    const used = origin.seen.filter(({ method }) => method === "tools/call").map(({ headers }) => headers);
+    // The client's own session, and the one that the replica has opened.
+    expect(new Set(used.map((headers) => headers["mcp-session-id"])).size).toBe(2);
+  });
+
+  test("a call that many make at once is made once", async () => {
+    const held = Promise.withResolvers<void>();
+    origin.on("tools/call kept", () => ({ ...text("once"), hold: held.promise }));
+    const asked = Array.from({ length: 10 }, (_, id) => call(replica.mcp, "kept", { q: "together" }, { id }));
+    await until(
+      () => origin.count("tools/call"),
+      (count) => count > 0,
+    );
+    held.resolve();
+    const got = await Promise.all(asked);
+    expect(got.map(({ body }) => body.id)).toEqual(asked.map((_, id) => id));
+    expect(origin.count("tools/call")).toBe(1);
+  });
+
+  test("errors have their modern codes and statuses", async () => {
+    origin.on("resources/read", () => ({ error: { code: -32002, message: "Resource not found" } }));
+    origin.on("tools/call gone", () => ({ error: { code: -32602, message: "Unknown tool" } }));
+    const gone = await modern(replica.mcp, "resources/read", { uri: "x://gone" }, { id: 3 });
+    expect([gone.status, gone.body.error.code, gone.body.id]).toEqual([200, -32602, 3]);
+    const unknown = await call(replica.mcp, "gone", {}, { id: "g" });
+    expect([unknown.status, unknown.body.error.code, unknown.body.id]).toEqual([200, -32602, "g"]);
+    for (const method of ["acme/unknown", "ping", "resources/subscribe", "tasks/get"]) {
+      const got = await modern(replica.mcp, method, {}, { id: 4 });
+      expect([method, got.status, got.body.error.code, got.body.id]).toEqual([method, 404, -32601, 4]);
+    }
+  });
+
+  test("an error with status 404 that answers the call is no end of the session", async () => {
+    await call(replica.mcp, "other");
+    const before = origin.count("initialize");
+    origin.on("acme/unknown", () => ({ status: 404, error: { code: -32601, message: "Method not found" } }));
+    const got = await modern(replica.mcp, "acme/unknown", {}, { id: 5 });
+    expect([got.status, got.body.error.code, got.body.id]).toEqual([404, -32601, 5]);
+    expect(origin.count("initialize")).toBe(before);
+  });
+
+  test("a message with two keys of one name is refused: what it is called in the session must be known", async () => {
+    const headers = { ...modernHeaders("tools/call", { name: "other" }) };
+    const body = modernBody("tools/call", { name: "other" }).replace('"id":1', '"id":1,"id":2');
+    const got = await send(replica.mcp, { headers, body });
+    expect([got.status, got.body.error.code]).toEqual([400, -32600]);
+  });
+
+  describe("what the origin asks on the way", () => {
+    /** Asks, and goes on as it is told when it has been answered. */
+    function asking(method: string, then: (seen: Seen, told: any) => object | undefined): Handler {
+      return (seen) => ({
+        stream: (response) => {
+          const send = (message: object) =>
+            response.write(`data: ${JSON.stringify({ jsonrpc: "2.0", ...message })}\n\n`);
+          send({ id: "question", method, params: { message: "Which?" } });
+          origin.on("POST", ({ text: told }) => {
+            const next = then(seen, JSON.parse(told));
+            if (next) send({ id: seen.id, ...next });
+            return { status: 202, text: "" };
+          });
+        },
+      });
+    }
+    const PROGRESS = { progressToken: 1 };
+
+    test.each(["elicitation/create", "sampling/createMessage", "roots/list"])(
+      "%s is declined, and told to the caller where the call comes to an end all the same",
+      async (method) => {
+        const told: any[] = [];
+        origin.on(
+          "tools/call other",
+          asking(method, (_, answer) => {
+            told.push(answer);
+            return { result: { content: [{ type: "text", text: "by default" }] } };
+          }),
+        );
+        const got = await call(replica.mcp, "other", {}, { id: "mine", meta: PROGRESS });
+        expect(told).toMatchObject([{ id: "question", error: { code: -32601 } }]);
+        expect(got.text).not.toContain("Which?");
+        expect([got.body.id, said(got), got.body.result._meta[DECLINED]]).toEqual(["mine", "by default", [method]]);
+      },
+    );
+
+    test.each(["other", "kept"])("where the call fails for it, the caller learns why: %s", async (name) => {
+      const failed = { content: [{ type: "text", text: "No answer, no deed." }], isError: true };
+      origin.on(
+        `tools/call ${name}`,
+        asking("elicitation/create", () => ({ result: failed })),
+      );
+      const got = await call(replica.mcp, name, { q: "asks" });
+      expect([codeOf(got), got.body.result.isError]).toEqual(["needs_session", true]);
+      expect(said(got)).toContain("No answer, no deed.");
+    });
+
+    test("an answer that was given without what the origin wanted to know is not kept", async () => {
+      let answers = 0;
+      origin.on(
+        "tools/call kept",
+        asking("elicitation/create", () => ({
+          result: { content: [{ type: "text", text: `by default ${++answers}` }] },
+        })),
+      );
+      for (const meta of [{}, PROGRESS, {}]) {
+        const got = await call(replica.mcp, "kept", { q: "by default" }, { meta });
+        expect([said(got), got.body.result._meta[DECLINED]]).toEqual([`by default ${answers}`, ["elicitation/create"]]);
+      }
+      expect(answers).toBe(3);
+    });
+
+    test.each(["other", "kept"])("an origin that then says nothing more is not waited for: %s", async (name) => {
+      origin.on(
+        `tools/call ${name}`,
+        asking("elicitation/create", () => undefined),
+      );
+      const got = await call(replica.mcp, name, { q: "silent" }, { id: "mine" });
+      expect([codeOf(got), got.body.id]).toEqual(["needs_session", "mine"]);
+      await until(
+        () => origin.last("notifications/cancelled")?.params.requestId,
+        (id) => id === origin.last("tools/call").id,
+      );
+    });
+
+    test("a ping is answered, and no more is said of it", async () => {
+      const told: any[] = [];
+      origin.on(
+        "tools/call other",
+        asking("ping", (_, answer) => {
+          told.push(answer);
+          return { result: { content: [{ type: "text", text: "pinged" }] } };
+        }),
+      );
+      const got = await call(replica.mcp, "other", {}, { meta: PROGRESS });
+      expect(told).toEqual([{ jsonrpc: "2.0", id: "question", result: {} }]);
+      expect([said(got), got.body.result._meta[DECLINED]]).toEqual(["pinged", undefined]);
+    });
+  });
+
+  test("a caller who leaves cancels the call, and no other", async () => {
+    origin.on("tools/call other", ({ params }) => ({
+      stream: (response) => {
+        const note = { progressToken: params._meta.progressToken, progress: 1 };
+        const say = () =>
+          response.write(
+            `data: ${JSON.stringify({ jsonrpc: "2.0", method: "notifications/progress", params: note })}\n\n`,
+          );
+        say();
+        const talking = setInterval(say, 50);
+        response.once("close", () => clearInterval(talking));
+      },
+    }));
+    const params = { name: "other", arguments: {} };
+    const hearings = await Promise.all(
+      [1, 1].map((id) =>
+        Hearing.open({
+          url: replica.mcp,
+          headers: modernHeaders("tools/call", params),
+          body: modernBody("tools/call", params, { id, meta: { progressToken: 1 } }),
+        }),
+      ),
+    );
+    for (const hearing of hearings) await hearing.until("notifications/progress");
+    hearings[0]!.leave();
+    await until(
+      () => origin.count("notifications/cancelled"),
+      (count) => count === 1,
+    );
+    const { params: cancelled, headers } = origin.last("notifications/cancelled");
+    const calls = origin.seen.filter(({ method, isModern }) => method === "tools/call" && !isModern);
+    expect(calls.map(({ id }) => id)).toContain(cancelled.requestId);
+    expect(headers["mcp-session-id"]).toBe(calls[0]!.headers["mcp-session-id"]);
+    const heard = hearings[1]!.messages.length;
+    await until(
+      () => hearings[1]!.messages.length,
+      (length) => length > heard,
+    );
+    hearings[1]!.leave();
+    await until(
+      () => origin.count("notifications/cancelled"),
+      (count) => count === 2,
+    );
+  });
+
+  describe("a session that the origin has forgotten", () => {
+    const executed = () =>
+      origin.seen.filter(({ method, headers }) => {
+        return method === "tools/call" && sessions.live.has(headers["mcp-session-id"] as string);
+      }).length;
+
+    test.each([
+      ["other", "with 404 and nothing more", { status: 404, text: "" }],
+      ["kept", "with 404 and nothing more", { status: 404, text: "" }],
+      ["other", "as servers say it", undefined],
+      ["other", "with 400", { status: 400, id: null, error: { code: -32000, message: "No valid session ID" } }],
+      ["kept", "with 400", { status: 400, id: null, error: { code: -32000, message: "No valid session ID" } }],
+      ["other", "with 400, under the id of the call", { status: 400, error: { code: -32000, message: "No session" } }],
+    ])("is opened anew, once, and the call is made once: %s, told %s", async (name, how, refusal) => {
+      await call(replica.mcp, "other");
+      const { inSession } = origin;
+      if (refusal) origin.inSession = (seen) => (inSession!(seen) ? refusal : undefined);
+      sessions.live.clear();
+      origin.seen = [];
+      const got = await Promise.all(
+        Array.from({ length: 5 }, (_, q) => call(replica.mcp, name, { q: `${how} ${q}` }, { id: q })),
+      );
+      expect(got.map((one) => [one.body.id, said(one)])).toEqual(
+        [0, 1, 2, 3, 4].map((id) => [id, expect.stringMatching(`^${name} \\d+$`)]),
+      );
+      expect([origin.count("initialize"), origin.count("notifications/initialized"), executed()]).toEqual([1, 1, 5]);
+    });
+
+    test("elsewhere as well, by whoever meets it first", async () => {
+      for (const url of replica.urls) await call(`${url}/mcp`, "other");
+      sessions.live.clear();
+      origin.seen = [];
+      for (const url of replica.urls) expect((await call(`${url}/mcp`, "other")).status).toBe(200);
+      expect([origin.count("initialize"), executed()]).toEqual([1, 2]);
+    });
+
+    test("is opened anew also where the origin gives the same id again", async () => {
+      const id = [...sessions.live].at(-1)!;
+      let isForgotten = true;
+      const { inSession } = origin;
+      origin.inSession = (seen) => (isForgotten ? { status: 404, text: "" } : inSession!(seen));
+      origin.on("initialize", ({ params: { protocolVersion } }) => {
+        isForgotten = false;
+        sessions.live.add(id);
+        const result = { protocolVersion, capabilities: {}, serverInfo: { name: "stateful", version: "1" } };
+        return { headers: { "mcp-session-id": id }, result };
+      });
+      expect(said(await call(replica.mcp, "other"))).toBe("other 2");
+      expect([origin.count("initialize"), origin.count("tools/call")]).toEqual([1, 2]);
+    });
+
+    test("is opened no second time where the origin knows not even the new one", async () => {
+      await call(replica.mcp, "other");
+      origin.inSession = () => ({ status: 404, text: "" });
+      origin.seen = [];
+      const got = await call(replica.mcp, "other");
+      expect([got.status, codeOf(got)]).toEqual([200, "origin_invalid"]);
+      expect([origin.count("initialize"), origin.count("tools/call")]).toEqual([1, 2]);
+    });
+
+    test("a request that the origin finds bad is no such session", async () => {
+      await call(replica.mcp, "other");
+      const before = origin.count("initialize");
+      origin.on("tools/call other", () => ({ status: 400, id: null, error: { code: -32000, message: "Bad Request" } }));
+      const got = await call(replica.mcp, "other", {}, { id: 9 });
+      expect([got.status, got.body.error.code, got.body.id]).toEqual([200, -32000, 9]);
+      expect([origin.count("initialize"), origin.count("ping")]).toEqual([before, 1]);
+    });
+  });
+
+  test("the origin's id of the session leaves the replica in no answer, no log and no name in KV", async () => {
+    const got = [
+      await call(replica.mcp, "other", {}, { meta: { progressToken: 1 } }),
+      await call(replica.mcp, "kept", { q: "secret" }),
+      await modern(replica.mcp, "server/discover"),
+    ];
+    const { keys } = await replica.store.list();
+    const values = await Promise.all(keys.map(({ name }) => replica.store.get(name)));
+    const told = JSON.stringify([got, keys, values, replica.lines]);
+    expect(told).toContain("edge-replica/cache");
+    expect(told).not.toContain("origin-session-");
+  });
+
+  test("an outage changes nothing of it", async () => {
+    await modern(replica.mcp, "server/discover");
+    await modern(replica.mcp, "tools/list");
+    await call(replica.mcp, "kept", { q: "offline" });
+    await origin.stop();
+    const client = (await connectModern(replica.mcp)) as any;
+    expect((await client.listTools()).tools).toHaveLength(3);
+    expect((await client.callTool({ name: "kept", arguments: { q: "offline" } })).content[0].text).toMatch(/^kept/);
+    await client.close();
+    const got = await call(replica.mcp, "other");
+    expect([got.status, codeOf(got)]).toEqual([200, "origin_unavailable"]);
+    await origin.start();
+    expect((await call(replica.mcp, "other")).body.result.resultType).toBe("complete");
+  });
+});
+
+/** Answers with progress under the token that it was given. */
+const progressing: Handler = ({ params }) => ({
+  ...text("done"),
+  sse: [{ method: "notifications/progress", params: { progressToken: params._meta.progressToken, progress: 1 } }],
 });
