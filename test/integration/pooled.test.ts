@@ -1,8 +1,13 @@
+import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { ElicitResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { connectModern } from "../origin/clients.ts";
+import { connectAuto } from "./support/clients.ts";
 import { Fixture, type Handler, type Seen, text, tool } from "./support/fixture.ts";
 import { Hearing } from "./support/Hearing.ts";
+import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
+import { startSdkFirstOrigin } from "./support/sdkFirstOrigin.ts";
 import { eventsIn, openAt } from "./support/sessionsOf.ts";
 import { makeStateful, type Stateful } from "./support/stateful.ts";
 import { call, codeOf, legacyCall, modern, modernBody, modernHeaders, said, send, until } from "./support/wire.ts";
@@ -412,6 +417,236 @@ describe("an origin that opens sessions, and modern callers", () => {
     expect([got.status, codeOf(got)]).toEqual([200, "origin_unavailable"]);
     await origin.start();
     expect((await call(replica.mcp, "other")).body.result.resultType).toBe("complete");
+  });
+});
+
+describe("two principals over one origin that opens sessions", () => {
+  const origin = new Fixture();
+  let replica: Replica;
+  const principals: { headers: Record<string, string> }[] = [];
+  beforeAll(async () => {
+    await origin.start();
+    makeStateful(origin);
+    origin.on("POST", () => ({ status: 202, text: "" }));
+    origin.tools = [tool("kept"), tool("plain"), tool("talking")];
+    const tools = { kept: { cache } } as const;
+    replica = await startReplica(
+      { origins: { o: { url: origin.url, modernize: "always", tools } }, access: { keys: true } },
+      { instances: 2, vars: { KEY_PEPPER: PEPPER } },
+    );
+    for (const _ of [1, 2]) principals.push(bearer((await makeKey(replica)).key));
+    for (const principal of principals) await modern(replica.mcp, "server/discover", {}, principal);
+  });
+  afterAll(async () => {
+    await replica?.close();
+    await origin.stop();
+  });
+
+  const sessionOf = ({ headers }: Seen) => headers["mcp-session-id"] as string;
+
+  test("have a session each, and nothing in common that is private", async () => {
+    const got = [];
+    for (const principal of principals) got.push(said(await call(replica.mcp, "kept", { q: 1 }, principal)));
+    expect(got).toEqual(["kept 1", "kept 2"]);
+    const used = origin.seen.filter(({ method, name }) => method === "tools/call" && name === "kept").map(sessionOf);
+    expect(new Set(used).size).toBe(2);
+  });
+
+  test("100 callers at once, whose ids and tokens are the same: nobody hears what is another's", async () => {
+    /** Each says first to all what it is about to say, so that every stream carries what is meant for others. */
+    const open: ((message: object) => void)[] = [];
+    const answer: Handler = (seen) => ({
+      stream: (response) => {
+        const send = (message: object) =>
+          response.writable && response.write(`data: ${JSON.stringify({ jsonrpc: "2.0", ...message })}\n\n`);
+        const { arguments: args, _meta } = seen.params;
+        const work = async () => {
+          open.push(send);
+          await until(
+            () => open.length,
+            (length) => length >= 25,
+          );
+          const { progressToken } = _meta;
+          for (const progress of [1, 2, 3]) {
+            const note = { method: "notifications/progress", params: { progressToken, progress, message: args.who } };
+            for (const tell of open) tell(note);
+            await new Promise((resolve) => setTimeout(resolve, 5 * Math.random()));
+          }
+          const result = { content: [{ type: "text", text: `${args.who} in ${sessionOf(seen)}` }] };
+          for (const tell of open) tell({ id: seen.id, result });
+          response.end();
+        };
+        void work();
+      },
+    });
+    origin.on("tools/call talking", answer);
+    origin.on("tools/call plain", async (seen) => {
+      await new Promise((resolve) => setTimeout(resolve, 20 * Math.random()));
+      return text(`${seen.params.arguments.who} in ${sessionOf(seen)}`);
+    });
+    origin.seen = [];
+    const callers = Array.from({ length: 100 }, (_, nth) => nth);
+    const heard = await Promise.all(
+      callers.map(async (nth) => {
+        const principal = principals[nth % 2]!;
+        const url = `${replica.urls[(nth >> 1) % 2]}/mcp`;
+        const name = nth % 4 < 2 ? "talking" : "plain";
+        const ask = { ...principal, id: nth % 3 === 0 ? 1 : "1", meta: { progressToken: nth % 5 === 0 ? "t" : 0 } };
+        return { nth, ask, name, got: await call(url, name, { who: `caller ${nth}` }, ask) };
+      }),
+    );
+    const sessions = [new Set<string>(), new Set<string>()];
+    for (const { nth, ask, name, got } of heard) {
+      const messages = name === "talking" ? eventsIn(got.text) : [got.body];
+      const answers = messages.filter(({ method }) => method === undefined);
+      expect(answers).toHaveLength(1);
+      expect(answers[0].id).toBe(ask.id);
+      const [, who, session] = /^(caller \d+) in (.*)$/.exec(answers[0].result.content[0].text)!;
+      expect(who).toBe(`caller ${nth}`);
+      sessions[nth % 2]!.add(session!);
+      const notes = messages.filter(({ method }) => method !== undefined);
+      expect(notes.map(({ params }) => params)).toEqual(
+        (name === "talking" ? [1, 2, 3] : []).map((progress) => ({
+          progressToken: ask.meta.progressToken,
+          progress,
+          message: `caller ${nth}`,
+        })),
+      );
+    }
+    expect(sessions.map(({ size }) => size)).toEqual([1, 1]);
+    expect([...sessions[0]!][0]).not.toBe([...sessions[1]!][0]);
+    const calls = origin.seen.filter(({ method }) => method === "tools/call");
+    expect(calls).toHaveLength(100);
+    expect(new Set(calls.map(({ id }) => id)).size).toBe(100);
+    expect(new Set(calls.map(({ params }) => params._meta.progressToken)).size).toBe(100);
+  });
+});
+
+describe("a server of the first SDK that opens sessions", () => {
+  let origin: Awaited<ReturnType<typeof startSdkFirstOrigin>>;
+  let replica: Replica;
+  let client: any;
+  let cancelled = 0;
+  beforeAll(async () => {
+    const more = (server: McpServer) => {
+      server.registerTool("insistent", { inputSchema: {} }, async (_, { sendRequest }) => {
+        const request = {
+          method: "elicitation/create",
+          params: { message: "Sure?", requestedSchema: { type: "object", properties: {} } },
+        };
+        const answer = await sendRequest(request as never, ElicitResultSchema).catch(({ code }) => ({
+          action: `error ${code}`,
+        }));
+        return { content: [{ type: "text", text: answer.action }] };
+      });
+      server.registerTool("slow", { inputSchema: {} }, async (_, { sendNotification, signal, _meta }) => {
+        const progressToken = _meta!.progressToken!;
+        await sendNotification({ method: "notifications/progress", params: { progressToken, progress: 1 } });
+        const talking = setInterval(
+          () => void sendNotification({ method: "notifications/progress", params: { progressToken, progress: 2 } }),
+          50,
+        );
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        clearInterval(talking);
+        cancelled++;
+        return { content: [] };
+      });
+      server.registerTool("logging", { inputSchema: {} }, async (_, { sendNotification }) => {
+        await sendNotification({ method: "notifications/message", params: { level: "info", data: "a word" } });
+        return { content: [] };
+      });
+    };
+    origin = await startSdkFirstOrigin({ sessions: true, more });
+    const tools = { plain: { cache: { ttl: "5m" } } } as const;
+    replica = await startReplica({ origins: { o: { url: origin.url, modernize: "always", tools } } });
+    client = await connectModern(replica.mcp);
+  });
+  afterAll(async () => {
+    await client?.close();
+    await replica?.close();
+    await origin?.close();
+  });
+
+  test("connects, lists, calls, reads and gets", async () => {
+    expect(client.getServerVersion()).toMatchObject({ name: "first" });
+    expect((await client.listTools()).tools.map(({ name }: any) => name)).toContain("plain");
+    for (const status of ["miss", "hit"]) {
+      const { content, _meta } = await client.callTool({ name: "plain", arguments: { q: "x" } });
+      expect([content[0].text, _meta["edge-replica/cache"].status]).toEqual(["plain x", status]);
+    }
+    expect((await client.callTool({ name: "wrapped", arguments: {} })).structuredContent).toEqual({ result: [1] });
+    expect((await client.readResource({ uri: "test://item/7" })).contents[0].text).toBe("item 7");
+    const { messages } = await client.getPrompt({ name: "greet", arguments: { name: "Ada" } });
+    expect(messages[0].content.text).toBe("Greet Ada");
+    // What was opened to learn what the origin is has been closed again.
+    expect(origin.open.size).toBe(1);
+  });
+
+  test("progress and logs reach the client", async () => {
+    const seen: any[] = [];
+    const params = { name: "plain", arguments: { q: "with progress" } };
+    await client.callTool(params, { onprogress: (progress: any) => seen.push(progress) });
+    expect(seen).toMatchObject([{ progress: 1, total: 1 }]);
+    const logged = await call(replica.mcp, "logging", {}, { meta: { "io.modelcontextprotocol/logLevel": "info" } });
+    expect(eventsIn(logged.text)[0]).toMatchObject({ method: "notifications/message", params: { data: "a word" } });
+  });
+
+  test("an unknown tool, and an unknown resource, are errors that the client understands", async () => {
+    const unknown = await call(replica.mcp, "nope");
+    expect([unknown.status, unknown.body.error?.code ?? unknown.body.result.isError]).toEqual([200, true]);
+    await expect(client.readResource({ uri: "test://other" })).rejects.toMatchObject({ code: -32602 });
+  });
+
+  test("a question on the way is declined; a tool that asks properly is told that nobody can be asked", async () => {
+    const { content, _meta } = await client.callTool({ name: "insistent", arguments: {} });
+    expect([content[0].text, _meta[DECLINED]]).toEqual(["error -32601", ["elicitation/create"]]);
+    expect((await client.callTool({ name: "asking", arguments: {} })).isError).toBe(true);
+  });
+
+  test("a call that the client gives up is cancelled", async () => {
+    const hearing = await Hearing.open({
+      url: replica.mcp,
+      headers: modernHeaders("tools/call", { name: "slow" }),
+      body: modernBody("tools/call", { name: "slow", arguments: {} }, { meta: { progressToken: 1 } }),
+    });
+    await hearing.until("notifications/progress");
+    hearing.leave();
+    await until(
+      () => cancelled,
+      (count) => count === 1,
+    );
+  });
+
+  test("after its restart, goes on in a new session", async () => {
+    origin.forget();
+    const { content } = await client.callTool({ name: "plain", arguments: { q: "anew" } });
+    expect([content[0].text, origin.open.size]).toEqual(["plain anew", 1]);
+  });
+});
+
+describe("who is not served is told to initialize", () => {
+  test.each([
+    ["never", "an origin without sessions", false, true],
+    ["never", "an origin with sessions", true, true],
+    ["auto", "an origin with sessions", true, true],
+    ["auto", "an origin without sessions", false, false],
+    ["always", "an origin without sessions", false, false],
+  ] as const)("%s, %s", async (modernize, _, opensSessions, isTold) => {
+    const origin = await new Fixture().start();
+    origin.eras = "legacy";
+    origin.tools = [tool("other")];
+    if (opensSessions) makeStateful(origin);
+    const replica = await startReplica({ origins: { o: { url: origin.url, modernize } } });
+    for (const _ of [1, 2]) {
+      const got = await modern(replica.mcp, "server/discover");
+      expect([got.status, got.body.error?.code]).toEqual(isTold ? [404, -32601] : [200, undefined]);
+    }
+    const auto = (await connectAuto(replica.mcp)) as any;
+    expect((await auto.callTool({ name: "other", arguments: {} })).content[0].text).toMatch(/^other/);
+    expect(origin.last("tools/call").isModern).toBe(false);
+    await auto.close();
+    await replica.close();
+    await origin.stop();
   });
 });
 
