@@ -59,7 +59,8 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   // In the earlier revisions the call goes on when the caller leaves; the runtime would end it.
   if (x.httpMethod === "POST" && !isModern(x.body)) x.waitUntil(sent);
   const given = await sent;
-  if (given.kind !== "stream") pooled?.end(true);
+  const goesOn = given.kind === "stream" && mediaType(given.response) === "text/event-stream";
+  if (!goesOn) pooled?.end(!x.left().aborted);
   if (x.asksIn === undefined) return given;
   return translatedAnswer(x, relayed.call, given, { isOwn: (words) => own.has(words), pooled });
 }

@@ -10,8 +10,6 @@ import { sessionHeaders, tellInSession } from "./inSession.ts";
 import type { PooledSession, PoolReply, PoolRequest } from "./PooledSession.ts";
 import { readSome } from "./readSome.ts";
 
-/** How long an origin that was told that nobody can be asked is waited for. */
-const PATIENCE_MS = 10_000;
 /** How often the session of a call that goes on is said to be in use. */
 const KEEP_MS = 60_000;
 /** An origin that asks more often than this in one call is not answered any more. */
@@ -44,6 +42,8 @@ export class PooledCall {
   readonly #declined: string[] = [];
   readonly #givenUp = new AbortController();
   #session: PooledSession | undefined;
+  #questions = 0;
+  /** Runs once the origin has been told that nobody can be asked. */
   #patience: ReturnType<typeof setTimeout> | null = null;
   #keeping: ReturnType<typeof setInterval> | null = null;
 
@@ -91,15 +91,17 @@ export class PooledCall {
     return { failure: { kind: "garbage", detail: "it does not know the session that it has just opened" } };
   }
 
-  /** Answers what the origin asks, where an event is that. */
+  /** Takes in an event of the call's stream, and answers where the origin asks something. */
   answer(event: string): void {
     const heard = hear(event, this.names, this.caller);
-    if (heard.kind !== "request" || !this.#session || this.#declined.length >= MAX_QUESTIONS) return;
-    if (heard.method !== "ping") {
-      this.#declined.push(heard.method);
-      this.#patience ??= setTimeout(() => this.#givenUp.abort(), PATIENCE_MS);
+    if (heard.kind === "request" && this.#session && this.#questions++ < MAX_QUESTIONS) {
+      if (heard.method !== "ping") this.#declined.push(heard.method);
+      this.#tell(answerTo(heard));
     }
-    this.#tell(answerTo(heard));
+    if (this.#declined.length === 0) return;
+    // One that goes on without an answer may yet come to an end; one that is silent waits for what will not come.
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.#givenUp.abort(), this.#options.origin.firstByteMs);
   }
 
   /** The call is over. Where it is without its answer, the origin learns that nobody waits any more. */

@@ -32,7 +32,9 @@ describe("an origin that opens sessions, and modern callers", () => {
     await origin.start();
     setUp();
     const tools = { kept: { cache }, shared: { cache: { ...cache, scope: "public" } } } as const;
-    replica = await startReplica({ origins: { o: { url: origin.url, modernize: "always", tools } } }, { instances: 2 });
+    const timeout = { firstByte: "2s" } as const;
+    const o = { url: origin.url, modernize: "always", timeout, tools } as const;
+    replica = await startReplica({ origins: { o } }, { instances: 2 });
   });
   afterAll(async () => {
     await replica?.close();
