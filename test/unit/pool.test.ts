@@ -3,7 +3,9 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { OriginSettings } from "../../src/config/replica.ts";
 import { resolve } from "../../src/config/resolve.ts";
+import { PUBLIC } from "../../src/cache/key.ts";
 import type { Bindings } from "../../src/origin/callOrigin.ts";
+import { land, type FillRequest } from "../../src/origin/land.ts";
 import { PooledCall } from "../../src/origin/PooledCall.ts";
 import type { PooledSession, PoolReply, PoolRequest } from "../../src/origin/PooledSession.ts";
 import { SessionPool } from "../../src/origin/SessionPool.ts";
@@ -322,5 +324,77 @@ describe("a call in a pooled session", () => {
     await settled();
     expect(call.declined).toHaveLength(19);
     call.end(true);
+  });
+});
+
+describe("a fill in a pooled session", () => {
+  const { lists } = resolve({ origins: { o: { service: "ORIGIN", lists: { defaultTtl: "1m" } } } }).origins.get("o")!;
+  const request: FillRequest = {
+    origin,
+    key: "k",
+    addresses: { private: { text: "[]", originId: "o", method: "tools/list", target: null, partition: PUBLIC } },
+    method: "tools/list",
+    era: "legacy",
+    hints: true,
+    rule: lists,
+    tags: [],
+    isWrapped: false,
+    isLegacyOnly: true,
+    laterPage: false,
+    headers: {},
+    id: 1,
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list", params: {} }),
+    pool: "a",
+    again: false,
+  };
+  const works: Promise<unknown>[] = [];
+  const landed = async (abandoned?: AbortSignal) => {
+    const landing = await land(request, {
+      bindings: fake.bindings,
+      now: Date.now,
+      random: () => 0.5,
+      ...(abandoned && { abandoned }),
+      pool: async ({ name }) => ({ session: { serial: name, id: "s", version: "2025-06-18" } }),
+      waitUntil: (work) => works.push(work),
+    });
+    await Promise.all(works);
+    return landing;
+  };
+  const sse = (...messages: object[]) =>
+    new Response(messages.map((one) => `data: ${JSON.stringify({ jsonrpc: "2.0", ...one })}\n\n`).join(""), {
+      headers: { "content-type": "text/event-stream", "mcp-session-id": "s" },
+    });
+  beforeEach(() => {
+    fake.live.add("s");
+  });
+
+  test("takes its own answer out of what comes, and keeps nothing of its names", async () => {
+    fake.answer = ({ id }) => sse({ id: 1, result: { tools: [{ name: "another's" }] } }, { id, result: { tools: [] } });
+    const landing = await landed();
+    expect(landing).toMatchObject({ kind: "entry", entry: { body: '"tools":[]', scope: "private" } });
+    const { id } = fake.seen[0]!;
+    expect(id).toMatch(/^edge-replica-/);
+    expect(JSON.stringify(landing)).not.toContain(id as string);
+  });
+
+  test("is nobody else's where the origin asked in vain on the way", async () => {
+    fake.answer = ({ id }) => sse({ id: 5, method: "roots/list" }, { id, result: { tools: [] } });
+    expect(await landed()).toMatchObject({ kind: "reply", why: "declined", declined: ["roots/list"] });
+    expect(fake.seen.at(-1)).toMatchObject({ id: 5, session: "s" });
+  });
+
+  test("is cancelled when nobody waits any more", async () => {
+    fake.answer = () => new Promise(() => {});
+    expect(await landed(AbortSignal.timeout(50))).toMatchObject({ kind: "failed" });
+    expect(fake.seen.at(-1)).toMatchObject({
+      method: "notifications/cancelled",
+      params: { requestId: fake.seen[0]!.id },
+    });
+  });
+
+  test("that breaks off is cancelled, and failed", async () => {
+    fake.answer = () => sse({ method: "notifications/message", params: { level: "info", data: "" } });
+    expect(await landed()).toMatchObject({ kind: "failed", failure: { kind: "unreachable" } });
+    expect(fake.count("notifications/cancelled")).toBe(1);
   });
 });
