@@ -117,7 +117,8 @@ test("a client of the modern era alone is refused by the replica as by the refer
 test("where the operator wants it, such a client is served, in a session that the replica opens", async () => {
   const always = await startReplica({ origins: { everything: { url: behind.url, modernize: "always" } } });
   const opened = behind.count("initialize");
-  const { client, close } = await connectPinned(always.mcp);
+  const party = await connectPinned(always.mcp);
+  const { client } = party;
   const { tools } = await client.listTools();
   expect(tools.map(({ name }) => name)).toEqual(expect.arrayContaining(["echo", "get-sum", "get-structured-content"]));
   const said = async (name: string, args: Record<string, unknown>) =>
@@ -135,6 +136,6 @@ test("where the operator wants it, such a client is served, in a session that th
   expect((await client.getPrompt({ name: "simple-prompt", arguments: {} })).messages).toHaveLength(1);
   // One or two to learn what the origin is, and one for all calls.
   expect(behind.count("initialize") - opened).toBeLessThanOrEqual(3);
-  await close();
+  await party.close();
   await always.close();
 });
