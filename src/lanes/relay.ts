@@ -4,6 +4,7 @@ import { isObject } from "../mcp/isObject.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
+import { bodyOf } from "../origin/bodyOf.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
@@ -22,6 +23,7 @@ import { passOn } from "./passOn.ts";
 import { isPooled, pooledCall } from "./pool.ts";
 import { translatedAnswer, translatedRequest } from "./translate.ts";
 import { endSession, sealSession } from "./sessions.ts";
+import { withStatus } from "./withStatus.ts";
 
 /** What is read whole, an error or a list to be filtered, is read up to this. */
 const MAX_READ_BYTES = 16 * 1_048_576;
@@ -62,7 +64,8 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   const goesOn = given.kind === "stream" && mediaType(given.response) === "text/event-stream";
   if (!goesOn) pooled?.end(!x.left().aborted);
   if (x.asksIn === undefined) return given;
-  return translatedAnswer(x, relayed.call, given, { isOwn: (words) => own.has(words), pooled });
+  const told = translatedAnswer(x, relayed.call, given, { isOwn: (words) => own.has(words), pooled });
+  return goesOn && x.asksIn === "legacy" && relayed.call?.method !== "tools/call" ? withStatus(told) : told;
 }
 
 /** How it is sent. */
@@ -115,8 +118,9 @@ async function send(x: Exchange, { call, keeping, instead, pooled }: Sending): P
   const mayKeep = keeping && status === 200 && isOfSession;
   const passed = (body: ReadableStream<Uint8Array>) =>
     passOn(x, body, {
-      // Where two readers understand a request differently, nobody can tell what is owed to the caller.
-      id: x.scan.exact && typeof method === "string" ? id : undefined,
+      // Where two readers understand a request differently, nobody can tell what is owed to the caller; but for its id
+      // where that is the replica's.
+      id: (pooled || x.scan.exact) && typeof method === "string" ? id : undefined,
       cancels: x.httpMethod !== "POST" || isModern(x.body),
       heard: (event) => {
         heedNotification(x, event);
@@ -236,25 +240,6 @@ function textOf(chunks: readonly Uint8Array[]): string | undefined {
     if (error instanceof NotUtf8) return undefined;
     throw error;
   }
-}
-
-/** What has been read of a body, and what there is still to read. */
-function bodyOf(
-  begun: readonly Uint8Array[],
-  rest?: ReadableStreamDefaultReader<Uint8Array>,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      for (const chunk of begun) controller.enqueue(chunk);
-      if (!rest) controller.close();
-    },
-    async pull(controller) {
-      const { done, value } = await rest!.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: (reason) => rest?.cancel(reason),
-  });
 }
 
 async function discarded(response: Response, reason: OriginFailure): Promise<Answer> {

@@ -1,6 +1,7 @@
+import { CLIENT_INFO } from "../mcp/clientInfo.ts";
 import { metaOf } from "../mcp/envelope.ts";
-import { encodeHeaderValue } from "../mcp/headerValue.ts";
 import { failureWords } from "../mcp/failureWords.ts";
+import { encodeHeaderValue } from "../mcp/headerValue.ts";
 import { hear } from "../mcp/hear.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { messageIn } from "../mcp/messageIn.ts";
@@ -17,7 +18,6 @@ import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { withId } from "../mcp/withId.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
 import { mediaType } from "../origin/readReply.ts";
-import { CLIENT_INFO } from "../mcp/clientInfo.ts";
 import { knownEras } from "./eras.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";

@@ -93,8 +93,9 @@ export class PooledCall {
 
   /** Takes in an event of the call's stream, and answers where the origin asks something. */
   answer(event: string): void {
+    if (!this.#session) return;
     const heard = hear(event, this.names, this.caller);
-    if (heard.kind === "request" && this.#session && this.#questions++ < MAX_QUESTIONS) {
+    if (heard.kind === "request" && this.#questions++ < MAX_QUESTIONS) {
       if (heard.method !== "ping") this.#declined.push(heard.method);
       this.#tell(answerTo(heard));
     }

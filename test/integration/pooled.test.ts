@@ -172,6 +172,28 @@ describe("an origin that opens sessions, and modern callers", () => {
     }
   });
 
+  test("a method that nobody knows is not found, also where the origin says so in a stream", async () => {
+    origin.on("acme/unknown", () => ({ sse: true, error: { code: -32601, message: "Method not found" } }));
+    const unknown = await modern(replica.mcp, "acme/unknown", {}, { id: 6 });
+    expect([unknown.status, unknown.body.error.code, unknown.body.id]).toEqual([404, -32601, 6]);
+    const log = { method: "notifications/message", params: { level: "info", data: "log" } };
+    const result = { messages: [] };
+    origin.on("acme/known", () => ({ sse: [log, log], result }));
+    const meta = { "io.modelcontextprotocol/logLevel": "info" };
+    const known = await modern(replica.mcp, "acme/known", {}, { id: 7, meta });
+    expect(eventsIn(known.text)).toMatchObject([log, log, { id: 7, result }]);
+  });
+
+  test("a stored answer to initialize serves discover for as long as the operator says", async () => {
+    const lists = { defaultTtl: "1m" } as const;
+    const another = await startReplica({ origins: { o: { url: origin.url, modernize: "always", lists } } });
+    await modern(another.mcp, "server/discover");
+    const asked = origin.count("initialize");
+    const got = await modern(another.mcp, "server/discover");
+    expect([got.cache?.status, got.body.result.ttlMs, origin.count("initialize")]).toEqual(["hit", 0, asked]);
+    await another.close();
+  });
+
   test("an error with status 404 that answers the call is no end of the session", async () => {
     await call(replica.mcp, "other");
     const before = origin.count("initialize");
