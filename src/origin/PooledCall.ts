@@ -8,7 +8,9 @@ import { newId } from "../telemetry/newId.ts";
 import { callOrigin, type Bindings, type OriginRequest, type OriginResponse } from "./callOrigin.ts";
 import { sessionHeaders, tellInSession } from "./inSession.ts";
 import type { PooledSession, PoolReply, PoolRequest } from "./PooledSession.ts";
+import { mediaType } from "./readReply.ts";
 import { readSome } from "./readSome.ts";
+import { resumed } from "./resumed.ts";
 
 /** How often the session of a call that goes on is said to be in use. */
 const KEEP_MS = 60_000;
@@ -42,6 +44,8 @@ export class PooledCall {
   readonly #declined: string[] = [];
   readonly #givenUp = new AbortController();
   #session: PooledSession | undefined;
+  /** Aborted when the call is to be given up, or its caller has left. */
+  #gone: AbortSignal;
   #questions = 0;
   /** Runs once the origin has been told that nobody can be asked. */
   #patience: ReturnType<typeof setTimeout> | null = null;
@@ -52,6 +56,7 @@ export class PooledCall {
     this.names = { id, ...(options.caller.token !== undefined && { token: id }) };
     this.caller = options.caller;
     this.#options = options;
+    this.#gone = this.#givenUp.signal;
   }
 
   /** What the origin wanted to ask a client for, and could not. */
@@ -116,12 +121,12 @@ export class PooledCall {
   async #sendIn(session: PooledSession, request: OriginRequest): Promise<OriginResponse> {
     const { origin, bindings } = this.#options;
     const { abandoned, body, headers } = request;
-    const gone = this.#givenUp.signal;
+    if (abandoned) this.#gone = AbortSignal.any([abandoned, this.#givenUp.signal]);
     const called = await callOrigin(origin, bindings, {
       ...request,
       headers: { ...headers, ...sessionHeaders(session) },
       ...(body !== undefined && { body: renamed(body, this.names) }),
-      abandoned: abandoned ? AbortSignal.any([abandoned, gone]) : gone,
+      abandoned: this.#gone,
     });
     if ("failure" in called && (called.failure.kind === "timeout" || abandoned?.aborted)) this.end(false);
     return called;
@@ -139,7 +144,23 @@ export class PooledCall {
   #begun(response: Response): OriginResponse {
     // A session that is in use is not closed for being idle, however long it takes.
     this.#keeping = setInterval(() => this.#options.waitUntil(this.#options.session(undefined)), KEEP_MS);
-    return { response };
+    const session = this.#session;
+    if (mediaType(response) !== "text/event-stream" || !response.body || !session) return { response };
+    const isLast = (event: string) => hear(event, this.names, this.caller).kind === "response";
+    const again = (lastId: string) => this.#again(session, lastId);
+    return { response: new Response(resumed(response.body, { isLast, again }), response) };
+  }
+
+  /** What followed in the call's stream, from its session's. */
+  async #again(session: PooledSession, lastId: string): Promise<ReadableStream<Uint8Array> | undefined> {
+    const { origin, bindings } = this.#options;
+    const headers = { accept: "text/event-stream", "last-event-id": lastId, ...sessionHeaders(session) };
+    const called = await callOrigin(origin, bindings, { method: "GET", headers, abandoned: this.#gone });
+    if ("failure" in called) return undefined;
+    const { response } = called;
+    if (response.status === 200 && mediaType(response) === "text/event-stream") return response.body ?? undefined;
+    await response.body?.cancel().catch(() => {});
+    return undefined;
   }
 
   #tell(message: string): void {

@@ -345,6 +345,43 @@ describe("an origin that opens sessions, and modern callers", () => {
     );
   });
 
+  describe("a stream whose events have ids", () => {
+    const event = (id: number, message: object) =>
+      `id: ${id}\ndata: ${JSON.stringify({ jsonrpc: "2.0", ...message })}\n\n`;
+
+    test.each(["other", "kept"])("is taken up again where it breaks off: %s", async (name) => {
+      let answer = "";
+      origin.on(`tools/call ${name}`, ({ id }) => {
+        answer = event(3, { id, result: { content: [{ type: "text", text: "at last" }] } });
+        const log = { method: "notifications/message", params: { level: "info", data: "log" } };
+        return { stream: (response) => void response.end(`id: 1\nretry: 10\ndata:\n\n${event(2, log)}id: 3\ndata: {`) };
+      });
+      origin.on("GET", () => ({
+        stream: (response) => void response.end(origin.count("GET") < 2 ? "retry: 10\n\n" : answer),
+      }));
+      const meta = { "io.modelcontextprotocol/logLevel": "info" };
+      const got = await call(replica.mcp, name, { q: "resumed" }, { id: 5, meta });
+      expect([said(got), got.body.id]).toEqual(["at last", 5]);
+      if (name === "other") expect(eventsIn(got.text)).toHaveLength(2);
+      const resumed = origin.seen.filter(({ method }) => method === "GET");
+      expect(resumed.map(({ headers }) => headers["last-event-id"])).toEqual(["2", "2"]);
+      expect(sessions.live.has(resumed[0]!.headers["mcp-session-id"] as string)).toBe(true);
+      expect(origin.count("notifications/cancelled")).toBe(0);
+    });
+
+    test.each(["other", "kept"])("is given up where it cannot be: %s", async (name) => {
+      origin.on(`tools/call ${name}`, () => ({
+        stream: (response) => void response.end("id: 1\nretry: 10\ndata:\n\n"),
+      }));
+      const got = await call(replica.mcp, name, { q: "broken" }, { id: 5 });
+      expect([codeOf(got), got.body.id, origin.count("GET")]).toEqual(["origin_unavailable", 5, 1]);
+      await until(
+        () => origin.count("notifications/cancelled"),
+        (count) => count === 1,
+      );
+    });
+  });
+
   describe("a session that the origin has forgotten", () => {
     const executed = () =>
       origin.seen.filter(({ method, headers }) => {

@@ -5,9 +5,11 @@ import type { OriginSettings } from "../../src/config/replica.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { PUBLIC } from "../../src/cache/key.ts";
 import type { Bindings } from "../../src/origin/callOrigin.ts";
+import { SseReader } from "../../src/mcp/SseReader.ts";
 import { land, type FillRequest } from "../../src/origin/land.ts";
 import { PooledCall } from "../../src/origin/PooledCall.ts";
 import type { PooledSession, PoolReply, PoolRequest } from "../../src/origin/PooledSession.ts";
+import { resumed } from "../../src/origin/resumed.ts";
 import { SessionPool } from "../../src/origin/SessionPool.ts";
 import { SessionSource } from "../../src/origin/SessionSource.ts";
 
@@ -396,5 +398,58 @@ describe("a fill in a pooled session", () => {
     fake.answer = () => sse({ method: "notifications/message", params: { level: "info", data: "" } });
     expect(await landed()).toMatchObject({ kind: "failed", failure: { kind: "unreachable" } });
     expect(fake.count("notifications/cancelled")).toBe(1);
+  });
+});
+
+describe("a stream that is taken up again", () => {
+  const streamOf = (text: string) =>
+    new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode(text));
+        controller.close();
+      },
+    });
+  const heardIn = async (first: string, more: (string | undefined)[] = []) => {
+    const asked: string[] = [];
+    const again = async (lastId: string) => {
+      asked.push(lastId);
+      const next = more.shift();
+      return next === undefined ? undefined : streamOf(next);
+    };
+    const text = await new Response(resumed(streamOf(first), { isLast: (event) => event === "last", again })).text();
+    return { heard: [...new SseReader().push(text)], asked };
+  };
+  const RETRY = "retry: 1\n\n";
+
+  test("goes on after the last event that was whole, to the one that is waited for, and no further", async () => {
+    const { heard, asked } = await heardIn(`${RETRY}id: 1\ndata: a\n\nid: 2\ndata: b`, [
+      `${RETRY}id: 2\ndata: b\n\n`,
+      "id: 3\ndata: last\n\n",
+      "data: beyond\n\n",
+    ]);
+    expect([heard, asked]).toEqual([
+      ["a", "b", "last"],
+      ["1", "2"],
+    ]);
+  });
+
+  test("ends where there are no ids, and where the rest is not to be had", async () => {
+    expect(await heardIn("data: a\n\n", ["data: last\n\n"])).toEqual({ heard: ["a"], asked: [] });
+    expect(await heardIn(`${RETRY}id: 1\ndata: a\n\n`)).toEqual({ heard: ["a"], asked: ["1"] });
+  });
+
+  test("is not taken up for ever where nothing new comes, but is while ids do", async () => {
+    const polled = (count: number, text: (nth: number) => string) =>
+      Array.from({ length: count }, (_, nth) => text(nth));
+    const vain = await heardIn(
+      `${RETRY}id: 1\ndata: a\n\n`,
+      polled(20, () => RETRY),
+    );
+    expect(vain.asked).toHaveLength(5);
+    const primed = await heardIn(`${RETRY}id: 0\ndata:\n\n`, [
+      ...polled(20, (nth) => `${RETRY}id: ${nth + 1}\ndata:\n\n`),
+      "data: last\n\n",
+    ]);
+    expect([primed.heard, primed.asked.length]).toEqual([["last"], 21]);
   });
 });
