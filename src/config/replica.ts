@@ -1,5 +1,5 @@
 import type { PatternTable } from "./pattern.ts";
-import type { LocationHint } from "./types.ts";
+import type { LocationHint, Modernize } from "./types.ts";
 
 /** The operator's file with every default filled in and every unit resolved: what the rest of the code reads. */
 export interface Replica {
@@ -16,6 +16,7 @@ export interface Replica {
 /** One origin with its policy. */
 export interface Origin {
   settings: OriginSettings;
+  modernize: Modernize;
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;

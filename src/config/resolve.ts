@@ -73,6 +73,7 @@ function resolveOrigin(
       denied,
       entryBytes,
     },
+    modernize: config.modernize ?? "auto",
     lists: {
       ...PROTOCOL_RULE,
       defaultTtlMs: ms(config.lists?.defaultTtl, 0),

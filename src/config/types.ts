@@ -32,6 +32,12 @@ export interface OriginConfig {
   concurrency?: number;
   /** Where the origin's Durable Objects should live (a Cloudflare location hint). Default: near the first caller. */
   region?: LocationHint;
+  /**
+   * Whether modern callers are served although the origin speaks the earlier revisions only: `"auto"`, unless it opens
+   * sessions; `"always"`, there too, in sessions that a principal's callers share; `"never"`. Who is not served is told
+   * to initialize. Default: `"auto"`.
+   */
+  modernize?: Modernize;
   /** Discover, initialize and the four lists. */
   lists?: {
     /** Their ttl where the origin gives none. Default: `"0s"`. */
@@ -113,6 +119,12 @@ export interface LimitsConfig {
   /** The largest result that is stored, at most `"16MB"`. Default: `"2MB"`. */
   entry?: string;
 }
+
+/** What `modernize` may say. */
+export const MODERNIZE = ["auto", "always", "never"] as const;
+
+/** When modern callers of an origin of the earlier revisions are served. */
+export type Modernize = (typeof MODERNIZE)[number];
 
 /** Cloudflare's Durable Object location hints. */
 export const LOCATION_HINTS = [

@@ -9,7 +9,6 @@ import type { ReplicaConfig } from "./types.ts";
  */
 const NOT_BUILT: ReadonlySet<string> = new Set([
   "origins.*.sync",
-  "origins.*.modernize",
   "origins.*.collections",
   "origins.*.tools.*.write",
   "origins.*.tools.*.consistency",

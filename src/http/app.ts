@@ -3,6 +3,7 @@ import { Authenticator } from "../access/authenticate.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
+import { SessionSource } from "../origin/SessionSource.ts";
 import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
@@ -40,6 +41,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       suspectAt: new Map(),
       sessions: new S3Fifo(SESSIONS),
       sealKeys: new Map(),
+      pooled: new SessionSource(),
       listening: new Listening(),
     },
     authenticator: new Authenticator(replica.access),

@@ -91,7 +91,7 @@ function word(trouble: Trouble): Worded {
     case "asked-back":
       return inBand(
         "needs_session",
-        "The origin asks the client something in the middle of this call, which needs a session of a revision before 2026-07-28.",
+        `The origin asks the client something in the middle of this call, which needs a session of a revision before 2026-07-28.${trouble.said === undefined ? "" : ` Told that nobody can be asked, it answered: ${trouble.said}`}`,
       );
     case "denied":
       return inBand(
@@ -183,6 +183,8 @@ function wordOrigin(failure: OriginFailure): Worded {
       );
     case "garbage":
       return inBand("origin_invalid", `The origin server's answer cannot be used: ${failure.detail}.`);
+    case "asked-back":
+      return word(failure);
     case "misconfigured":
       return inBand("misconfigured", `The replica is not set up for this origin: ${failure.detail}.`);
     case "busy":

@@ -10,6 +10,7 @@ import type { Session } from "../mcp/Session.ts";
 import type { Era } from "../mcp/versions.ts";
 import type { Trace } from "../mcp/trace.ts";
 import type { OriginFailure } from "../origin/failure.ts";
+import type { SessionSource } from "../origin/SessionSource.ts";
 import type { Listening } from "../sync/Listening.ts";
 import type { Reporter, RequestResult } from "../telemetry/events.ts";
 
@@ -61,6 +62,8 @@ export interface Isolate {
   sessions: S3Fifo<KnownSession>;
   /** What seals the session ids of an origin, by its id. */
   sealKeys: Map<string, CryptoKey>;
+  /** The sessions in which calls are made of callers who know none. */
+  pooled: SessionSource;
   /** What is kept of an origin's method that came under suspicion, see `suspect.ts`. */
   suspectAt: Map<string, Suspicion>;
   listening: Listening;
@@ -138,8 +141,8 @@ export type Failure =
   | { kind: "method-not-allowed" }
   /** The origin answered with something that the caller's revision has no form for: it wants input first, or made a task of the call. */
   | { kind: "no-such-form" }
-  /** The origin asks something of the client in the middle of a call, in a way that the caller's revision has not. */
-  | { kind: "asked-back" }
+  /** The origin asks something of the client in the middle of a call, in a way that the caller's revision has not; and what it said when it was told so. */
+  | { kind: "asked-back"; said?: string }
   /** The operator denies the tool. */
   | { kind: "denied"; tool: string }
   /** This isolate has as many listeners as it can serve. */

@@ -14,11 +14,12 @@ import { batch } from "./batch.ts";
 import { directivesOf, type Asked } from "./directives.ts";
 import { discoverOffline, discoverOfLegacy, discoverRefused } from "./discover.ts";
 import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
+import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
-import { erasOf, isLegacyWord, knownEras, lacks, noteRefusal } from "./eras.ts";
+import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, noteRefusal } from "./eras.ts";
 import { learnEras, lookAfterSurface } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
@@ -143,9 +144,9 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
     case "entry":
       return fromEntry(x, call, obtained);
     case "reply": {
-      const { text, outcome } = obtained;
+      const { text, outcome, declined } = obtained;
       const given = { kind: "message", result: "miss", status: obtained.status, text, outcome } as const;
-      const told = x.asksIn === undefined ? given : translatedAnswer(x, call, given);
+      const told = x.asksIn === undefined ? given : translatedAnswer(x, call, given, { declined });
       if (told.kind !== "message") return told;
       // Refused: an origin of the earlier revisions, perhaps. Whether it can stand for a modern one, its other answers say.
       const instead = isRefused(call, told) ? await discoverRefused(x, call) : undefined;
@@ -204,8 +205,8 @@ function origins(failed: Extract<Answer, { kind: "failure" }>, call: Call): Answ
 /** The era in which an origin with these eras is asked for a caller. */
 function inEraOf(x: Exchange, era: Era, eras: Eras): Exchange {
   if (era === "legacy") return lacks(eras, "legacy") ? { ...x, asksIn: "modern" } : x;
-  // Sessions are a client's own: where the origin wants them, a client that can initialize does better by itself.
-  return lacks(eras, "modern") && eras.legacy === "stateless" ? { ...x, asksIn: "legacy" } : x;
+  if (!lacks(eras, "modern") || (eras.legacy ?? "none") === "none") return x;
+  return isLeftAlone(x, eras.legacy === "sessions") ? x : { ...x, asksIn: "legacy" };
 }
 
 /** Whether the origin has said no to the question what it is. */
@@ -228,11 +229,7 @@ function failureIn(call: Call, given: Answer): { status: number | undefined } | 
 /** Why the operator's `deny` keeps a request from the origin, however it is formed. */
 function denial(x: Exchange): Failure | undefined {
   if (x.origin.settings.denied === undefined) return undefined;
-  if (x.scan.duplicates) {
-    // Which of two names the origin would take is not for us to guess.
-    const message = "The message has two keys of one name";
-    return { kind: "rejected", status: 400, code: CODE.invalidRequest, reason: "duplicate-keys", message };
-  }
+  if (x.scan.duplicates) return DUPLICATE_KEYS;
   const { method, params } = x.body as { method: unknown; params?: unknown };
   if (method !== "tools/call") return undefined;
   const name = isObject(params) ? params["name"] : undefined;

@@ -3,7 +3,7 @@ import { CODE } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { statusOf } from "../origin/failure.ts";
 import { directivesOf } from "./directives.ts";
-import { erasOf, lacks } from "./eras.ts";
+import { erasOf, isLeftAlone, lacks } from "./eras.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
 import { learnEras, lookAfterSurface, storeInitialize } from "./lookAfter.ts";
@@ -18,7 +18,7 @@ export async function discoverOfLegacy(x: Exchange, call: Call, since = x.now())
   // Whether it still lacks it, is asked now and then.
   lookAfterSurface(x);
   const known = await initializeAsDiscover(x);
-  if (known?.opensSession || (await erasOf(x)).legacy === "sessions") return legacyOnly();
+  if (isLeftAlone(x, known?.opensSession || (await erasOf(x)).legacy === "sessions")) return legacyOnly();
   const isFresh = known !== undefined && !asked.again && freshness(known, x.now()) === "fresh";
   if (known && (isFresh || asked.onlyCached)) {
     const outcome = { kind: "hit", ttlMs: known.ttlMs - ageMs(known, x.now()) } as const;
@@ -33,7 +33,7 @@ export async function discoverOfLegacy(x: Exchange, call: Call, since = x.now())
       ? standIn(x, call, entry, statusOf(failure))
       : { kind: "failure", failure: { kind: "origin", failure } };
   }
-  if (!entry || entry.opensSession) return legacyOnly();
+  if (!entry || isLeftAlone(x, entry.opensSession)) return legacyOnly();
   const outcome = { kind: "forward", why: "uri-miss", status: 200, stored: true } as const;
   return fromEntry(x, call, { entry, word: "miss", outcome });
 }
@@ -47,7 +47,7 @@ export async function discoverRefused(x: Exchange, call: Call): Promise<Answer |
 
 /** A modern client never falls back to another era because of an outage, nor stays with one that the origin lacks. */
 export async function discoverOffline(x: Exchange, call: Call): Promise<Answer | undefined> {
-  const entry = await initializeAsDiscover(x);
+  const entry = isLeftAlone(x) ? undefined : await initializeAsDiscover(x);
   return entry && standIn(x, call, entry, undefined);
 }
 

@@ -39,6 +39,12 @@ export function lacks(eras: Eras, era: Era): boolean {
   return era === "modern" ? eras.modern === false : eras.legacy === "none" && eras.modern === true;
 }
 
+/** Whether modern callers of an origin that lacks their era have to initialize by themselves (`modernize`). */
+export function isLeftAlone({ origin }: Pick<Exchange, "origin">, opensSessions = false): boolean {
+  // Sessions are a client's own: one that can initialize does better by itself, unless the operator says otherwise.
+  return origin.modernize === "never" || (origin.modernize === "auto" && opensSessions);
+}
+
 /** Whether an error is one with which a server of the earlier revisions refuses a modern request. */
 export function isLegacyWord(reply: string): boolean {
   const code = errorCode(reply);

@@ -3,6 +3,7 @@ import { digest } from "../cache/key.ts";
 import { traitsOf } from "../cache/save.ts";
 import { expandTags } from "../cache/tags.ts";
 import type { CacheRule } from "../config/replica.ts";
+import { CLIENT_INFO } from "../mcp/clientInfo.ts";
 import { isList } from "../mcp/methods.ts";
 import { META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
@@ -13,7 +14,6 @@ import { FILL_ID, isDemotion, type FillRequest } from "../origin/land.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
-import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { knownEras, lacks, noteRefusal, noteEras } from "./eras.ts";
@@ -21,6 +21,7 @@ import { heed } from "./heed.ts";
 import { endSession } from "./sessions.ts";
 import { coalescer, demote, drop, remember } from "./keep.ts";
 import { isWrapped, learn } from "./learn.ts";
+import { isPooled, poolName } from "./pool.ts";
 import { isSuspect } from "./suspect.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
 
@@ -28,7 +29,7 @@ import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
 export type Filled =
   | { kind: "entry"; entry: Entry; status: number; collapsed: boolean }
   /** An answer for this caller alone, with the fill's id. */
-  | { kind: "reply"; status: number; text: string }
+  | { kind: "reply"; status: number; text: string; declined?: readonly string[] }
   /** Not to be had here: ask the origin directly. */
   | { kind: "relay" }
   | { kind: "failed"; failure: OriginFailure };
@@ -85,6 +86,7 @@ export async function fill(
     headers: fillHeaders(x, asked),
     id,
     body: bodyOf(asked, id),
+    ...(isPooled(x) && { pool: await poolName(x) }),
     again,
     ...(ticket && { ticket }),
     ...(previous && { previous: traitsOf(previous) }),
@@ -118,7 +120,12 @@ export async function fill(
       if (call.method === "server/discover") await noteRefusal(x, boarding.text);
       // The origin has answered anew, with something that may not be kept: what was kept is no longer its answer.
       if (previous && SUPERSEDING.has(boarding.why)) drop(x, candidates);
-      return { kind: "reply", status: boarding.status, text: boarding.text };
+      return {
+        kind: "reply",
+        status: boarding.status,
+        text: boarding.text,
+        ...(boarding.declined && { declined: boarding.declined }),
+      };
     case "entry": {
       const { entry, status, collapsed } = boarding;
       if (isDemotion(request, entry)) await demote(x, call.method);

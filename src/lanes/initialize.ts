@@ -109,7 +109,7 @@ async function fromDiscover(x: Exchange, opens: Opening, refused = false): Promi
 /** Asks the origin, and keeps the answer. One that opened a session is kept for outages only: there is no session in it. */
 export async function ask(
   x: Exchange,
-  headers: Record<string, string>,
+  headers: Readonly<Record<string, string>>,
   body: string,
   id: string | number,
   candidates: Candidates | undefined,

@@ -1,11 +1,11 @@
 import { isModern } from "../mcp/envelope.ts";
+import { initializeRequest } from "../mcp/initializeRequest.ts";
 import { MODERN_VERSION, LEGACY_VERSIONS } from "../mcp/versions.ts";
-import { callOrigin } from "../origin/callOrigin.ts";
 import type { OriginFailure } from "../origin/failure.ts";
+import { closeSession, MESSAGE_HEADERS } from "../origin/inSession.ts";
 import { FILL_ID } from "../origin/land.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { candidatesOf } from "./candidates.ts";
-import { CLIENT_INFO } from "./clientInfo.ts";
 import type { Eras, Exchange } from "./Exchange.ts";
 import { erasOf, noteEras } from "./eras.ts";
 import { fill } from "./fill.ts";
@@ -22,8 +22,8 @@ const RECHECK_MS = 3_600_000;
  * never here before can connect while the origin is down. In the background, at most every few minutes.
  */
 export function lookAfterSurface(asked: Exchange): void {
-  // What opens a connection belongs to no session.
-  const x: Exchange = { ...asked, session: undefined, sessionId: undefined };
+  // What opens a connection belongs to no session, and each is asked for in its own era.
+  const x: Exchange = { ...asked, asksIn: undefined, session: undefined, sessionId: undefined };
   const key = `${x.origin.settings.id} ${x.principal} ${isModern(x.body)}`;
   const now = x.now();
   if (now - (x.isolate.surfacesAt.get(key) ?? 0) < EVERY_MS) return;
@@ -77,19 +77,12 @@ export async function storeInitialize(x: Exchange, again = false): Promise<Origi
   };
   if (!again && (await isStored())) return undefined;
   const version = LEGACY_VERSIONS[0]!;
-  const params = { protocolVersion: version, capabilities: {}, clientInfo: CLIENT_INFO };
-  const headers = {
-    accept: "application/json, text/event-stream",
-    "content-type": "application/json",
-  };
-  const body = JSON.stringify({ jsonrpc: "2.0", id: FILL_ID, method: "initialize", params });
-  const reply = await ask(x, headers, body, FILL_ID, initializeCandidates(x, version), undefined);
+  const asked = initializeCandidates(x, version);
+  const reply = await ask(x, MESSAGE_HEADERS, initializeRequest(FILL_ID), FILL_ID, asked, undefined);
   if ("failure" in reply) return reply.failure;
   if (!("text" in reply) || reply.sessionId === undefined) return undefined;
   // The session was opened for the answer alone.
-  const closing = { "mcp-session-id": reply.sessionId, "mcp-protocol-version": version };
   const bindings = x.env as unknown as Record<string, unknown>;
-  const closed = await callOrigin(x.origin.settings, bindings, { method: "DELETE", headers: closing });
-  if ("response" in closed) await closed.response.body?.cancel();
+  await closeSession(x.origin.settings, bindings, { id: reply.sessionId, version });
   return undefined;
 }

@@ -19,7 +19,7 @@ import { refreshBehind } from "./refreshBehind.ts";
 export type Obtained =
   /** `at`: when it was looked at, epoch ms; absent for what has just come. */
   | { kind: "entry"; entry: Entry; word: CacheWord; outcome: CacheOutcome; at?: number }
-  | { kind: "reply"; status: number; text: string; outcome: CacheOutcome }
+  | (Extract<Filled, { kind: "reply" }> & { outcome: CacheOutcome })
   /** Ask the origin directly. What comes may be kept under the candidates. */
   | { kind: "relay"; keep: { candidates: Candidates; rule: CacheRule } | undefined; previous: Entry | undefined }
   | { kind: "failure"; failure: Failure };
@@ -98,12 +98,7 @@ function landed(x: Exchange, call: Call, filled: Filled, { keep, saved, usable, 
       return { kind: "entry", entry, word: "miss", outcome: { kind: "forward", why, status, stored: true, collapsed } };
     }
     case "reply":
-      return {
-        kind: "reply",
-        status: filled.status,
-        text: filled.text,
-        outcome: { kind: "forward", why, status: filled.status },
-      };
+      return { ...filled, outcome: { kind: "forward", why, status: filled.status } };
     case "relay":
       return { kind: "relay", keep, previous: saved };
     case "failed": {

@@ -13,12 +13,16 @@ export interface Passing {
   cancels: boolean;
   /** Gets the response, as text, when it has come by. Not called for one that is too large to be looked at. */
   answered: (reply: string) => void;
-  /** Gets each notification and request of the origin, before the caller does. */
+  /** Gets each notification, before the caller does. */
   heard: (event: string) => void;
+  /** Whether it gets all other events as well. */
+  hearsAll?: boolean;
   /** The event as the caller may see it. */
   shown: (event: string) => string;
   /** The response to give instead, where the stream ends without one. */
   instead: () => string;
+  /** Called when all is over: whether the response has come by. */
+  ended?: (isAnswered: boolean) => void;
 }
 
 /** An event larger than this passes unread. */
@@ -63,6 +67,7 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
       // The stream broke off: the caller is told below.
     }
     clearTimeout(patience);
+    passing.ended?.(watch.isAnswered);
     if (hasLeft) return;
     if (watch.owesResponse) caller.enqueue(encoder.encode(sseEvent(passing.instead())));
     else caller.enqueue(watch.rest());
@@ -91,6 +96,11 @@ class Watch {
 
   constructor(passing: Passing) {
     this.#passing = passing;
+  }
+
+  /** Whether the response has come by. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
   }
 
   /** Whether the caller would wait for ever. A stream with event ids may be taken up again later, so it owes nothing yet. */
@@ -137,7 +147,7 @@ class Watch {
 
   #look(data: string): void {
     // Slashes and letters may be written with escapes.
-    if (data.includes("notifications/") || data.includes("\\")) this.#passing.heard(data);
+    if (this.#passing.hearsAll || data.includes("notifications/") || data.includes("\\")) this.#passing.heard(data);
     const shown = this.#passing.shown(data);
     if (shown !== data) this.#others.push([data, shown]);
     if (this.#isAnswered || !answers(data, this.#passing.id)) return;

@@ -4,21 +4,26 @@ import { isObject } from "../mcp/isObject.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
+import { bodyOf } from "../origin/bodyOf.ts";
 import { callOrigin } from "../origin/callOrigin.ts";
 import type { OriginFailure } from "../origin/failure.ts";
+import type { PooledCall } from "../origin/PooledCall.ts";
 import { shownTools } from "../origin/land.ts";
 import { isResponse, mediaType, readReply } from "../origin/readReply.ts";
 import { retryAfterMs } from "../origin/retryAfter.ts";
 import { readSome } from "../origin/readSome.ts";
-import type { Answer, Exchange } from "./Exchange.ts";
+import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
+import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { heed } from "./heed.ts";
 import { heedNotification } from "./heedChange.ts";
 import { keepReply, type Keeping } from "./keepReply.ts";
 import { passOn } from "./passOn.ts";
+import { isPooled, pooledCall } from "./pool.ts";
 import { translatedAnswer, translatedRequest } from "./translate.ts";
 import { endSession, sealSession } from "./sessions.ts";
+import { withStatus } from "./withStatus.ts";
 
 /** What is read whole, an error or a list to be filtered, is read up to this. */
 const MAX_READ_BYTES = 16 * 1_048_576;
@@ -37,33 +42,54 @@ export interface Relayed {
 
 /** Sends the request to the origin as it came, and the response back as it comes; both in other words only where their eras differ. */
 export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer> {
+  const isShared = isPooled(x);
+  // In a session of several, a message is told apart by its id.
+  if (isShared && x.scan.duplicates) return { kind: "failure", failure: DUPLICATE_KEYS };
+  const pooled = isShared ? await pooledCall(x) : undefined;
   // What the replica says itself is in the caller's words already.
   const own = new Set<string>();
   const instead = () => {
-    const words = relayed.instead?.() ?? x.word({ kind: "origin", failure: { kind: "unreachable" } }, x.body);
+    const reason: Failure =
+      pooled && pooled.declined.length > 0
+        ? { kind: "asked-back" }
+        : { kind: "origin", failure: { kind: "unreachable" } };
+    const words = relayed.instead?.() ?? x.word(reason, x.body);
     own.add(words);
     return words;
   };
-  const sent = send(x, { ...relayed, instead });
+  const sent = send(x, { ...relayed, instead, pooled });
   // In the earlier revisions the call goes on when the caller leaves; the runtime would end it.
   if (x.httpMethod === "POST" && !isModern(x.body)) x.waitUntil(sent);
   const given = await sent;
-  return x.asksIn === undefined ? given : translatedAnswer(x, relayed.call, given, (words) => own.has(words));
+  const goesOn = given.kind === "stream" && mediaType(given.response) === "text/event-stream";
+  if (!goesOn) pooled?.end(!x.left().aborted);
+  if (x.asksIn === undefined) return given;
+  const told = translatedAnswer(x, relayed.call, given, { isOwn: (words) => own.has(words), pooled });
+  return goesOn && x.asksIn === "legacy" && relayed.call?.method !== "tools/call" ? withStatus(told) : told;
 }
 
-async function send(x: Exchange, { call, keeping, instead }: Relayed & { instead: () => string }): Promise<Answer> {
+/** How it is sent. */
+interface Sending extends Relayed {
+  instead: () => string;
+  /** The call in its pooled session, where it is made in one. */
+  pooled: PooledCall | undefined;
+}
+
+async function send(x: Exchange, { call, keeping, instead, pooled }: Sending): Promise<Answer> {
   const { settings } = x.origin;
   const askedAt = x.now();
   const request =
     x.asksIn === undefined
       ? { headers: keeping ? fillHeaders(x, keeping.call) : forwardedHeaders(x), body: x.text }
       : translatedRequest(x, call);
-  const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
+  const sent = {
     method: x.httpMethod,
     headers: request.headers,
     ...(x.httpMethod === "POST" && { body: request.body }),
     ...(isModern(x.body) && { abandoned: x.left() }),
-  });
+  };
+  const bindings = x.env as unknown as Record<string, unknown>;
+  const called = await (pooled ? pooled.send(sent) : callOrigin(settings, bindings, sent));
   if ("failure" in called) return failure(called.failure);
   const { response } = called;
   const { status } = response;
@@ -85,20 +111,31 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed & { instead
 
   // What belongs to a session of the origin's own keeps its HTTP form: there a status such as 404 has a meaning.
   const isUnwell = status >= 500 || status === 429;
-  const { id, method } = isObject(x.body) ? x.body : {};
+  const { method, id } = { ...(isObject(x.body) && x.body), ...(pooled && { id: pooled.names.id }) } as Message;
   // An answer that opens another session is that session's.
   const opened = response.headers.get("mcp-session-id");
-  const mayKeep = keeping && status === 200 && (opened === null || opened === x.session?.originId);
+  const isOfSession = opened === null || opened === (pooled ? pooled.sessionId : x.session?.originId);
+  const mayKeep = keeping && status === 200 && isOfSession;
   const passed = (body: ReadableStream<Uint8Array>) =>
     passOn(x, body, {
-      // Where two readers understand a request differently, nobody can tell what is owed to the caller.
-      id: x.scan.exact && typeof method === "string" ? id : undefined,
+      // Where two readers understand a request differently, nobody can tell what is owed to the caller; but for its id
+      // where that is the replica's.
+      id: (pooled || x.scan.exact) && typeof method === "string" ? id : undefined,
       cancels: x.httpMethod !== "POST" || isModern(x.body),
-      heard: (event) => heedNotification(x, event),
+      heard: (event) => {
+        heedNotification(x, event);
+        pooled?.answer(event);
+      },
+      hearsAll: pooled !== undefined,
       shown: (event) =>
         settings.denied && (event.includes('"tools"') || event.includes("\\u")) ? shownTools(event, settings) : event,
-      answered: (reply) => mayKeep && isResponse(reply, id, false) && keepReply(x, keeping, reply, askedAt),
+      answered: (reply) => {
+        // Without what the origin wanted to know, it is no answer for others.
+        const isWhole = isResponse(reply, id, false) && !pooled?.declined.length;
+        if (mayKeep && isWhole) keepReply(x, keeping, reply, askedAt);
+      },
       instead,
+      ended: (isAnswered) => pooled?.end(isAnswered),
     });
   if (x.httpMethod !== "POST") {
     if (status === 401 || status === 403) return discarded(response, { kind: "refused", status });
@@ -161,6 +198,9 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed & { instead
   };
 }
 
+/** What of a message counts here. */
+type Message = Partial<Record<"id" | "method", unknown>>;
+
 /** What the origin itself said beside a 5xx or 429, where it said something in JSON-RPC. */
 export function ownWords(failure: OriginFailure): { status: number; text: string; retryAfterMs?: number } | undefined {
   if (failure.kind !== "status" || failure.reply === undefined) return undefined;
@@ -200,25 +240,6 @@ function textOf(chunks: readonly Uint8Array[]): string | undefined {
     if (error instanceof NotUtf8) return undefined;
     throw error;
   }
-}
-
-/** What has been read of a body, and what there is still to read. */
-function bodyOf(
-  begun: readonly Uint8Array[],
-  rest?: ReadableStreamDefaultReader<Uint8Array>,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      for (const chunk of begun) controller.enqueue(chunk);
-      if (!rest) controller.close();
-    },
-    async pull(controller) {
-      const { done, value } = await rest!.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: (reason) => rest?.cancel(reason),
-  });
 }
 
 async function discarded(response: Response, reason: OriginFailure): Promise<Answer> {

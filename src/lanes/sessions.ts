@@ -1,4 +1,5 @@
 import { seal, unseal, type Session } from "../mcp/Session.ts";
+import { originSync } from "../origin/originSync.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { digest } from "../cache/key.ts";
@@ -47,7 +48,7 @@ export function endSession(x: Exchange): void {
   if (!session || sessionId === undefined || x.isolate.sessions.get(sessionId)?.hasEnded) return;
   x.isolate.sessions.set(sessionId, { session, hasEnded: true, checkedAt: x.now() }, 1);
   const { name, expiresAt } = session;
-  x.waitUntil(originSync(x).endSession(name, expiresAt, x.now()).catch(failed(x, "put")));
+  x.waitUntil(originSync(x.env, x.origin.settings).endSession(name, expiresAt, x.now()).catch(failed(x, "put")));
 }
 
 async function unsealed(x: Exchange, sealed: string): Promise<Session | undefined> {
@@ -66,7 +67,7 @@ function usable(x: Exchange, { session, hasEnded }: KnownSession): Session | und
 
 async function check(x: Exchange, known: KnownSession): Promise<void> {
   try {
-    if (await originSync(x).hasEnded(known.session.name)) known.hasEnded = true;
+    if (await originSync(x.env, x.origin.settings).hasEnded(known.session.name)) known.hasEnded = true;
   } catch (error) {
     failed(x, "get")(error);
   }
@@ -76,7 +77,7 @@ async function keyOf(x: Exchange): Promise<CryptoKey> {
   const { id } = x.origin.settings;
   let key = x.isolate.sealKeys.get(id);
   if (!key) {
-    const bytes = Uint8Array.fromBase64(await originSync(x).sealKey());
+    const bytes = Uint8Array.fromBase64(await originSync(x.env, x.origin.settings).sealKey());
     key = await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]);
     x.isolate.sealKeys.set(id, key);
   }
@@ -95,13 +96,6 @@ async function shortened(capabilities: Session["capabilities"]): Promise<Session
   // Lists follow the extensions alone.
   const own = extensions === undefined ? {} : { extensions: { sha256: await digest(JSON.stringify(extensions)) } };
   return { ...own, sha256: await digest(text) };
-}
-
-function originSync(x: Exchange) {
-  const { id, region } = x.origin.settings;
-  const options = region === undefined ? {} : { locationHint: region };
-  const objects = x.env.ORIGIN_SYNC;
-  return objects.get(objects.idFromName(id), options as DurableObjectNamespaceGetDurableObjectOptions);
 }
 
 function failed(x: Exchange, operation: "get" | "put") {

@@ -67,7 +67,9 @@ export async function initializeAsDiscover(x: Exchange): Promise<Entry | undefin
       capabilities: deliverable(capabilities),
       ...(instructions !== undefined && { instructions }),
     });
-    return { ...told, meta: JSON.stringify({ [META_SERVER_INFO]: serverInfo }).slice(1, -1) };
+    // A session is opened for each legacy caller; what the origin is does not change with it.
+    const ttlMs = entry.opensSession ? x.origin.lists.defaultTtlMs : told.ttlMs;
+    return { ...told, ttlMs, meta: JSON.stringify({ [META_SERVER_INFO]: serverInfo }).slice(1, -1) };
   }
   return undefined;
 }

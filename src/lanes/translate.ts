@@ -1,6 +1,10 @@
+import { CLIENT_INFO } from "../mcp/clientInfo.ts";
 import { metaOf } from "../mcp/envelope.ts";
+import { failureWords } from "../mcp/failureWords.ts";
 import { encodeHeaderValue } from "../mcp/headerValue.ts";
+import { hear } from "../mcp/hear.ts";
 import { isObject } from "../mcp/isObject.ts";
+import { messageIn } from "../mcp/messageIn.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
 import { META_LOG_LEVEL } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
@@ -11,8 +15,9 @@ import { toModernReply } from "../mcp/toModernReply.ts";
 import { toModernRequest } from "../mcp/toModernRequest.ts";
 import { Utf8 } from "../mcp/Utf8.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
+import { withId } from "../mcp/withId.ts";
+import type { PooledCall } from "../origin/PooledCall.ts";
 import { mediaType } from "../origin/readReply.ts";
-import { CLIENT_INFO } from "./clientInfo.ts";
 import { knownEras } from "./eras.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
@@ -46,16 +51,27 @@ export function translatedRequest(
   };
 }
 
-/** What such an origin answered, as the caller is told it; `isOwn` says of words that they are the replica's, and stay. */
+/** What is known of an answer besides what it says. */
+export interface Circumstances {
+  /** Whether these words are the replica's, and stay. */
+  isOwn?: (words: string) => boolean;
+  /** The call in its pooled session, where it was made in one. */
+  pooled?: Pick<PooledCall, "names" | "caller" | "declined"> | undefined;
+  /** What the origin wanted to ask the client for on the way, and could not. */
+  declined?: readonly string[] | undefined;
+}
+
+/** What such an origin answered, as the caller is told it. */
 export function translatedAnswer(
   x: Exchange,
   call: Call | undefined,
   given: Answer,
-  isOwn: (words: string) => boolean = () => false,
+  circumstances: Circumstances = {},
 ): Answer {
   if (given.kind === "message") {
+    const { pooled, declined = pooled?.declined } = circumstances;
     if (messageIn(given.text) === undefined) return unusable();
-    const told = reply(x, call, given.text);
+    const told = reply(x, call, pooled ? withId(given.text, pooled.caller.id) : given.text, declined);
     if (!told) return { kind: "failure", failure: { kind: "no-such-form" } };
     const isUnwell = given.status >= 500 || given.status === 429;
     return { ...given, text: told.text, status: isUnwell ? given.status : told.status };
@@ -67,7 +83,7 @@ export function translatedAnswer(
     response.body?.cancel().catch(() => {});
     return unusable();
   }
-  const body = response.body.pipeThrough(eachEvent(x, call, isOwn));
+  const body = response.body.pipeThrough(eachEvent(x, call, circumstances));
   return { ...given, response: new Response(body, response) };
 }
 
@@ -80,7 +96,7 @@ function unusable(): Answer {
 function eachEvent(
   x: Exchange,
   call: Call | undefined,
-  isOwn: (words: string) => boolean,
+  { isOwn = () => false, pooled }: Circumstances,
 ): TransformStream<Uint8Array, Uint8Array> {
   const encoder = new TextEncoder();
   const decoder = new Utf8();
@@ -93,10 +109,16 @@ function eachEvent(
   };
   const tell = (event: string): string | undefined => {
     if (isOwn(event)) return answered(event);
+    // In a session of several, what is not this call's is not this caller's.
+    const heard = pooled && hear(event, pooled.names, pooled.caller);
+    const own = heard === undefined ? event : "text" in heard ? heard.text : undefined;
+    return own === undefined ? undefined : tellOwn(own);
+  };
+  const tellOwn = (event: string): string | undefined => {
     const message = messageIn(event);
     if (message === undefined) return undefined;
     if (typeof message["method"] !== "string") {
-      return answered(reply(x, call, event)?.text ?? x.word({ kind: "no-such-form" }, x.body));
+      return answered(reply(x, call, event, pooled?.declined)?.text ?? x.word({ kind: "no-such-form" }, x.body));
     }
     // The origin asks something of the client, which in a revision without sessions it cannot.
     if (message["id"] !== undefined) return answered(x.word({ kind: "asked-back" }, x.body));
@@ -128,22 +150,21 @@ function isUnwantedLog({ method, params }: Readonly<Record<string, unknown>>, le
   return least < 0 || LEVELS.indexOf(isObject(params) ? params["level"] : undefined) < least;
 }
 
-function reply(x: Exchange, call: Call | undefined, text: string): { text: string; status: number } | undefined {
+function reply(
+  x: Exchange,
+  call: Call | undefined,
+  text: string,
+  declined: readonly string[] = [],
+): { text: string; status: number } | undefined {
   const method = isObject(x.body) ? String(x.body["method"]) : "";
   if (x.asksIn === "legacy") {
+    // What failed for want of an answer says so; what succeeded all the same is what has happened.
+    const said = declined.length > 0 ? failureWords(text) : undefined;
+    if (said !== undefined) return { text: x.word({ kind: "asked-back", said }, x.body), status: 200 };
     const hints = cacheableMethod(method)?.hints ?? false;
-    return toModernReply(text, { method, hints, serverInfo: knownEras(x).serverInfo });
+    return toModernReply(text, { method, hints, serverInfo: knownEras(x).serverInfo, declined });
   }
   const told = toLegacyReply(text, { method, isWrapped: call !== undefined && isWrapped(x, call) });
   // Servers of the earlier revisions tell JSON-RPC errors with 200; another status would be one of the transport.
   return told === undefined ? undefined : { text: told, status: 200 };
-}
-
-function messageIn(text: string): Record<string, unknown> | undefined {
-  try {
-    const message: unknown = JSON.parse(text);
-    return isObject(message) ? message : undefined;
-  } catch {
-    return undefined;
-  }
 }

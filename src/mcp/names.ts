@@ -11,6 +11,8 @@ export const META_SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
 export const META_CACHE = "edge-replica/cache";
 /** On results, the origin's own hint for a shared cache; on requests, what the caller asks of it. HTTP `Cache-Control` directives. */
 export const META_CACHE_CONTROL = "edge-replica/cache-control";
+/** On results: what the origin wanted to ask the client for on the way, and was told that it could not. Method names. */
+export const META_DECLINED = "edge-replica/declined";
 /** On tool results with `isError`: `{ code, retryAfterMs?, correlationId }`. */
 export const META_ERROR = "edge-replica/error";
 

@@ -1,7 +1,7 @@
 import { executionSpans } from "./executionSpans.ts";
 import { isObject } from "./isObject.ts";
 import { membersOf, type Member } from "./members.ts";
-import { CODE, META_SERVER_INFO } from "./names.ts";
+import { CODE, META_DECLINED, META_SERVER_INFO } from "./names.ts";
 
 /** What earlier revisions answer for a resource that is not there. */
 const RESOURCE_NOT_FOUND = -32002;
@@ -20,10 +20,12 @@ export interface Asked {
   hints: boolean;
   /** What the origin calls itself, where that is known. */
   serverInfo: unknown;
+  /** What it wanted to ask the client for on the way, and could not. */
+  declined?: readonly string[];
 }
 
 /** A legacy response as modern callers are told it. The members that were there are as the origin wrote them. */
-export function toModernReply(reply: string, { method, hints, serverInfo }: Asked): Told {
+export function toModernReply(reply: string, { method, hints, serverInfo, declined = [] }: Asked): Told {
   const message: unknown = JSON.parse(reply);
   if (!isObject(message)) return { text: reply, status: 200 };
   if (isObject(message["error"])) return withModernCode(reply, message["error"]);
@@ -43,7 +45,9 @@ export function toModernReply(reply: string, { method, hints, serverInfo }: Aske
     });
   told.push('"resultType":"complete"');
   if (hints) told.push('"ttlMs":0,"cacheScope":"private"');
-  told.push(`"_meta":{${metaOf(reply, members, serverInfo).join(",")}}`);
+  const meta = metaOf(reply, members, serverInfo);
+  if (declined.length > 0) meta.push(`"${META_DECLINED}":${JSON.stringify(declined)}`);
+  told.push(`"_meta":{${meta.join(",")}}`);
   return { text: `${reply.slice(0, member.valueStart)}{${told.join(",")}}${reply.slice(member.end)}`, status: 200 };
 }
 

@@ -6,6 +6,8 @@ import { Flights, type Boarding, type Tower } from "./Flights.ts";
 import { Gate } from "./Gate.ts";
 import { land, type FillRequest } from "./land.ts";
 import type { Landing, Saving } from "./Landing.ts";
+import { poolIn } from "./poolIn.ts";
+import { SessionSource } from "./SessionSource.ts";
 import { roomIn } from "./shards.ts";
 
 /**
@@ -18,6 +20,7 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
     random: Math.random,
     kept: ({ saving }) => saving && this.#save(saving),
   });
+  readonly #sessions = new SessionSource();
   #gate: Gate | undefined;
 
   /** Answers a fill, from a flight of this key where there is one. */
@@ -46,7 +49,14 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
     const bindings = this.env as unknown as Record<string, unknown>;
     const landing = await this.#gate.run(() => {
       begin();
-      return land(request, { bindings, now: Date.now, random: Math.random, abandoned });
+      return land(request, {
+        bindings,
+        now: Date.now,
+        random: Math.random,
+        abandoned,
+        pool: (asked) => this.#sessions.find(asked, poolIn(this.env), Date.now()),
+        waitUntil: (work) => this.ctx.waitUntil(work),
+      });
     }, origin.firstByteMs);
     return landing ?? { kind: "failed", failure: { kind: "busy", retryAfterMs: origin.firstByteMs }, retryAfterMs: 0 };
   }

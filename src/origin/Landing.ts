@@ -7,8 +7,14 @@ import type { OriginFailure } from "./failure.ts";
 export type Landing =
   /** A result that may be kept, and shared with everyone who waited for it. */
   | { kind: "entry"; entry: Entry; status: number; saving?: Saving }
-  /** An answer that is only for the caller who asked: an error, a tool's failure, a result that nobody promised anything of. */
-  | { kind: "reply"; status: number; text: string; why: Unstorable | "scope" }
+  /** An answer that is only for the caller who asked: an error, a tool's failure, a result that nobody promised anything of. `declined` is what the origin wanted to ask a client for on the way, and could not. */
+  | {
+      kind: "reply";
+      status: number;
+      text: string;
+      why: Unstorable | "scope" | "declined";
+      declined?: readonly string[];
+    }
   /** An answer larger than may be held here: the caller has to be streamed to. */
   | { kind: "too-large" }
   | { kind: "failed"; failure: OriginFailure; retryAfterMs: number };

@@ -7,7 +7,7 @@ export type Bindings = Readonly<Record<string, unknown>>;
 /** One HTTP request to the origin. The caller's `Authorization` is never among the headers. */
 export interface OriginRequest {
   method: string;
-  headers: Record<string, string>;
+  headers: Readonly<Record<string, string>>;
   body?: string;
   /** Aborted when nobody waits for the response any more. */
   abandoned?: AbortSignal;

@@ -10,6 +10,8 @@ export type OriginFailure =
   | { kind: "refused"; status: number }
   /** Not MCP: no JSON, another id, a redirect, a stream that ended early. */
   | { kind: "garbage"; detail: string }
+  /** It asked something of the client in the middle of a call, was told that nobody can be asked, and said nothing more. */
+  | { kind: "asked-back" }
   /** A secret or binding that the configuration names is not there. */
   | { kind: "misconfigured"; detail: string }
   /** Too many calls at once, or tried and failed a moment ago. */

@@ -7,10 +7,13 @@ import { patternTable } from "../config/pattern.ts";
 import type { CacheRule, OriginSettings } from "../config/replica.ts";
 import { isList } from "../mcp/methods.ts";
 import type { Era } from "../mcp/versions.ts";
+import { withId } from "../mcp/withId.ts";
 import { withoutTools } from "../mcp/withoutTools.ts";
 import { callOrigin, type Bindings } from "./callOrigin.ts";
 import type { Landing, Saving } from "./Landing.ts";
-import { readReply } from "./readReply.ts";
+import { PooledCall } from "./PooledCall.ts";
+import type { PoolReply, PoolRequest } from "./PooledSession.ts";
+import { readReply, type Reply } from "./readReply.ts";
 
 /** Everything that a fill needs. Plain data: it crosses to the Coalescer. */
 export interface FillRequest {
@@ -35,6 +38,8 @@ export interface FillRequest {
   id: string | number;
   /** The JSON-RPC request. */
   body: string;
+  /** Whose pooled session it is asked in: its name in the pool. */
+  pool?: string;
   /** The answer must be begun after the asking. */
   again: boolean;
   /** Names the caller who may leave before it comes. */
@@ -56,21 +61,16 @@ export interface LandingTools {
   random: () => number;
   /** Aborted when nobody waits any more. */
   abandoned?: AbortSignal;
+  /** Asks for pooled sessions. */
+  pool: (request: PoolRequest) => Promise<PoolReply>;
+  waitUntil: (work: Promise<unknown>) => void;
 }
 
 /** Calls the origin for a fill, and makes an entry of the answer where it may be kept. */
 export async function land(request: FillRequest, tools: LandingTools): Promise<Landing> {
   const { origin, method } = request;
   const askedAt = tools.now();
-  const called = await callOrigin(origin, tools.bindings, {
-    method: "POST",
-    headers: request.headers,
-    body: request.body,
-    ...(tools.abandoned && { abandoned: tools.abandoned }),
-  });
-  if ("failure" in called) return { kind: "failed", failure: called.failure, retryAfterMs: 0 };
-  const limits = { id: request.id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };
-  const reply = await readReply(called.response, limits);
+  const { reply, declined = [] } = await ask(request, tools);
   if ("tooLarge" in reply) return { kind: "too-large" };
   if ("failure" in reply) {
     const retryAfterMs = reply.failure.kind === "status" ? (reply.failure.retryAfterMs ?? 0) : 0;
@@ -80,6 +80,7 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
   const text = method === "tools/list" ? shownTools(reply.text, origin) : reply.text;
   // A legacy session binds the answer to itself; such an answer is nobody else's.
   const isOthers = reply.sessionId !== undefined && reply.sessionId !== request.headers["mcp-session-id"];
+  if (declined.length > 0) return { kind: "reply", status, text, why: "declined", declined };
   if (status !== 200 || isOthers) return { kind: "reply", status, text, why: "error" };
 
   const made = neutralise(text, {
@@ -110,6 +111,44 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
     ...(replaced && { replaced }),
   };
   return { kind: "entry", entry, status, saving };
+}
+
+interface Told {
+  reply: Reply;
+  /** What the origin wanted to ask a client for on the way. */
+  declined?: readonly string[];
+}
+
+/** It was told that nobody can be asked, and said nothing more. */
+const SILENT: Reply = { failure: { kind: "asked-back" } };
+
+/** Asks the origin, and reads its answer. */
+async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
+  const { origin, headers, body, id, pool } = request;
+  const { bindings, abandoned, waitUntil } = tools;
+  const sent = { method: "POST", headers, body, ...(abandoned && { abandoned }) };
+  const limits = { id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };
+  if (pool === undefined) {
+    const called = await callOrigin(origin, bindings, sent);
+    return { reply: "failure" in called ? called : await readReply(called.response, limits) };
+  }
+  const call = new PooledCall({
+    origin,
+    bindings,
+    session: (over) => tools.pool({ origin, name: pool, ...(over && { over }) }),
+    caller: { id },
+    waitUntil,
+  });
+  const called = await call.send(sent);
+  if ("failure" in called) return { reply: called };
+  const { names, sessionId: own, declined } = call;
+  const heard = (event: string) => call.answer(event);
+  const reply = await readReply(called.response, { ...limits, id: names.id, heard });
+  call.end("text" in reply);
+  if (!("text" in reply)) return { reply: "failure" in reply && declined.length > 0 ? SILENT : reply };
+  const { sessionId, ...told } = reply;
+  const isOthers = sessionId !== undefined && sessionId !== own;
+  return { reply: { ...told, text: withId(reply.text, id), ...(isOthers && { sessionId }) }, declined };
 }
 
 /**

@@ -17,6 +17,8 @@ export interface ReadLimits {
   maxBytes: number;
   /** For all of the body, in ms. */
   totalMs: number;
+  /** Gets what else comes in an event stream, before the response. */
+  heard?: (event: string) => void;
 }
 
 /** Reads the final response out of a JSON body or an event stream, and lets the notifications on the way go. */
@@ -85,7 +87,7 @@ async function readWhole(reader: BodyReader, { id, maxBytes }: ReadLimits): Prom
     : { failure: garbage("no JSON-RPC response to the request") };
 }
 
-async function readStream(reader: BodyReader, { id, maxBytes }: ReadLimits): Promise<Reply> {
+async function readStream(reader: BodyReader, { id, maxBytes, heard }: ReadLimits): Promise<Reply> {
   const decoder = new Utf8();
   const events = new SseReader();
   for (;;) {
@@ -94,6 +96,7 @@ async function readStream(reader: BodyReader, { id, maxBytes }: ReadLimits): Pro
     if (done) return { failure: { kind: "unreachable" } };
     for (const data of events.push(decoder.decode(value))) {
       if (isResponse(data, id, false)) return { status: 200, text: data };
+      heard?.(data);
     }
     if (events.held > maxBytes) return { tooLarge: true };
   }

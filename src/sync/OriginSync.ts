@@ -1,10 +1,14 @@
 import { DurableObject } from "cloudflare:workers";
+import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
+import { openPool } from "../origin/SessionPool.ts";
 
 /**
- * What all isolates have to agree on for one origin: the key that seals its session ids, and which of its sessions have
- * ended.
+ * What all isolates have to agree on for one origin: the key that seals its session ids, which of its sessions have
+ * ended, and the sessions that the replica has opened for those who open none.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
+  readonly #pool = openPool(this.ctx, this.env);
+
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
     const { sql } = ctx.storage;
@@ -31,5 +35,16 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   async hasEnded(name: string): Promise<boolean> {
     const { sql } = this.ctx.storage;
     return sql.exec("SELECT 1 FROM ended_session WHERE name = ?", name).toArray().length > 0;
+  }
+
+  /** The session in which a principal's modern calls are made, opened where there is none. */
+  async pooledSession(request: PoolRequest): Promise<PoolReply> {
+    return this.#pool.find(request);
+  }
+
+  /** Closes the sessions that nobody uses any more. */
+  override async alarm(): Promise<void> {
+    const next = await this.#pool.closeIdle();
+    if (next !== undefined) await this.ctx.storage.setAlarm(next);
   }
 }

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { digest } from "../../src/cache/key.ts";
+import { resolve } from "../../src/config/resolve.ts";
 import { connectModern } from "../origin/clients.ts";
 import { CLIENTS } from "./support/clients.ts";
 import { Fixture, text, tool } from "./support/fixture.ts";
@@ -273,6 +275,21 @@ describe("an origin that nobody has met before", () => {
     const got = await call(`${replica.urls[1]}/mcp`, "other");
     expect([got.status, got.body.result.resultType]).toEqual([200, "complete"]);
     expect([origin.count("server/discover"), origin.count("tools/call")]).toEqual([1, 1]);
+  });
+
+  test("is asked now and then whether it has learnt the modern revision, in that revision", async () => {
+    const { identity } = resolve(replica.config).origins.get("o")!.settings;
+    const at = Date.now() - 2 * 3_600_000;
+    const known = { modern: false, legacy: "stateless", version: "2025-11-25", at };
+    await replica.store.put(`era/o/${await digest(identity)}`, JSON.stringify(known));
+    origin.eras = "both";
+    await call(replica.mcp, "other");
+    expect(origin.last("tools/call").isModern).toBe(false);
+    await until(
+      async () => (await call(replica.mcp, "other")) && origin.last("tools/call").isModern,
+      (isModern) => isModern,
+    );
+    expect(origin.last("server/discover").isModern).toBe(true);
   });
 
   test("is not taken for anything while it is down", async () => {

@@ -109,6 +109,7 @@ describe("defaults", () => {
     });
     expect(origin.lists).toEqual({ ...PROTOCOL_RULE, defaultTtlMs: 0, staleIfErrorMs: 86_400_000 });
     expect(origin.annotated).toBeUndefined();
+    expect(origin.modernize).toBe("auto");
   });
 
   test("the rule of an entry that says nothing keeps nothing for longer than the origin says, and private", () => {
@@ -137,6 +138,7 @@ describe("defaults", () => {
           timeout: { firstByte: "1s", total: "2m" },
           concurrency: 3,
           region: "weur",
+          modernize: "always",
           lists: { defaultTtl: "1m", staleIfError: "7d" },
           annotated: { ttl: "30s" },
           tools: {
@@ -178,6 +180,7 @@ describe("defaults", () => {
       denied: { search: false, "admin_*": true },
     });
     expect(catalog.lists).toEqual({ ...PROTOCOL_RULE, defaultTtlMs: 60_000, staleIfErrorMs: 7 * 86_400_000 });
+    expect(catalog.modernize).toBe("always");
     expect(catalog.annotated).toEqual({ ...PROTOCOL_RULE, ttlMs: 30_000, scope: "private" });
     expect(catalog.tools.find("search")).toEqual({
       exact: true,
@@ -296,6 +299,7 @@ describe("wrong values", () => {
       '"mars"',
       `one of ${LOCATION_HINTS.map((hint) => `"${hint}"`).join(", ")}`,
     ],
+    [withOrigin({ modernize: true }), "origins.a.modernize", "true", 'one of "auto", "always", "never"'],
     [withOrigin({ lists: { defaultTtl: 1 } }), "origins.a.lists.defaultTtl", "1", DURATION],
     [withOrigin({ lists: { staleIfError: true } }), "origins.a.lists.staleIfError", "true", DURATION],
     [withOrigin({ annotated: {} }), "origins.a.annotated.ttl", "nothing", DURATION],
@@ -362,7 +366,6 @@ describe("wrong values", () => {
   test("options that are not built yet are refused by name", () => {
     const notBuilt: [string, object][] = [
       ["origins.a.sync", withOrigin({ sync: { pulse: "5s" } })],
-      ["origins.a.modernize", withOrigin({ modernize: "auto" })],
       ["origins.a.collections", withOrigin({ collections: {} })],
       ...["write", "consistency", "answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
         `origins.a.tools.update.${option}`,

@@ -2,6 +2,7 @@ import { Authenticator } from "../../../src/access/authenticate.ts";
 import { addressOf, PUBLIC } from "../../../src/cache/key.ts";
 import { MemoryStore } from "../../../src/cache/MemoryStore.ts";
 import { S3Fifo } from "../../../src/cache/S3Fifo.ts";
+import { SessionSource } from "../../../src/origin/SessionSource.ts";
 import { Listening } from "../../../src/sync/Listening.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
@@ -79,6 +80,7 @@ export async function filledReplica(entries: number, tools: number, full: boolea
         suspectAt: new Map(),
         sessions: new S3Fifo(1),
         sealKeys: new Map(),
+        pooled: new SessionSource(),
         listening: new Listening(),
       },
       authenticator: new Authenticator(replica.access),

@@ -113,3 +113,29 @@ test("a client of the modern era alone is refused by the replica as by the refer
   expect(direct).toMatchObject({ code: "ERA_NEGOTIATION_FAILED" });
   expect(await refusal(replica.mcp)).toEqual(direct);
 });
+
+test("where the operator wants it, such a client is served, in a session that the replica opens", async () => {
+  const always = await startReplica({ origins: { everything: { url: behind.url, modernize: "always" } } });
+  const opened = behind.count("initialize");
+  const party = await connectPinned(always.mcp);
+  const { client } = party;
+  const { tools } = await client.listTools();
+  expect(tools.map(({ name }) => name)).toEqual(expect.arrayContaining(["echo", "get-sum", "get-structured-content"]));
+  const said = async (name: string, args: Record<string, unknown>) =>
+    (await client.callTool({ name, arguments: args })) as any;
+  expect((await said("echo", { message: "hello" })).content[0].text).toBe("Echo: hello");
+  expect((await said("get-structured-content", { location: "Chicago" })).structuredContent).toMatchObject({
+    conditions: expect.any(String),
+  });
+  const progress: unknown[] = [];
+  const long = { name: "trigger-long-running-operation", arguments: { duration: 0.09, steps: 3 } };
+  await (client as any).callTool(long, { onprogress: (one: unknown) => progress.push(one) });
+  expect(progress).toMatchObject([{ progress: 1 }, { progress: 2 }, { progress: 3 }]);
+  expect((await client.readResource({ uri: "demo://resource/dynamic/text/1" })).contents).toHaveLength(1);
+  expect((await client.listPrompts()).prompts.length).toBeGreaterThan(0);
+  expect((await client.getPrompt({ name: "simple-prompt", arguments: {} })).messages).toHaveLength(1);
+  // One or two to learn what the origin is, and one for all calls.
+  expect(behind.count("initialize") - opened).toBeLessThanOrEqual(3);
+  await party.close();
+  await always.close();
+});

@@ -9,7 +9,8 @@ export const CLIENTS: [name: string, connect: (url: string) => Promise<AnyClient
   ["sdk 2 pinned", async (url) => (await connectModern(url)) as unknown as AnyClient],
 ];
 
-async function connectAuto(url: string): Promise<AnyClient> {
+/** The client that asks which era a server speaks. */
+export async function connectAuto(url: string): Promise<AnyClient> {
   const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode: "auto" } });
   await client.connect(new StreamableHTTPClientTransport(new URL(url)));
   return client as unknown as AnyClient;

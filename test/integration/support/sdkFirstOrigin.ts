@@ -1,13 +1,47 @@
-import { createServer } from "node:http";
+import { randomUUID } from "node:crypto";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import * as z from "zod";
 import type { SdkOrigin } from "./sdkOrigin.ts";
 
-/** An origin made with the first SDK, which knows the earlier revisions only; without sessions, as its examples have it. */
-export async function startSdkFirstOrigin(): Promise<Omit<SdkOrigin, "release">> {
+/** How it is. */
+export interface FirstOptions {
+  /** Whether it opens sessions. Default: it does not, as in the SDK's examples of stateless servers. */
+  sessions?: boolean;
+  /** Adds what else it has. */
+  more?: (server: McpServer) => void;
+}
+
+/** An origin made with the first SDK, which knows the earlier revisions only. */
+export async function startSdkFirstOrigin({ sessions = false, more }: FirstOptions = {}): Promise<
+  Omit<SdkOrigin, "release"> & {
+    /** The sessions that go on, by their ids. */
+    open: ReadonlyMap<string, unknown>;
+    /** As after a restart. */
+    forget: () => void;
+  }
+> {
   const seen: string[] = [];
+  const open = new Map<string, StreamableHTTPServerTransport>();
+  const connected = async (response: ServerResponse) => {
+    const mcp = build();
+    more?.(mcp);
+    const transport = new StreamableHTTPServerTransport(
+      sessions
+        ? {
+            sessionIdGenerator: randomUUID,
+            onsessioninitialized: (id) => void open.set(id, transport),
+            onsessionclosed: (id) => void open.delete(id),
+          }
+        : {},
+    );
+    if (!sessions) response.once("close", () => void mcp.close());
+    // The package's own types disagree under exactOptionalPropertyTypes.
+    await mcp.connect(transport as never);
+    return transport;
+  };
   const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
@@ -15,13 +49,17 @@ export async function startSdkFirstOrigin(): Promise<Omit<SdkOrigin, "release">>
       const text = Buffer.concat(parts).toString();
       const body = text === "" ? undefined : JSON.parse(text);
       seen.push([body?.method ?? request.method, body?.params?.name ?? body?.params?.uri].filter(Boolean).join(" "));
-      const mcp = build();
-      const transport = new StreamableHTTPServerTransport({});
-      response.once("close", () => void mcp.close());
-      // The package's own types disagree under exactOptionalPropertyTypes.
       const answer = async () => {
-        await mcp.connect(transport as never);
-        await transport.handleRequest(request, response, body);
+        const id = request.headers["mcp-session-id"];
+        const known = typeof id === "string" ? open.get(id) : undefined;
+        if (id !== undefined && !known) {
+          // So do the SDK's own examples, and many servers after them.
+          const error = { code: -32000, message: "Bad Request: No valid session ID provided" };
+          response.writeHead(400, { "content-type": "application/json" });
+          response.end(JSON.stringify({ jsonrpc: "2.0", id: null, error }));
+          return;
+        }
+        await (known ?? (await connected(response))).handleRequest(request, response, body);
       };
       void answer();
     });
@@ -30,6 +68,8 @@ export async function startSdkFirstOrigin(): Promise<Omit<SdkOrigin, "release">>
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
     seen,
+    open,
+    forget: () => open.clear(),
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();

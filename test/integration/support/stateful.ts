@@ -6,10 +6,12 @@ export interface Stateful {
   live: Set<string>;
 }
 
+/** No two sessions have one id, whoever opens them. */
+let opened = 0;
+
 /** Makes the origin legacy, and open a session for each `initialize`. Without one, or with one that is over, it answers nothing. */
 export function makeStateful(origin: Fixture, answer: Record<string, Handler> = {}): Stateful {
   const live = new Set<string>();
-  let opened = 0;
   origin.eras = "legacy";
   origin.on("initialize", ({ params, isModern }) => {
     if (isModern) return { status: 404, error: { code: -32601, message: "Method not found" } };
