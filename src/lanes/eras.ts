@@ -39,6 +39,11 @@ export function lacks(eras: Eras, era: Era): boolean {
   return era === "modern" ? eras.modern === false : eras.legacy === "none" && eras.modern === true;
 }
 
+/** Whether an origin takes nothing but what comes in sessions, which modern callers have not. */
+export function wantsSessions({ modern, legacy }: Eras): boolean {
+  return modern === false && legacy === "sessions";
+}
+
 /** Whether an error is one with which a server of the earlier revisions refuses a modern request. */
 export function isLegacyWord(reply: string): boolean {
   const code = errorCode(reply);

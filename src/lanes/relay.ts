@@ -1,6 +1,7 @@
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
-import { isModern } from "../mcp/envelope.ts";
+import { isModern, metaOf } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
+import { META_LOG_LEVEL } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
@@ -48,7 +49,22 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   // In the earlier revisions the call goes on when the caller leaves; the runtime would end it.
   if (x.httpMethod === "POST" && !isModern(x.body)) x.waitUntil(sent);
   const given = await sent;
-  return x.asksIn === undefined ? given : translatedAnswer(x, relayed.call, given, (words) => own.has(words));
+  if (x.asksIn === undefined) return given;
+  return translatedAnswer(x, relayed.call, await read(x, given), (words) => own.has(words));
+}
+
+/** A legacy origin's stream that need not be streamed, read: whether the method is known to it decides on the HTTP status. */
+async function read(x: Exchange, given: Answer): Promise<Answer> {
+  if (x.asksIn !== "legacy" || given.kind !== "stream" || mediaType(given.response) !== "text/event-stream")
+    return given;
+  const { id, method } = x.body as { id?: unknown; method?: unknown };
+  const meta = metaOf(x.body);
+  const isHeard = meta?.["progressToken"] !== undefined || meta?.[META_LOG_LEVEL] !== undefined;
+  if (method === "tools/call" || isHeard) return given;
+  const reply = await readReply(given.response, { id, maxBytes: MAX_READ_BYTES, totalMs: x.origin.settings.totalMs });
+  if ("failure" in reply) return failure(reply.failure);
+  if ("tooLarge" in reply) return failure({ kind: "garbage", detail: "an answer too large to be read" });
+  return { kind: "message", result: "relay", status: 200, text: reply.text, outcome: given.outcome };
 }
 
 async function send(x: Exchange, { call, keeping, instead }: Relayed & { instead: () => string }): Promise<Answer> {

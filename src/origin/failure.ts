@@ -8,8 +8,8 @@ export type OriginFailure =
   | { kind: "status"; status: number; retryAfterMs?: number; reply?: string }
   /** The replica's own credential was refused. */
   | { kind: "refused"; status: number }
-  /** Not MCP: no JSON, another id, a redirect, a stream that ended early. */
-  | { kind: "garbage"; detail: string }
+  /** Not MCP: no JSON, another id, a redirect, a stream that ended early. `status` is there where it was a 4xx. */
+  | { kind: "garbage"; detail: string; status?: number }
   /** A secret or binding that the configuration names is not there. */
   | { kind: "misconfigured"; detail: string }
   /** Too many calls at once, or tried and failed a moment ago. */

@@ -1,13 +1,46 @@
+import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { completable } from "@modelcontextprotocol/sdk/server/completable.js";
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
+import {
+  ErrorCode,
+  isInitializeRequest,
+  ListResourcesRequestSchema,
+  McpError,
+  SubscribeRequestSchema,
+} from "@modelcontextprotocol/sdk/types.js";
 import * as z from "zod";
 import type { SdkOrigin } from "./sdkOrigin.ts";
 
-/** An origin made with the first SDK, which knows the earlier revisions only; without sessions, as its examples have it. */
-export async function startSdkFirstOrigin(): Promise<Omit<SdkOrigin, "release">> {
+interface Session {
+  mcp: McpServer;
+  transport: StreamableHTTPServerTransport;
+  /** The resources that it has subscribed to. */
+  watched: Set<string>;
+}
+
+/** An origin made with the first SDK, which knows the earlier revisions only; without sessions or with, as its examples have it. */
+export async function startSdkFirstOrigin(
+  kind: "stateless" | "sessions" = "stateless",
+): Promise<Omit<SdkOrigin, "release">> {
   const seen: string[] = [];
+  const cancelled: string[] = [];
+  const sessions = new Map<string, Session>();
+  const open = async (): Promise<Session> => {
+    const watched = new Set<string>();
+    const mcp = build(cancelled, kind === "sessions" ? watched : undefined);
+    const session: Session = { mcp, watched, transport: undefined as never };
+    session.transport = new StreamableHTTPServerTransport(
+      kind === "stateless"
+        ? {}
+        : { sessionIdGenerator: randomUUID, onsessioninitialized: (id) => void sessions.set(id, session) },
+    );
+    // The package's own types disagree under exactOptionalPropertyTypes.
+    await mcp.connect(session.transport as never);
+    return session;
+  };
   const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
@@ -15,13 +48,21 @@ export async function startSdkFirstOrigin(): Promise<Omit<SdkOrigin, "release">>
       const text = Buffer.concat(parts).toString();
       const body = text === "" ? undefined : JSON.parse(text);
       seen.push([body?.method ?? request.method, body?.params?.name ?? body?.params?.uri].filter(Boolean).join(" "));
-      const mcp = build();
-      const transport = new StreamableHTTPServerTransport({});
-      response.once("close", () => void mcp.close());
-      // The package's own types disagree under exactOptionalPropertyTypes.
       const answer = async () => {
-        await mcp.connect(transport as never);
-        await transport.handleRequest(request, response, body);
+        if (kind === "stateless") {
+          const { mcp, transport } = await open();
+          response.once("close", () => void mcp.close());
+          return transport.handleRequest(request, response, body);
+        }
+        const id = request.headers["mcp-session-id"];
+        const known = typeof id === "string" ? sessions.get(id) : undefined;
+        if (!known && !isInitializeRequest(body)) {
+          const error = { code: -32000, message: "Bad Request: No valid session ID provided" };
+          response.writeHead(id === undefined ? 400 : 404, { "content-type": "application/json" });
+          return response.end(JSON.stringify({ jsonrpc: "2.0", error, id: null }));
+        }
+        const { transport } = known ?? (await open());
+        return transport.handleRequest(request, response, body);
       };
       void answer();
     });
@@ -30,6 +71,11 @@ export async function startSdkFirstOrigin(): Promise<Omit<SdkOrigin, "release">>
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
     seen,
+    cancelled,
+    change: (uri) => {
+      for (const { mcp, watched } of sessions.values())
+        if (watched.has(uri)) void mcp.server.sendResourceUpdated({ uri });
+    },
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -38,36 +84,86 @@ export async function startSdkFirstOrigin(): Promise<Omit<SdkOrigin, "release">>
   };
 }
 
-function build(): McpServer {
-  const server = new McpServer({ name: "first", version: "1.0.0" }, { capabilities: { logging: {} } });
-  server.registerTool(
-    "plain",
-    { inputSchema: { q: z.string() }, annotations: { readOnlyHint: true } },
-    async ({ q }, { sendNotification, _meta }) => {
-      const progressToken = _meta?.progressToken;
-      if (progressToken !== undefined) {
-        await sendNotification({ method: "notifications/progress", params: { progressToken, progress: 1, total: 1 } });
-      }
-      return { content: [{ type: "text", text: `plain ${q}` }] };
-    },
+function build(cancelled: string[], watched: Set<string> | undefined): McpServer {
+  const server = new McpServer(
+    { name: "first", version: "1.0.0" },
+    { capabilities: { logging: {}, ...(watched && { resources: { subscribe: true } }) } },
   );
-  server.registerTool("asking", { inputSchema: {} }, async () => {
-    const { action } = await server.server.elicitInput({
-      message: "Sure?",
-      requestedSchema: { type: "object", properties: {} },
-    });
-    return { content: [{ type: "text", text: action }] };
+  const text = (words: string) => ({ content: [{ type: "text" as const, text: words }] });
+  const annotations = { readOnlyHint: true };
+  server.registerTool("plain", { inputSchema: { q: z.string() }, annotations }, async ({ q }, extra) => {
+    const progressToken = extra._meta?.progressToken;
+    if (progressToken !== undefined) {
+      await extra.sendNotification({
+        method: "notifications/progress",
+        params: { progressToken, progress: 1, total: 1 },
+      });
+    }
+    return text(`plain ${q}`);
   });
-  server.registerTool(
-    "wrapped",
-    { inputSchema: {}, outputSchema: { result: z.array(z.number()) }, annotations: { readOnlyHint: true } },
-    () => ({ content: [], structuredContent: { result: [1] } }),
-  );
+  server.registerTool("asking", { inputSchema: {} }, async (_, { requestId }) => {
+    const { action } = await server.server.elicitInput(
+      { message: "Sure?", requestedSchema: { type: "object", properties: {} } },
+      { relatedRequestId: requestId },
+    );
+    return text(action);
+  });
+  // In these revisions structured content is an object, so that a list is told inside of one.
+  const outputSchema = { result: z.array(z.object({ n: z.number() })) };
+  server.registerTool("array", { inputSchema: {}, outputSchema, annotations }, () => ({
+    ...text("two"),
+    structuredContent: { result: [{ n: 1 }, { n: 2 }] },
+  }));
+  server.registerTool("object", { inputSchema: {}, outputSchema: { a: z.number() }, annotations }, () => ({
+    ...text("an object"),
+    structuredContent: { a: 1 },
+  }));
+  server.registerTool("stepping", { inputSchema: {} }, async (_, { sendNotification, _meta }) => {
+    const progressToken = _meta?.progressToken ?? "none";
+    for (const progress of [1, 2]) {
+      await sendNotification({ method: "notifications/progress", params: { progressToken, progress, total: 2 } });
+    }
+    return text("stepped");
+  });
+  server.registerTool("write", { inputSchema: {} }, () => text("written"));
+  server.registerTool("talking", { inputSchema: {} }, async (_, { sendNotification }) => {
+    await sendNotification({ method: "notifications/message", params: { level: "info", data: "said" } });
+    return text("done");
+  });
+  server.registerTool("waiting", { inputSchema: { as: z.string() } }, async ({ as }, { signal }) => {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    cancelled.push(as);
+    return text("too late");
+  });
+  addRest(server, watched);
+  return server;
+}
+
+/** Resources, which can be subscribed to where there are sessions, and a prompt. */
+function addRest(server: McpServer, watched: Set<string> | undefined): void {
+  server.registerResource("fixed", "test://fixed", { mimeType: "text/plain" }, (uri) => ({
+    contents: [{ uri: uri.href, text: "fixed" }],
+  }));
   server.registerResource("item", new ResourceTemplate("test://item/{id}", { list: undefined }), {}, (uri, { id }) => ({
     contents: [{ uri: uri.href, text: `item ${String(id)}` }],
   }));
-  server.registerPrompt("greet", { argsSchema: { name: z.string() } }, ({ name }) => ({
+  const name = completable(z.string(), (value) => ["Ada", "Alan"].filter((one) => one.startsWith(value)));
+  server.registerPrompt("greet", { argsSchema: { name } }, ({ name }) => ({
     messages: [{ role: "user", content: { type: "text", text: `Greet ${name}` } }],
   }));
-  return server;
+  // The SDK has one page only.
+  const pages = [
+    { resources: [{ uri: "test://fixed", name: "fixed" }], nextCursor: "2" },
+    { resources: [{ uri: "test://item/1", name: "one" }] },
+  ];
+  server.server.setRequestHandler(ListResourcesRequestSchema, ({ params }) => {
+    const page = params?.cursor === undefined ? pages[0] : params.cursor === "2" ? pages[1] : undefined;
+    if (!page) throw new McpError(ErrorCode.InvalidParams, "No such cursor");
+    return page;
+  });
+  if (!watched) return;
+  server.server.setRequestHandler(SubscribeRequestSchema, ({ params }) => {
+    watched.add(params.uri);
+    return {};
+  });
 }
