@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { completable } from "@modelcontextprotocol/sdk/server/completable.js";
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
@@ -12,7 +13,7 @@ import {
   SubscribeRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js";
 import * as z from "zod";
-import type { SdkOrigin } from "./sdkOrigin.ts";
+import { type SdkOrigin, WAITING_MS } from "./sdkOrigin.ts";
 
 interface Session {
   mcp: McpServer;
@@ -130,8 +131,13 @@ function build(cancelled: string[], watched: Set<string> | undefined): McpServer
     await sendNotification({ method: "notifications/message", params: { level: "info", data: "said" } });
     return text("done");
   });
-  server.registerTool("waiting", { inputSchema: { as: z.string() } }, async ({ as }, { signal }) => {
-    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  server.registerTool("waiting", { inputSchema: { as: z.string() } }, async ({ as }, extra) => {
+    const progressToken = extra._meta?.progressToken ?? "none";
+    for (let progress = 1; !extra.signal.aborted; progress++) {
+      const params = { progressToken, progress };
+      await extra.sendNotification({ method: "notifications/progress", params }).catch(() => {});
+      await pause(WAITING_MS);
+    }
     cancelled.push(as);
     return text("too late");
   });

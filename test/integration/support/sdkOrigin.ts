@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import {
   completable,
@@ -26,6 +27,9 @@ export interface SdkOrigin {
   change: (uri: string) => void;
   close(): Promise<void>;
 }
+
+/** How often the tool that waits to be cancelled says that it still does: a runtime may learn only then that a caller has left. In ms. */
+export const WAITING_MS = 25;
 
 /** Starts it: tools of every kind of result, a resource, a template, a prompt. */
 export async function startSdkOrigin(legacy: "reject" | "stateless"): Promise<SdkOrigin> {
@@ -125,8 +129,12 @@ function build(hold: () => Promise<void>, cancelled: string[]): McpServer {
     const requestedSchema = { type: "object" as const, properties: {} };
     return inputRequired({ inputRequests: { sure: inputRequired.elicit({ message: "Sure?", requestedSchema }) } });
   });
-  server.registerTool("waiting", { inputSchema: z.object({ as: z.string() }) }, async ({ as }, context) => {
-    await new Promise((resolve) => context.mcpReq.signal.addEventListener("abort", resolve));
+  server.registerTool("waiting", { inputSchema: z.object({ as: z.string() }) }, async ({ as }, { mcpReq }) => {
+    const progressToken = mcpReq._meta?.progressToken ?? "none";
+    for (let progress = 1; !mcpReq.signal.aborted; progress++) {
+      await mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress } }).catch(() => {});
+      await pause(WAITING_MS);
+    }
     cancelled.push(as);
     return text("too late");
   });
