@@ -166,7 +166,7 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
       const told = x.asksIn === undefined ? given : translatedAnswer(x, call, given);
       if (told.kind !== "message") return told;
       // Refused: an origin of the earlier revisions, perhaps. Whether it can stand for a modern one, its other answers say.
-      const instead = isRefused(call, told) ? await discoverRefused(x, call) : undefined;
+      const instead = isRefused(call, told) ? await discoverRefused(x, call, told.text) : undefined;
       return instead ?? { ...told, text: withId(told.text, call.id) };
     }
     case "relay": {
@@ -180,7 +180,7 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
       const failed = failureIn(call, given);
       if (!failed && given.kind === "message" && isRefused(call, given)) {
         await noteRefusal(x, given.text);
-        return (await discoverRefused(x, call)) ?? given;
+        return (await discoverRefused(x, call, given.text)) ?? given;
       }
       if (!failed) return given;
       const usable = own ?? (keep && (await keptForOutages(x, call, keep.rule)));

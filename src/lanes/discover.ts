@@ -3,7 +3,7 @@ import { CODE } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { statusOf } from "../origin/failure.ts";
 import { directivesOf } from "./directives.ts";
-import { erasOf, knownEras, lacks, noteEras } from "./eras.ts";
+import { erasOf, isModernWord, knownEras, lacks, noteEras } from "./eras.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
 import { learnEras, lookAfterSurface, storeInitialize } from "./lookAfter.ts";
@@ -38,9 +38,10 @@ export async function discoverOfLegacy(x: Exchange, call: Call, since = x.now())
   return fromEntry(x, call, { entry, word: "miss", outcome });
 }
 
-/** After the origin has refused to say what it is in the modern revision: what it says in the earlier ones. */
-export async function discoverRefused(x: Exchange, call: Call): Promise<Answer | undefined> {
+/** After the origin has refused, in these words if any, to say what it is in the modern revision: what it says in the earlier ones. */
+export async function discoverRefused(x: Exchange, call: Call, words = ""): Promise<Answer | undefined> {
   const since = x.now();
+  if (isModernWord(words)) return undefined;
   if ((await erasOf(x)).modern === undefined) await askOtherwise(x, since);
   else await learnEras(x);
   return lacks(await erasOf(x), "modern") ? discoverOfLegacy(x, call, since) : undefined;

@@ -50,6 +50,12 @@ export function isLegacyWord(reply: string): boolean {
   return code !== undefined && LEGACY_WORDS.has(code);
 }
 
+/** Whether an error is one that the modern revision has alone: who words it speaks that era (basic/versioning). */
+export function isModernWord(reply: string): boolean {
+  const code = errorCode(reply);
+  return code !== undefined && code <= CODE.headerMismatch && code >= -32099;
+}
+
 /** Notes that the origin has refused to say what it is. Other errors, and answers that may not be kept, say nothing of its eras. */
 export async function noteRefusal(x: Exchange, reply: string): Promise<void> {
   if (isLegacyWord(reply)) await noteEras(x, { modern: false });

@@ -22,8 +22,8 @@ const RECHECK_MS = 3_600_000;
  * never here before can connect while the origin is down. In the background, at most every few minutes.
  */
 export function lookAfterSurface(asked: Exchange): void {
-  // What opens a connection belongs to no session.
-  const x: Exchange = { ...asked, session: undefined, sessionId: undefined };
+  // What opens a connection belongs to no session, and is asked in the era that it opens.
+  const x: Exchange = { ...asked, session: undefined, sessionId: undefined, asksIn: undefined };
   const key = `${x.origin.settings.id} ${x.principal} ${isModern(x.body)}`;
   const now = x.now();
   if (now - (x.isolate.surfacesAt.get(key) ?? 0) < EVERY_MS) return;

@@ -1,9 +1,22 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { digest } from "../../src/cache/key.ts";
+import { resolve } from "../../src/config/resolve.ts";
 import { CLIENTS } from "./support/clients.ts";
 import { Fixture, tool } from "./support/fixture.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { makeStateful } from "./support/stateful.ts";
-import { call, codeOf, initialize, legacy, legacyCall, modern, modernHeaders, said, send } from "./support/wire.ts";
+import {
+  call,
+  codeOf,
+  initialize,
+  legacy,
+  legacyCall,
+  modern,
+  modernHeaders,
+  said,
+  send,
+  until,
+} from "./support/wire.ts";
 
 const REGIONAL = {
   inputSchema: { type: "object", properties: { region: { type: "string", "x-mcp-header": "Region" } } },
@@ -88,6 +101,64 @@ describe("an origin of the earlier revisions, without sessions", () => {
   });
 });
 
+describe("what is known of an origin", () => {
+  const HOUR_MS = 3_600_000;
+  /** What the replica has learnt so long ago of this test's origin. */
+  const remember = async (eras: Record<string, unknown>, agoMs: number) => {
+    const id = mcp.slice(mcp.lastIndexOf("/") + 1);
+    const { identity } = resolve(replica.config).origins.get(id)!.settings;
+    const at = Date.now() - agoMs;
+    await replica.store.put(`era/${id}/${await digest(identity)}`, JSON.stringify({ ...eras, at, checkedAt: at }));
+  };
+  const LEGACY = { modern: false, legacy: "stateless", version: "2025-11-25" };
+  const MODERN = { modern: true, legacy: "none" };
+
+  test("is not asked for again within the hour", async () => {
+    await remember(LEGACY, HOUR_MS / 2);
+    for (let nth = 0; nth < 3; nth++) await modern(mcp, "tools/list");
+    expect(origin.count("server/discover")).toBe(0);
+    expect(origin.seen.filter(({ method, isModern }) => method === "tools/list" && isModern)).toEqual([]);
+  });
+
+  test("is asked for again after it, and then the origin is spoken to in the era that it has learnt", async () => {
+    await remember(LEGACY, 2 * HOUR_MS);
+    await modern(mcp, "tools/list");
+    await until(
+      () => call(mcp, "other"),
+      () => origin.last("tools/call").isModern,
+    );
+    expect(origin.count("server/discover")).toBe(1);
+  });
+
+  test("is asked for again likewise where a legacy caller had to be translated", async () => {
+    await remember(MODERN, 2 * HOUR_MS);
+    await legacy(mcp, "tools/list");
+    await until(
+      () => legacyCall(mcp, "other"),
+      () => !origin.last("tools/call").isModern,
+    );
+    expect(origin.count("initialize")).toBe(1);
+  });
+
+  test.each([
+    ["a legacy origin", LEGACY, "legacy", modern],
+    ["a modern origin", MODERN, "modern", legacy],
+  ] as const)("is not changed by an outage at that time: %s", async (_, eras, speaks, ask) => {
+    origin.eras = speaks;
+    await remember(eras, 2 * HOUR_MS);
+    const down = () => ({ status: 503, text: "<h1>down</h1>" });
+    for (const method of ["server/discover", "initialize"]) origin.on(method, down);
+    const callOther = () => ask(mcp, "tools/call", { name: "other", arguments: {} });
+    await callOther();
+    await until(
+      () => origin.count("server/discover") + origin.count("initialize"),
+      (count) => count > 0,
+    );
+    expect(said(await callOther())).toBe("other 2");
+    expect(origin.last("tools/call").isModern).toBe(speaks === "modern");
+  });
+});
+
 describe("an origin that refuses server/discover in words that are none of MCP's", () => {
   test.each<[number, string, string]>([
     [400, "text/plain", "Bad Request"],
@@ -102,6 +173,13 @@ describe("an origin that refuses server/discover in words that are none of MCP's
     origin.on("server/discover", () => ({ status, text, headers: { "content-type": type } }));
     const got = await modern(mcp, "server/discover");
     expect([got.status, got.body.result?.supportedVersions]).toEqual([200, ["2026-07-28"]]);
+  });
+
+  test("is not asked to initialize where the words are the modern revision's", async () => {
+    const data = { supported: ["2027-01-01"], requested: "2026-07-28" };
+    origin.on("server/discover", () => ({ status: 400, error: { code: -32022, message: "Unsupported", data } }));
+    const got = await modern(mcp, "server/discover");
+    expect([got.status, got.body.error?.code, origin.count("initialize")]).toEqual([400, -32022, 0]);
   });
 
   test("is taken for nothing where it does not initialize either", async () => {
