@@ -1,6 +1,6 @@
 import { isObject } from "./isObject.ts";
 import { META_VERSION } from "./names.ts";
-import { MODERN_VERSION, type Era } from "./versions.ts";
+import { LEGACY_VERSIONS, type Era } from "./versions.ts";
 
 /** The `_meta` of a message's `params`, where it has one. */
 export function metaOf(message: unknown): Readonly<Record<string, unknown>> | undefined {
@@ -15,7 +15,8 @@ export function isModern(message: unknown): boolean {
   return meta !== undefined && Object.hasOwn(meta, META_VERSION);
 }
 
-/** The era whose rules a request is judged by: a header of the modern revision claims it, also where the envelope is missing. */
+/** The era whose rules a request is judged by: a header that names no earlier revision claims the modern one, also where the envelope is missing. */
 export function eraClaimed(message: unknown, headers: Headers): Era {
-  return isModern(message) || headers.get("mcp-protocol-version") === MODERN_VERSION ? "modern" : "legacy";
+  const isLater = (headers.get("mcp-protocol-version") ?? "") > LEGACY_VERSIONS[0]!;
+  return isModern(message) || isLater ? "modern" : "legacy";
 }
