@@ -14,7 +14,7 @@ import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { mediaType } from "../origin/readReply.ts";
 import { CLIENT_INFO } from "./clientInfo.ts";
 import { knownEras } from "./eras.ts";
-import type { Answer, Exchange } from "./Exchange.ts";
+import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { isWrapped } from "./learn.ts";
@@ -56,7 +56,7 @@ export function translatedAnswer(
   if (given.kind === "message") {
     if (messageIn(given.text) === undefined) return unusable();
     const told = reply(x, call, given.text);
-    if (!told) return { kind: "failure", failure: { kind: "no-such-form" } };
+    if (!told) return { kind: "failure", failure: untold(x) };
     const isUnwell = given.status >= 500 || given.status === 429;
     return { ...given, text: told.text, status: isUnwell ? given.status : told.status };
   }
@@ -69,6 +69,11 @@ export function translatedAnswer(
   }
   const body = response.body.pipeThrough(eachEvent(x, call, isOwn));
   return { ...given, response: new Response(body, response) };
+}
+
+/** Why an answer cannot be told: it asks for something first, or is a task. */
+function untold({ asksIn }: Exchange): Failure {
+  return { kind: asksIn === "legacy" ? "asked-back" : "no-such-form" };
 }
 
 function unusable(): Answer {
@@ -96,7 +101,7 @@ function eachEvent(
     const message = messageIn(event);
     if (message === undefined) return undefined;
     if (typeof message["method"] !== "string") {
-      return answered(reply(x, call, event)?.text ?? x.word({ kind: "no-such-form" }, x.body));
+      return answered(reply(x, call, event)?.text ?? x.word(untold(x), x.body));
     }
     // The origin asks something of the client, which in a revision without sessions it cannot.
     if (message["id"] !== undefined) return answered(x.word({ kind: "asked-back" }, x.body));

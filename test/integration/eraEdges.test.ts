@@ -88,6 +88,16 @@ describe("an origin of the earlier revisions, without sessions", () => {
     }
   });
 
+  test.each([false, true])(
+    "a page that the user has to visit first is a question back, in a stream: %s",
+    async (sse) => {
+      const error = { code: -32042, message: "Visit", data: { elicitations: [] } };
+      origin.on("tools/call other", () => ({ error, sse }));
+      const got = await call(mcp, "other");
+      expect([got.status, codeOf(got)]).toEqual([200, "needs_session"]);
+    },
+  );
+
   test("logging is promised, for what it logs reaches modern callers", async () => {
     origin.on("initialize", ({ params }) => ({
       result: {
@@ -235,6 +245,24 @@ describe("an origin that is modern only", () => {
     origin.on(method, () => ({ status: 400, error: { code: -32021, message: "Missing capability", data } }));
     const got = await legacy(mcp, method, { name: "other" });
     expect([got.status, codeOf(got)]).toEqual([200, "needs_newer_client"]);
+  });
+
+  test("a batch is answered message by message", async () => {
+    const messages = [
+      { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "other", arguments: {} } },
+      { jsonrpc: "2.0", method: "notifications/initialized" },
+      { jsonrpc: "2.0", id: 2, method: "ping" },
+      { jsonrpc: "2.0", id: 3, method: "resources/subscribe", params: { uri: "x://1" } },
+    ];
+    const { accept, "content-type": type } = modernHeaders("ping") as Record<string, string>;
+    const headers = { accept: accept!, "content-type": type!, "mcp-protocol-version": "2025-03-26" };
+    const got = await send(mcp, { headers, body: JSON.stringify(messages) });
+    const answers = JSON.parse(got.text) as any[];
+    expect(answers.map(({ id, result, error }) => [id, result?.content?.[0].text ?? result ?? error.code])).toEqual([
+      [1, "other 1"],
+      [2, {}],
+      [3, -32601],
+    ]);
   });
 
   test("a modern request without an envelope is not taken for a legacy one", async () => {
