@@ -93,6 +93,11 @@ function word(trouble: Trouble): Worded {
         "needs_session",
         `The origin asks the client something in the middle of this call, which needs a session of a revision before 2026-07-28.${trouble.said === undefined ? "" : ` Told that nobody can be asked, it answered: ${trouble.said}`}`,
       );
+    case "session-wanted":
+      return inBand(
+        "needs_session",
+        "The origin wants a session, which revision 2026-07-28 has not. Use a client that can initialize.",
+      );
     case "denied":
       return inBand(
         "denied",

@@ -143,6 +143,8 @@ export type Failure =
   | { kind: "no-such-form" }
   /** The origin asks something of the client in the middle of a call, in a way that the caller's revision has not; and what it said when it was told so. */
   | { kind: "asked-back"; said?: string }
+  /** The origin wants a session, which the caller's revision has not. */
+  | { kind: "session-wanted" }
   /** The operator denies the tool. */
   | { kind: "denied"; tool: string }
   /** This isolate has as many listeners as it can serve. */

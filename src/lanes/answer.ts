@@ -1,25 +1,25 @@
 import { freshness } from "../cache/freshness.ts";
 import { policyOf } from "../config/policy.ts";
-import { isModern } from "../mcp/envelope.ts";
+import { eraClaimed, isModern } from "../mcp/envelope.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.ts";
 import { CODE } from "../mcp/names.ts";
 import { recognise, type Call } from "../mcp/recognise.ts";
 import type { Session } from "../mcp/Session.ts";
-import type { Era } from "../mcp/versions.ts";
+import { MODERN_VERSION, type Era } from "../mcp/versions.ts";
 import { withId } from "../mcp/withId.ts";
 import { statusOf } from "../origin/failure.ts";
 import { batch } from "./batch.ts";
-import { directivesOf, type Asked } from "./directives.ts";
-import { discoverOffline, discoverOfLegacy, discoverRefused } from "./discover.ts";
+import { directivesOf, ONLY_CACHED, type Asked } from "./directives.ts";
+import { discoverOffline, discoverOfLegacy, discoverRefused, mayBeRefusal } from "./discover.ts";
 import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
-import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, noteRefusal } from "./eras.ts";
+import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, noteRefusal, wantsSessions } from "./eras.ts";
 import { learnEras, lookAfterSurface } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
@@ -28,6 +28,7 @@ import { contradictsParams } from "./params.ts";
 import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
 import { translatedAnswer } from "./translate.ts";
 import { keptForOutages } from "./keepReply.ts";
+import { bootstrapCall } from "./surface.ts";
 import { endSession, openSession } from "./sessions.ts";
 
 /** Answers a request: the lanes in the order in which they are tried. At once where memory has the answer. */
@@ -67,7 +68,7 @@ async function answerOther(x: Exchange): Promise<Answer> {
   const opens = opening(x);
   if (opens) return lookedAfter(x, await initialize(x, opens));
   if (x.session) return answerOtherInEra(x);
-  const era = isModern(x.body) ? "modern" : "legacy";
+  const era = eraClaimed(x.body, x.headers);
   const eras = await erasOf(x);
   const given = await answerOtherInEra(inEraOf(x, era, eras));
   const translated = await afterRefusal(x, era, eras, given);
@@ -76,11 +77,25 @@ async function answerOther(x: Exchange): Promise<Answer> {
 
 async function answerOtherInEra(x: Exchange): Promise<Answer> {
   // An origin of the earlier revisions cannot judge what it does not know.
-  const isForeign = x.session === undefined && isModern(x.body) && lacks(knownEras(x), "modern");
+  const isForeign =
+    x.session === undefined && eraClaimed(x.body, x.headers) === "modern" && lacks(knownEras(x), "modern");
   const wrong = isForeign ? ladder(x.body, x.headers) : undefined;
   if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
-  const own = listen(x) ?? local(x, isForeign);
+  const own = listen(x) ?? local(x, isForeign) ?? (isForeign ? foreign(x) : undefined);
   return own ?? lookedAfter(x, await direct(x, undefined, directivesOf(x, undefined)));
+}
+
+/** What of a modern request, however unusual, is not for an origin of the earlier revisions to answer. */
+function foreign(x: Exchange): Answer | Promise<Answer> | undefined {
+  const { id, method } = x.body as { id: string | number; method: string };
+  if (method === "server/discover") return discoverOfLegacy(x, { ...bootstrapCall(method, MODERN_VERSION), id });
+  return x.asksIn === undefined && wantsSessions(knownEras(x)) ? sessionWanted(x) : undefined;
+}
+
+function sessionWanted(x: Exchange): Answer {
+  // Whether it still does, is asked now and then.
+  lookAfterSurface(x);
+  return { kind: "failure", failure: { kind: "session-wanted" } };
 }
 
 /** Answers a recognised call. */
@@ -88,13 +103,13 @@ function answerCall(x: Exchange, call: Call): Answer | Promise<Answer> {
   if (x.session) return answerInEra(x, call);
   const eras = erasOf(x);
   const within = (known: Eras) => {
-    const given = answerInEra(inEraOf(x, call.era, known), call);
+    const given = answerInEra(inEraOf(x, call.era, known), call, known);
     // Once it is known what the origin speaks, there is nothing more to look at.
     if (call.era === "legacy" || known.modern !== undefined) return given;
     const again = async () => {
       const first = await given;
       const translated = await afterRefusal(x, call.era, known, first);
-      return translated ? answerInEra(translated, call) : first;
+      return translated ? answerInEra(translated, call, knownEras(x)) : first;
     };
     return again();
   };
@@ -114,19 +129,22 @@ async function afterRefusal(x: Exchange, era: Era, known: Eras, given: Answer): 
 }
 
 /** Answers a call from the cache where a rule allows it. */
-function answerInEra(x: Exchange, asking: Call): Answer | Promise<Answer> {
+function answerInEra(x: Exchange, asking: Call, known?: Eras): Answer | Promise<Answer> {
   // Who is translated is asked for with nothing declared, so that the answer is everybody's.
   const call = x.asksIn === undefined ? asking : { ...asking, capabilities: {} };
   if (call.method === "server/discover" && lacks(knownEras(x), "modern")) return discoverOfLegacy(x, call);
-  const asked = directivesOf(x, call);
+  // Without a session such an origin could only misunderstand it. What is kept for everybody, it need not be asked for.
+  const isCachedOnly = known !== undefined && call.era === "modern" && x.asksIn === undefined && wantsSessions(known);
+  const asked = isCachedOnly ? ONLY_CACHED : directivesOf(x, call);
   const rule = ruleFor(x, call, asked);
   const isKnown = rule !== undefined && !(rule instanceof Promise);
   const obtained = isKnown ? obtain(x, call, rule, asked) : undefined;
   if (obtained && "kind" in obtained && obtained.kind === "entry") return fromEntry(x, call, obtained);
   const later = async () => {
     const allowed = await rule;
-    if (!allowed) return lookedAfter(x, await direct(x, call, asked));
-    return lookedAfter(x, await cached(x, call, await (obtained ?? obtain(x, call, allowed, asked))));
+    if (!allowed) return isCachedOnly ? sessionWanted(x) : lookedAfter(x, await direct(x, call, asked));
+    const given = await cached(x, call, await (obtained ?? obtain(x, call, allowed, asked)));
+    return isCachedOnly && given.kind === "failure" ? sessionWanted(x) : lookedAfter(x, given);
   };
   return later();
 }
@@ -149,7 +167,7 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
       const told = x.asksIn === undefined ? given : translatedAnswer(x, call, given, { declined });
       if (told.kind !== "message") return told;
       // Refused: an origin of the earlier revisions, perhaps. Whether it can stand for a modern one, its other answers say.
-      const instead = isRefused(call, told) ? await discoverRefused(x, call) : undefined;
+      const instead = isRefused(call, told) ? await discoverRefused(x, call, told.text) : undefined;
       return instead ?? { ...told, text: withId(told.text, call.id) };
     }
     case "relay": {
@@ -163,17 +181,18 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
       const failed = failureIn(call, given);
       if (!failed && given.kind === "message" && isRefused(call, given)) {
         await noteRefusal(x, given.text);
-        return (await discoverRefused(x, call)) ?? given;
+        return (await discoverRefused(x, call, given.text)) ?? given;
       }
       if (!failed) return given;
       const usable = own ?? (keep && (await keptForOutages(x, call, keep.rule)));
       if (usable) return standIn(x, call, usable, failed.status);
       return (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? given;
     }
-    case "failure":
-      return (
-        (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? origins(obtained, call)
-      );
+    case "failure": {
+      if (call.method !== "server/discover") return origins(obtained, call);
+      const instead = mayBeRefusal(x, obtained.failure) ? await discoverRefused(x, call) : undefined;
+      return instead ?? (await discoverOffline(x, call)) ?? origins(obtained, call);
+    }
   }
 }
 
@@ -183,17 +202,17 @@ async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promis
   // Which arguments a modern origin wants mirrored in headers, its list says.
   if (x.asksIn === "modern" && call?.method === "tools/call") await refreshCatalogue(x, call, asked, BRIEF_MS);
   // Nor can such an origin judge whether headers say what the arguments say.
-  if (x.asksIn === "legacy" && call && contradictsParams(x, call)) {
+  if (x.asksIn === "legacy" && contradictsParams(x)) {
     return { kind: "failure", failure: { kind: "rejected", ...paramMismatch() } };
   }
   const given = await relay(x, { call });
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
-  const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x, call) : undefined;
+  const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x) : undefined;
   return wrong ? { kind: "failure", failure: { kind: "rejected", ...wrong } } : given;
 }
 
-function wrongWith(x: Exchange, call: Call | undefined): Rejection | undefined {
-  return ladder(x.body, x.headers) ?? (call && contradictsParams(x, call) ? paramMismatch() : undefined);
+function wrongWith(x: Exchange): Rejection | undefined {
+  return ladder(x.body, x.headers) ?? (contradictsParams(x) ? paramMismatch() : undefined);
 }
 
 /** A failure in the origin's own words, where it had any. */

@@ -13,6 +13,7 @@ export interface Asked {
 }
 
 const NOTHING: Asked = { again: false, onlyCached: false };
+export const ONLY_CACHED: Asked = { again: false, onlyCached: true };
 
 /** Reads the caller's `Cache-Control`, from `_meta` where it is there, else from the header (RFC 9111, 5.2.1). */
 export function directivesOf(x: Exchange, call: Pick<Call, "cacheControl"> | undefined): Asked {

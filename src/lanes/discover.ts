@@ -3,8 +3,8 @@ import { CODE } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { statusOf } from "../origin/failure.ts";
 import { directivesOf } from "./directives.ts";
-import { erasOf, isLeftAlone, lacks } from "./eras.ts";
-import type { Answer, Exchange } from "./Exchange.ts";
+import { erasOf, isLeftAlone, isModernWord, knownEras, lacks, noteEras } from "./eras.ts";
+import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
 import { learnEras, lookAfterSurface, storeInitialize } from "./lookAfter.ts";
 import { initializeAsDiscover } from "./surface.ts";
@@ -38,11 +38,29 @@ export async function discoverOfLegacy(x: Exchange, call: Call, since = x.now())
   return fromEntry(x, call, { entry, word: "miss", outcome });
 }
 
-/** After the origin has refused to say what it is in the modern revision: what it says in the earlier ones. */
-export async function discoverRefused(x: Exchange, call: Call): Promise<Answer | undefined> {
+/** After the origin has refused, in these words if any, to say what it is in the modern revision: what it says in the earlier ones. */
+export async function discoverRefused(x: Exchange, call: Call, words = ""): Promise<Answer | undefined> {
   const since = x.now();
-  await learnEras(x);
+  if (isModernWord(words)) return undefined;
+  if ((await erasOf(x)).modern === undefined) await askOtherwise(x, since);
+  else await learnEras(x);
   return lacks(await erasOf(x), "modern") ? discoverOfLegacy(x, call, since) : undefined;
+}
+
+/**
+ * Whether a failure may be the refusal of an origin of the earlier revisions that words it in no way of MCP: clients take
+ * such a 4xx as a reason to initialize (basic/versioning), and so does the replica.
+ */
+export function mayBeRefusal(x: Exchange, failure: Failure): boolean {
+  if (knownEras(x).modern !== undefined || failure.kind !== "origin") return false;
+  return failure.failure.kind === "garbage" && failure.failure.status !== undefined;
+}
+
+/** In words of its own an origin may refuse for any reason. Only one that then initializes is of the earlier revisions. */
+async function askOtherwise(x: Exchange, since: number): Promise<void> {
+  await storeInitialize(x, true);
+  const { legacy, at } = await erasOf(x);
+  if (at >= since && (legacy === "stateless" || legacy === "sessions")) await noteEras(x, { modern: false });
 }
 
 /** A modern client never falls back to another era because of an outage, nor stays with one that the origin lacks. */

@@ -45,10 +45,21 @@ export function isLeftAlone({ origin }: Pick<Exchange, "origin">, opensSessions 
   return origin.modernize === "never" || (origin.modernize === "auto" && opensSessions);
 }
 
+/** Whether an origin takes nothing but what comes in sessions, which modern callers have not. */
+export function wantsSessions({ modern, legacy }: Eras): boolean {
+  return modern === false && legacy === "sessions";
+}
+
 /** Whether an error is one with which a server of the earlier revisions refuses a modern request. */
 export function isLegacyWord(reply: string): boolean {
   const code = errorCode(reply);
   return code !== undefined && LEGACY_WORDS.has(code);
+}
+
+/** Whether an error is one that the modern revision has alone: who words it speaks that era (basic/versioning). */
+export function isModernWord(reply: string): boolean {
+  const code = errorCode(reply);
+  return code !== undefined && code <= CODE.headerMismatch && code >= -32099;
 }
 
 /** Notes that the origin has refused to say what it is. Other errors, and answers that may not be kept, say nothing of its eras. */

@@ -24,8 +24,12 @@ export async function heed(x: Exchange, call: Call | undefined, reply: string): 
   if (code === CODE.invalidParams && isList(call.method) && call.variant !== undefined) {
     await ((await isStoredCursor(x, call)) ? purgeListing : doubtListing)(x, call.method);
   }
+  if (code !== CODE.headerMismatch) return;
+  // The headers were the replica's own: before it asks again in the name of who cannot mend them, it reads the list.
+  const isOwn = x.asksIn === "modern" && call.method === "tools/call";
+  if (isOwn) catalogueOf(x).complete = false;
   // The caller went by a list that lacks a header; its next one must be new, or its retry fails as well (SEP-2243).
-  if (code === CODE.headerMismatch && goesByList(x, call)) {
+  if (isOwn || goesByList(x, call)) {
     catalogueOf(x).readAt = 0;
     await purgeListing(x, "tools/list");
   }
@@ -34,7 +38,7 @@ export async function heed(x: Exchange, call: Call | undefined, reply: string): 
 /** Whether a tool call is what a caller would make who goes by the stored list. */
 function goesByList(x: Exchange, call: Call): boolean {
   if (call.method !== "tools/call" || call.era !== "modern") return false;
-  return !ladder(x.body, x.headers) && !contradictsParams(x, call) && !hasStrayParam(x, call);
+  return !ladder(x.body, x.headers) && !contradictsParams(x) && !hasStrayParam(x, call);
 }
 
 /** Whether a stored page of this caller's list leads to the cursor. */

@@ -89,6 +89,10 @@ export async function initialize(x: Exchange, opens: Opening): Promise<Answer> {
     const sessionId = await sealSession(x, { originId, version: agreedIn(text) ?? version, capabilities });
     return { kind: "message", result: "miss", status, text, outcome, sessionId };
   }
+  // In words that are none of MCP's: it may have refused all the same.
+  const isUnheard = reply.failure.kind === "garbage" && reply.failure.status !== undefined;
+  const instead = isUnheard && (await erasOf(x)).legacy === undefined ? await fromDiscover(x, opens, true) : undefined;
+  if (instead) return instead;
   const offline = await stored(x, known, opens, reply.failure);
   if (offline) return offline;
   const own = ownWords(reply.failure);

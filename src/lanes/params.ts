@@ -1,3 +1,5 @@
+import { isModern } from "../mcp/envelope.ts";
+import { isObject } from "../mcp/isObject.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { paramHeadersAgree, type ToolFacts } from "../mcp/toolFacts.ts";
 import type { Exchange } from "./Exchange.ts";
@@ -10,8 +12,11 @@ export function headersAgree(x: Exchange, call: Call, facts: ToolFacts | undefin
   return true;
 }
 
-/** Whether `Mcp-Param-*` contradict the arguments of a tool that is known to declare them. */
-export function contradictsParams(x: Exchange, call: Call): boolean {
-  const facts = call.method === "tools/call" && call.era === "modern" && catalogueOf(x).get(call.target!);
-  return facts !== undefined && facts !== false && !headersAgree(x, call, facts);
+/** Whether `Mcp-Param-*` contradict the arguments of a tool that is known to declare them, whatever else the request carries. */
+export function contradictsParams(x: Exchange): boolean {
+  const { method, params } = isObject(x.body) ? x.body : {};
+  if (method !== "tools/call" || !isModern(x.body) || !isObject(params)) return false;
+  const { name, arguments: args } = params;
+  const facts = typeof name === "string" ? catalogueOf(x).get(name) : undefined;
+  return facts !== undefined && !paramHeadersAgree(facts.paramHeaders, args, (header) => x.headers.get(header));
 }

@@ -65,7 +65,9 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   if (!goesOn) pooled?.end(!x.left().aborted);
   if (x.asksIn === undefined) return given;
   const told = translatedAnswer(x, relayed.call, given, { isOwn: (words) => own.has(words), pooled });
-  return goesOn && x.asksIn === "legacy" && relayed.call?.method !== "tools/call" ? withStatus(told) : told;
+  // Whether the origin knows the method decides on the HTTP status. A tool is streamed as it runs.
+  const isTool = isObject(x.body) && x.body["method"] === "tools/call";
+  return goesOn && x.asksIn === "legacy" && !isTool ? withStatus(told) : told;
 }
 
 /** How it is sent. */

@@ -50,7 +50,8 @@ export function asInitialize(x: Exchange, entry: Entry, version: string): Entry 
   const { capabilities, instructions } = members(entry.body);
   return retold(entry, {
     protocolVersion: LEGACY_VERSIONS.includes(version) ? version : LEGACY_VERSIONS[0],
-    capabilities: deliverable(capabilities),
+    // Of the log nothing is asked for, see `translate.ts`.
+    capabilities: deliverable(capabilities, []),
     serverInfo: members(entry.meta)[META_SERVER_INFO] ?? { name: x.origin.settings.id, version: "0" },
     ...(instructions !== undefined && { instructions }),
   });
@@ -64,7 +65,8 @@ export async function initializeAsDiscover(x: Exchange): Promise<Entry | undefin
     const { capabilities, instructions, serverInfo } = members(entry.body);
     const told = retold(entry, {
       supportedVersions: [MODERN_VERSION],
-      capabilities: deliverable(capabilities),
+      // Each call asks for the log by itself, so that it can be delivered without a session.
+      capabilities: deliverable(capabilities, ["logging"]),
       ...(instructions !== undefined && { instructions }),
     });
     // A session is opened for each legacy caller; what the origin is does not change with it.
@@ -81,10 +83,10 @@ function retold(entry: Entry, result: Record<string, unknown>): Entry {
 }
 
 /** The capabilities that can be kept in the other era, without the flags that promise notifications: nobody sends any. */
-function deliverable(capabilities: unknown): Record<string, unknown> {
+function deliverable(capabilities: unknown, more: readonly string[]): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   if (!isObject(capabilities)) return kept;
-  for (const name of ["tools", "prompts", "resources", "completions"])
+  for (const name of ["tools", "prompts", "resources", "completions", ...more])
     if (isObject(capabilities[name])) kept[name] = {};
   return kept;
 }

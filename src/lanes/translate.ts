@@ -19,7 +19,7 @@ import { withId } from "../mcp/withId.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
 import { mediaType } from "../origin/readReply.ts";
 import { knownEras } from "./eras.ts";
-import type { Answer, Exchange } from "./Exchange.ts";
+import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { isWrapped } from "./learn.ts";
@@ -72,7 +72,7 @@ export function translatedAnswer(
     const { pooled, declined = pooled?.declined } = circumstances;
     if (messageIn(given.text) === undefined) return unusable();
     const told = reply(x, call, pooled ? withId(given.text, pooled.caller.id) : given.text, declined);
-    if (!told) return { kind: "failure", failure: { kind: "no-such-form" } };
+    if (!told) return { kind: "failure", failure: untold(x) };
     const isUnwell = given.status >= 500 || given.status === 429;
     return { ...given, text: told.text, status: isUnwell ? given.status : told.status };
   }
@@ -85,6 +85,11 @@ export function translatedAnswer(
   }
   const body = response.body.pipeThrough(eachEvent(x, call, circumstances));
   return { ...given, response: new Response(body, response) };
+}
+
+/** Why an answer cannot be told: it asks for something first, or is a task. */
+function untold({ asksIn }: Exchange): Failure {
+  return { kind: asksIn === "legacy" ? "asked-back" : "no-such-form" };
 }
 
 function unusable(): Answer {
@@ -118,7 +123,7 @@ function eachEvent(
     const message = messageIn(event);
     if (message === undefined) return undefined;
     if (typeof message["method"] !== "string") {
-      return answered(reply(x, call, event, pooled?.declined)?.text ?? x.word({ kind: "no-such-form" }, x.body));
+      return answered(reply(x, call, event, pooled?.declined)?.text ?? x.word(untold(x), x.body));
     }
     // The origin asks something of the client, which in a revision without sessions it cannot.
     if (message["id"] !== undefined) return answered(x.word({ kind: "asked-back" }, x.body));

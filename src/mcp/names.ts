@@ -26,6 +26,7 @@ export const CODE = {
   /** What SDK servers of the earlier revisions say. */
   sessionNotFound: -32001,
   headerMismatch: -32020,
+  missingCapability: -32021,
   unsupportedVersion: -32022,
   /** The replica's own, outside of what the specification reserves; `data.code` says which. */
   replica: -31000,

@@ -18,12 +18,17 @@ export interface Asked {
 
 /**
  * A modern response as legacy callers are told it; `undefined` where they cannot be: the origin wants input first, or
- * answers with a task. The members that stay are as the origin wrote them.
+ * would if the request declared that its sender can give any, or answers with a task. The members that stay are as the
+ * origin wrote them.
  */
 export function toLegacyReply(reply: string, { method, isWrapped }: Asked): string | undefined {
   const message: unknown = JSON.parse(reply);
   if (!isObject(message)) return reply;
-  if (isObject(message["error"])) return withLegacyCode(reply, message["error"], method);
+  if (isObject(message["error"])) {
+    // What the caller itself can do makes no difference: nothing of it can be declared here.
+    if (message["error"]["code"] === CODE.missingCapability) return undefined;
+    return withLegacyCode(reply, message["error"], method);
+  }
   const result = message["result"];
   if (!isObject(result)) return reply;
   if (result["resultType"] !== undefined && result["resultType"] !== "complete") return undefined;

@@ -5,6 +5,8 @@ import { CODE, META_DECLINED, META_SERVER_INFO } from "./names.ts";
 
 /** What earlier revisions answer for a resource that is not there. */
 const RESOURCE_NOT_FOUND = -32002;
+/** What they answer where the user has to do something on a page first: a question back, for which the modern one has another form. */
+const URL_ELICITATION_REQUIRED = -32042;
 
 /** A legacy response as modern callers are told it. */
 export interface Told {
@@ -24,8 +26,11 @@ export interface Asked {
   declined?: readonly string[];
 }
 
-/** A legacy response as modern callers are told it. The members that were there are as the origin wrote them. */
-export function toModernReply(reply: string, { method, hints, serverInfo, declined = [] }: Asked): Told {
+/**
+ * A legacy response as modern callers are told it; `undefined` where they cannot be, because it is a question back. The
+ * members that were there are as the origin wrote them.
+ */
+export function toModernReply(reply: string, { method, hints, serverInfo, declined = [] }: Asked): Told | undefined {
   const message: unknown = JSON.parse(reply);
   if (!isObject(message)) return { text: reply, status: 200 };
   if (isObject(message["error"])) return withModernCode(reply, message["error"]);
@@ -71,7 +76,8 @@ function withoutExecution(tools: string): string {
   return kept + tools.slice(at);
 }
 
-function withModernCode(reply: string, error: Record<string, unknown>): Told {
+function withModernCode(reply: string, error: Record<string, unknown>): Told | undefined {
+  if (error["code"] === URL_ELICITATION_REQUIRED) return undefined;
   if (error["code"] === CODE.methodNotFound) return { text: reply, status: 404 };
   if (error["code"] !== RESOURCE_NOT_FOUND) return { text: reply, status: 200 };
   const member = membersOf(reply, reply.indexOf("{")).findLast(({ key }) => key === "error")!;

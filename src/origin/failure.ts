@@ -8,8 +8,8 @@ export type OriginFailure =
   | { kind: "status"; status: number; retryAfterMs?: number; reply?: string }
   /** The replica's own credential was refused. */
   | { kind: "refused"; status: number }
-  /** Not MCP: no JSON, another id, a redirect, a stream that ended early. */
-  | { kind: "garbage"; detail: string }
+  /** Not MCP: no JSON, another id, a redirect, a stream that ended early. `status` is there where it was a 4xx. */
+  | { kind: "garbage"; detail: string; status?: number }
   /** It asked something of the client in the middle of a call, was told that nobody can be asked, and said nothing more. */
   | { kind: "asked-back" }
   /** A secret or binding that the configuration names is not there. */

@@ -31,7 +31,7 @@ export async function readReply(response: Response, limits: ReadLimits): Promise
   const totalMs = unwell ? Math.min(limits.totalMs, ERROR_MS) : limits.totalMs;
   const maxBytes = unwell ? Math.min(limits.maxBytes, ERROR_BYTES) : limits.maxBytes;
   const reader = response.body?.getReader();
-  if (!reader) return { failure: failed(response) ?? garbage("no body") };
+  if (!reader) return { failure: failed(response) ?? garbage("no body", status) };
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<Reply>((resolve) => {
     timer = setTimeout(() => resolve({ failure: { kind: "timeout", afterMs: totalMs } }), totalMs);
@@ -41,6 +41,8 @@ export async function readReply(response: Response, limits: ReadLimits): Promise
     const reply = await Promise.race([read(reader, { ...limits, maxBytes }), late]);
     const failure = failed(response);
     if (failure) return { failure: "text" in reply ? { ...failure, reply: reply.text } : failure };
+    if ("failure" in reply && reply.failure.kind === "garbage")
+      return { failure: garbage(reply.failure.detail, status) };
     if (!("text" in reply)) return reply;
     const sessionId = response.headers.get("mcp-session-id");
     return { ...reply, status, ...(sessionId !== null && { sessionId }) };
@@ -120,6 +122,6 @@ async function discard(response: Response, reply: Reply): Promise<Reply> {
   return reply;
 }
 
-function garbage(detail: string): OriginFailure {
-  return { kind: "garbage", detail };
+function garbage(detail: string, status?: number): OriginFailure {
+  return { kind: "garbage", detail, ...(status !== undefined && status >= 400 && { status }) };
 }

@@ -329,13 +329,14 @@ describe.each(CLIENTS)("a server of the first SDK without sessions, and %s", (na
   });
 
   test("list, call, read and get", async () => {
-    expect((await client.listTools()).tools.map((one: any) => one.name)).toEqual(["plain", "asking", "wrapped"]);
+    const names = (await client.listTools()).tools.map((one: any) => one.name);
+    expect(names).toEqual(["plain", "asking", "array", "object", "stepping", "write", "talking", "waiting"]);
     for (const status of ["miss", "hit"]) {
       const { content, _meta } = await client.callTool({ name: "plain", arguments: { q: "x" } });
       expect([content[0].text, _meta["edge-replica/cache"].status]).toEqual(["plain x", status]);
     }
-    const { structuredContent } = await client.callTool({ name: "wrapped", arguments: {} });
-    expect(structuredContent).toEqual({ result: [1] });
+    const { structuredContent } = await client.callTool({ name: "array", arguments: {} });
+    expect(structuredContent).toEqual({ result: [{ n: 1 }, { n: 2 }] });
     expect((await client.readResource({ uri: "test://item/7" })).contents[0].text).toBe("item 7");
     const { messages } = await client.getPrompt({ name: "greet", arguments: { name: "Ada" } });
     expect(messages[0].content.text).toBe("Greet Ada");

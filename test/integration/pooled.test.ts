@@ -635,7 +635,9 @@ describe("a server of the first SDK that opens sessions", () => {
       const { content, _meta } = await client.callTool({ name: "plain", arguments: { q: "x" } });
       expect([content[0].text, _meta["edge-replica/cache"].status]).toEqual(["plain x", status]);
     }
-    expect((await client.callTool({ name: "wrapped", arguments: {} })).structuredContent).toEqual({ result: [1] });
+    expect((await client.callTool({ name: "array", arguments: {} })).structuredContent).toEqual({
+      result: [{ n: 1 }, { n: 2 }],
+    });
     expect((await client.readResource({ uri: "test://item/7" })).contents[0].text).toBe("item 7");
     const { messages } = await client.getPrompt({ name: "greet", arguments: { name: "Ada" } });
     expect(messages[0].content.text).toBe("Greet Ada");

@@ -4,7 +4,7 @@ import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { Fixture, text, tool } from "./support/fixture.ts";
 import { type Replica, startReplica, stored } from "./support/replica.ts";
 import { makeStateful, type Stateful } from "./support/stateful.ts";
-import { call, codeOf, type Got, initialize, legacy, legacyCall, said, send, until } from "./support/wire.ts";
+import { codeOf, type Got, initialize, legacy, legacyCall, said, send, until } from "./support/wire.ts";
 
 const origin = new Fixture();
 let sessions: Stateful;
@@ -310,12 +310,5 @@ describe("the rest of a session", () => {
     expect(said(got)).toBe("brief 1");
     const other = await ask("brief", unique(), session);
     expect([other.status, codeOf(other)]).toEqual([200, "origin_unavailable"]);
-  });
-
-  test("a modern caller is not in it, whatever its headers say", async () => {
-    origin.reset();
-    const got = await call(replica.mcp, "other", {}, { headers: { "mcp-session-id": "made-up" } });
-    expect(said(got)).toBe("other 1");
-    expect(origin.last("tools/call").headers["mcp-session-id"]).toBeUndefined();
   });
 });

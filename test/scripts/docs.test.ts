@@ -36,6 +36,7 @@ test("every npm command that the documentation names exists", () => {
     "docs/performance.md",
     "docs/transparency.md",
     "docs/conformance.md",
+    "docs/eras.md",
   ]
     .map(read)
     .join("\n");

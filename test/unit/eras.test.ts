@@ -128,6 +128,9 @@ describe("a request to an origin of the earlier revisions", () => {
   );
 });
 
+/** Of an answer that can be told. */
+const toModern = (...asked: Parameters<typeof toModernReply>) => toModernReply(...asked)!;
+
 describe("a modern answer, told to a legacy caller", () => {
   const asked = { method: "prompts/get", isWrapped: false };
 
@@ -149,6 +152,11 @@ describe("a modern answer, told to a legacy caller", () => {
       expect(toLegacyReply(JSON.stringify({ id: 1, result: { resultType } }), asked)).toBeUndefined();
     },
   );
+
+  test("has none either where the origin would ask for something", () => {
+    const error = { code: -32021, message: "m", data: { requiredCapabilities: { sampling: {} } } };
+    expect(toLegacyReply(JSON.stringify({ id: 1, error }), asked)).toBeUndefined();
+  });
 
   test("has structured content wrapped that is no object, or whose tool's schema is wrapped", () => {
     const told = (structuredContent: unknown, isWrapped: boolean) =>
@@ -199,7 +207,7 @@ describe("a legacy answer, told to a modern caller", () => {
         const head = `{"id":1,${open}"jsonrpc":"2.0","result":${open}`;
         const tail = `${close}}`;
         const given = [...members, `"_meta":{${meta.join(",")}}`];
-        const { text, status } = toModernReply(`${head}{${given.join(",")}}${tail}`, { ...asked, hints });
+        const { text, status } = toModern(`${head}{${given.join(",")}}${tail}`, { ...asked, hints });
         const own = ['"resultType":"complete"', ...(hints ? ['"ttlMs":0,"cacheScope":"private"'] : [])];
         const info = `"${SERVER_INFO}":${JSON.stringify(SERVER)}`;
         const told = [...members, ...own, `"_meta":{${[...meta, info].join(",")}}`];
@@ -211,28 +219,30 @@ describe("a legacy answer, told to a modern caller", () => {
 
   test("keeps the name that the result itself gives, and has none where none is known", () => {
     const named = JSON.stringify({ id: 1, result: { _meta: { [SERVER_INFO]: { name: "own" } } } });
-    expect(parsed(toModernReply(named, asked).text).result._meta).toEqual({ [SERVER_INFO]: { name: "own" } });
-    const { text } = toModernReply('{"id":1,"result":{}}', { ...asked, serverInfo: undefined });
+    expect(parsed(toModern(named, asked).text).result._meta).toEqual({ [SERVER_INFO]: { name: "own" } });
+    const { text } = toModern('{"id":1,"result":{}}', { ...asked, serverInfo: undefined });
     expect(parsed(text).result).toEqual({ resultType: "complete", _meta: {} });
   });
 
   test("does not believe what a legacy origin happens to call by a name of the modern revision", () => {
     const reply = JSON.stringify({ id: 1, result: { resultType: "acme", ttlMs: 9, cacheScope: "public" } });
-    expect(parsed(toModernReply(reply, { ...asked, hints: true }).text).result).toMatchObject({
+    expect(parsed(toModern(reply, { ...asked, hints: true }).text).result).toMatchObject({
       resultType: "complete",
       ttlMs: 0,
       cacheScope: "private",
     });
     // Elsewhere they are the origin's own.
-    expect(parsed(toModernReply(reply, asked).text).result).toMatchObject({ ttlMs: 9, cacheScope: "public" });
+    expect(parsed(toModern(reply, asked).text).result).toMatchObject({ ttlMs: 9, cacheScope: "public" });
   });
 
   test("lists tools without execution", () => {
     const reply = '{"id":1,"result":{"tools":[ {"name":"a", "execution":{"taskSupport":"optional"} },{"n":1.0}]}}';
-    expect(toModernReply(reply, { ...asked, method: "tools/list" }).text).toContain(
-      '"tools":[ {"name":"a" },{"n":1.0}]',
-    );
-    expect(toModernReply(reply, asked).text).toContain("execution");
+    expect(toModern(reply, { ...asked, method: "tools/list" }).text).toContain('"tools":[ {"name":"a" },{"n":1.0}]');
+    expect(toModern(reply, asked).text).toContain("execution");
+  });
+
+  test("has no form where it is a question back", () => {
+    expect(toModernReply('{"error":{"code":-32042,"message":"m"},"id":1}', asked)).toBeUndefined();
   });
 
   test.each([
@@ -241,13 +251,13 @@ describe("a legacy answer, told to a modern caller", () => {
     [-32602, -32602, 200],
     [-32000, -32000, 200],
   ])("an error %i is %i with status %i", (code, told, status) => {
-    const given = toModernReply(`{"error":{"data":{"code":1},"code": ${code},"message":"m"},"id":1}`, asked);
+    const given = toModern(`{"error":{"data":{"code":1},"code": ${code},"message":"m"},"id":1}`, asked);
     expect([errorCode(given.text), given.status]).toEqual([told, status]);
     expect(given.text).toBe(`{"error":{"data":{"code":1},"code": ${told},"message":"m"},"id":1}`);
   });
 
   test.each(["[1]", '{"id":1,"result":5}'])("stays as it is where it is none: %s", (reply) => {
-    expect(toModernReply(reply, asked)).toEqual({ text: reply, status: 200 });
+    expect(toModern(reply, asked)).toEqual({ text: reply, status: 200 });
   });
 });
 
@@ -257,7 +267,7 @@ test("a modern answer comes back from the legacy form of itself", () => {
       const given = [...members, '"resultType":"complete"', `"_meta":{"${SERVER_INFO}":${JSON.stringify(SERVER)}}`];
       const reply = `{"id":1,"result":{${given.join(",")}}}`;
       const before = toLegacyReply(reply, { method: "prompts/get", isWrapped: false })!;
-      expect(toModernReply(before, { method: "prompts/get", hints: false, serverInfo: undefined }).text).toBe(reply);
+      expect(toModern(before, { method: "prompts/get", hints: false, serverInfo: undefined }).text).toBe(reply);
     }),
   );
 });

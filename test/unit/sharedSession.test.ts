@@ -154,10 +154,10 @@ describe("what became of a call in which the origin asked in vain", () => {
   test("is told beside a result that came all the same", () => {
     const asked = { method: "tools/call", hints: false, serverInfo: undefined };
     const reply = text({ id: 1, result: { content: [], _meta: { a: 1 } } });
-    expect(JSON.parse(toModernReply(reply, { ...asked, declined: ["roots/list"] }).text).result._meta).toEqual({
+    expect(JSON.parse(toModernReply(reply, { ...asked, declined: ["roots/list"] })!.text).result._meta).toEqual({
       a: 1,
       "edge-replica/declined": ["roots/list"],
     });
-    expect(JSON.parse(toModernReply(reply, asked).text).result._meta).toEqual({ a: 1 });
+    expect(JSON.parse(toModernReply(reply, asked)!.text).result._meta).toEqual({ a: 1 });
   });
 });

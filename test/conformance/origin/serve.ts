@@ -7,6 +7,7 @@ import {
   createRequestStateCodec,
   InMemoryServerEventBus,
   isLegacyRequest,
+  legacyStatelessFallback,
 } from "@modelcontextprotocol/server";
 import { buildServer } from "./buildServer.ts";
 import type { Context } from "./context.ts";
@@ -29,8 +30,11 @@ export interface ConformanceOrigin {
   close(): Promise<void>;
 }
 
-/** Starts the server that the conformance suite passes, in both eras, on 127.0.0.1. */
-export async function serveOrigin(port = 0): Promise<ConformanceOrigin> {
+/** What an origin speaks: both eras, the earlier one with sessions; or one of them alone, the earlier one without sessions. */
+export type Spoken = "both" | "modern" | "legacy";
+
+/** Starts the server that the conformance suite passes where it speaks both eras, on 127.0.0.1. */
+export async function serveOrigin(port = 0, spoken: Spoken = "both"): Promise<ConformanceOrigin> {
   const bus = new InMemoryServerEventBus();
   const context: Context = {
     bus,
@@ -40,13 +44,16 @@ export async function serveOrigin(port = 0): Promise<ConformanceOrigin> {
   };
   const modern = createMcpHandler(() => buildServer(context, "modern"), { legacy: "reject", bus });
   const legacy = legacySessions(context);
+  const stateless = legacyStatelessFallback(() => buildServer(context, "legacy"));
   const seen: Seen[] = [];
 
   async function fetch(request: Request, options: { parsedBody?: unknown } = {}): Promise<Response> {
     if (new URL(request.url).pathname !== "/mcp") return new Response("Not found.\n", { status: 404 });
     const { body, again } = await readAhead(request, options.parsedBody);
     seen.push(...[body].flat().flatMap(lookAt));
-    if (await isLegacyRequest(again.clone(), body)) return legacy.fetch(again, body);
+    // A server that speaks one era alone makes what it can of the other, as it would not know that there is one.
+    if (spoken === "legacy") return stateless(again, body === undefined ? {} : { parsedBody: body });
+    if (spoken === "both" && (await isLegacyRequest(again.clone(), body))) return legacy.fetch(again, body);
     return refuseWithoutTasks(again, body) ?? modern.fetch(again, body === undefined ? {} : { parsedBody: body });
   }
 

@@ -24,11 +24,13 @@ export async function readChecks(folder: string): Promise<Checks> {
   return checks;
 }
 
-/** How many checks passed, and how many did not. Warnings count as not; what was skipped or only told, as neither. */
+/** Whether a check counts as failed: a warning does; what was skipped or only told does not. */
+export function isFailure({ status }: Check): boolean {
+  return status === "FAILURE" || status === "WARNING";
+}
+
+/** How many checks passed, and how many did not. What was skipped or only told counts as neither. */
 export function count(checks: Checks): { passed: number; failed: number } {
   const all = [...checks.values()].flat();
-  return {
-    passed: all.filter(({ status }) => status === "SUCCESS").length,
-    failed: all.filter(({ status }) => status === "FAILURE" || status === "WARNING").length,
-  };
+  return { passed: all.filter(({ status }) => status === "SUCCESS").length, failed: all.filter(isFailure).length };
 }

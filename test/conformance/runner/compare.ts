@@ -1,4 +1,5 @@
 import type { Check, Checks } from "./checks.ts";
+import { labelled } from "./label.ts";
 
 /** A check that came out otherwise through the replica. */
 export interface Difference {
@@ -45,15 +46,7 @@ export function compare(part: string, direct: Checks, replica: Checks): Comparis
   return comparison;
 }
 
-/** The checks by id and name; the second and later ones of both by `id (name) #2` and so on. */
+/** The checks by id and name. */
 function numbered(checks: Check[] = []): Map<string, Check> {
-  const byName = new Map<string, Check>();
-  const seen = new Map<string, number>();
-  for (const check of checks) {
-    const label = `${check.id} (${check.name})`;
-    const nth = (seen.get(label) ?? 0) + 1;
-    seen.set(label, nth);
-    byName.set(nth === 1 ? label : `${label} #${nth}`, check);
-  }
-  return byName;
+  return labelled(checks, ({ id, name }) => `${id} (${name})`);
 }

@@ -1,13 +1,21 @@
 import type { ClientPart } from "./clientPart.ts";
+import type { CrossPart } from "./crossPart.ts";
 import type { ServerPart } from "./serverPart.ts";
 
-/** Prints the tables and every difference. Returns how many checks failed: came out otherwise, or failed at the origin. */
-export function print(servers: ServerPart[], client: ClientPart | undefined): number {
+/** Prints the tables and every difference. Returns how many checks failed: came out otherwise than they should, or failed at the origin. */
+export function print(servers: ServerPart[], crossings: CrossPart[], client: ClientPart | undefined): number {
   for (const { revision, scored, unscored, passes } of servers) {
     console.log(`\n${revision}: ${scored.length} required scenarios, ${unscored.size} others`);
     table(
       ["", "passed", "failed", "hits", "asked the origin"],
       passes.map(({ name, passed, failed, hits, asked }) => [name, passed, failed, hits?.all ?? "-", asked]),
+    );
+  }
+  for (const { crossing, passes } of crossings) {
+    console.log(`\n${crossing.revision}, an origin that is ${crossing.origin} only`);
+    table(
+      ["", "passed", "failed as expected"],
+      passes.map(({ name, passed, expected }) => [name, passed, expected]),
     );
   }
   if (client) {
@@ -30,7 +38,7 @@ export function print(servers: ServerPart[], client: ClientPart | undefined): nu
       ),
   );
   if (broken.length > 0) console.log(`\nThe origin itself does not pass:\n  ${broken.join("\n  ")}`);
-  const parts = [...servers, ...(client ? [client] : [])];
+  const parts = [...servers, ...crossings, ...(client ? [client] : [])];
   const differences = parts.flatMap((part) => part.differences);
   if (differences.length > 0) console.log("\nDifferent through the replica:");
   for (const { part, scenario, check, direct, replica, message } of differences) {

@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { serveOrigin } from "../origin/serve.ts";
-import { type Check, type Checks, count, readChecks } from "./checks.ts";
+import { type Check, type Checks, count, isFailure } from "./checks.ts";
 import { compare, type Comparison, type Difference } from "./compare.ts";
 import { countHits, type Hits, replicate } from "./replica.ts";
-import { runChild } from "./runChild.ts";
+import { runSuite } from "./runSuite.ts";
 
 /** One pass of a requirement set, through the replica unless it is `direct`. */
 export interface Pass {
@@ -77,43 +74,8 @@ export async function runServerPart(revision: string): Promise<ServerPart> {
   }
 }
 
-interface SuiteRun {
-  scored: string[];
-  unscored: Map<string, string>;
-  checks: Checks;
-}
-
-/** Runs the scenarios of a requirement set, in the suite's order. */
-async function runSuite(url: string, revision: string): Promise<SuiteRun> {
-  const folder = await mkdtemp(path.join(tmpdir(), "conformance-"));
-  try {
-    const output = await runChild(["server", "--url", url, "--requirements", revision, "-o", folder]);
-    const read = await readChecks(folder);
-    const ran = [...output.matchAll(/^=== Running scenario: (\S+) ===$/gm)].map(([, scenario]) => scenario!);
-    if (ran.length === 0) throw new Error(`The suite ran nothing:\n${output}`);
-    const unscored = new Map(
-      [...output.matchAll(/^ {2}. (\S+) \((\S+)\)$/gm)].map(([, scenario, reason]) => [scenario!, reason!]),
-    );
-    const checks: Checks = new Map(ran.map((scenario) => [scenario, read.get(scenario) ?? [didNotRun(scenario)]]));
-    return { scored: ran.filter((scenario) => !unscored.has(scenario)), unscored, checks };
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-function didNotRun(id: string): Check {
-  return {
-    id,
-    name: "DidNotRun",
-    status: "FAILURE",
-    errorMessage: "The scenario left no results: it timed out or broke down.",
-  };
-}
-
 function failuresOf(checks: Checks): ServerPart["own"] {
-  return [...checks].flatMap(([scenario, list]) =>
-    list.filter(({ status }) => status === "FAILURE" || status === "WARNING").map((check) => ({ scenario, check })),
-  );
+  return [...checks].flatMap(([scenario, list]) => list.filter(isFailure).map((check) => ({ scenario, check })));
 }
 
 /** A warm run that asked the origin for everything would have shown nothing. */

@@ -1,14 +1,16 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
+import { BASELINE } from "../baseline.ts";
 import type { ClientPart } from "./clientPart.ts";
+import type { CrossPart } from "./crossPart.ts";
 import type { ServerPart } from "./serverPart.ts";
 import { SUITE_VERSION } from "./runChild.ts";
 
 const FILE = path.resolve(import.meta.dirname, "../../../docs/conformance.md");
 
 /** Writes `docs/conformance.md`: what ran, what came of it, and what does not apply. */
-export async function writeDocs(servers: ServerPart[], client: ClientPart): Promise<void> {
-  const sections = [intro(), ...servers.map(serverSection), clientSection(client), outside()];
+export async function writeDocs(servers: ServerPart[], crossings: CrossPart[], client: ClientPart): Promise<void> {
+  const sections = [intro(), ...servers.map(serverSection), crossSection(crossings), clientSection(client), outside()];
   await writeFile(FILE, `${sections.join("\n\n")}\n`);
 }
 
@@ -54,6 +56,33 @@ const TITLES = { direct: "origin", cold: "replica, nothing stored", warm: "repli
 const MODERN = "2026-07-28";
 const ABOUT_SESSIONS = `What is told in a session is kept for that session, and the suite opens a new one for each scenario, so
 only what the configuration calls public is hit here.`;
+
+function crossSection(crossings: CrossPart[]): string {
+  const rows = crossings.flatMap(({ crossing, passes, differences }) =>
+    passes.map(({ name, passed, expected }) => {
+      const other = differences.filter(({ part }) => part.endsWith(name)).length;
+      return [crossing.revision, `${crossing.origin} only`, TITLES[name], passed, expected, other];
+    }),
+  );
+  const reasons = crossings.flatMap(({ crossing: { revision } }) =>
+    BASELINE[revision].map(({ reason, failing }) => {
+      const checks = Object.values(failing).flat().length;
+      const scenarios = Object.keys(failing).map((scenario) => `\`${scenario}\``);
+      return wrapped(
+        `- ${revision}, ${checks} ${checks === 1 ? "check" : "checks"}: ${reason} ${scenarios.join(", ")}`,
+      );
+    }),
+  );
+  const parts = [
+    "## Between the eras",
+    wrapped(`The same origin, speaking one era alone and keeping no sessions, behind a replica that is asked in the other. What must fail
+there stands with its reason in \`test/conformance/baseline.ts\`; the run fails if anything else does, and if any of it does not.`),
+    markdown(["asked in", "origin", "", "passed", "failed as expected", "otherwise"], rows),
+    `What fails, and why:\n\n${reasons.join("\n")}`,
+    ...crossings.flatMap(({ differences }) => told(differences)),
+  ];
+  return parts.join("\n\n");
+}
 
 /** The scenarios by the suite's reason not to require them. */
 function listOf(unscored: Map<string, string>): string {

@@ -1,0 +1,113 @@
+import type { CASES, WHEN_DEAD, WHEN_OFFLINE } from "./cases.ts";
+import type { ClientName } from "./connect.ts";
+
+/** What an origin speaks. */
+export type OriginName = "modern" | "stateless" | "sessions";
+
+/** Clients that fare alike with an origin, through the replica. */
+export interface Pair {
+  /** The head of its column. */
+  title: string;
+  origin: OriginName;
+  clients: readonly ClientName[];
+  /** Whether they could do without the replica: then it must not make a difference. */
+  isDirect: boolean;
+}
+
+/** The columns of the table. */
+export const PAIRS = [
+  { title: "legacy, modern-only", origin: "modern", clients: ["sdk 1", "sdk 2"], isDirect: false },
+  { title: "modern, modern-only", origin: "modern", clients: ["sdk 2 auto", "sdk 2 pinned"], isDirect: true },
+  { title: "legacy, legacy-only", origin: "stateless", clients: ["sdk 1", "sdk 2"], isDirect: true },
+  // One that knows both eras could as well fall back. The replica spares it that.
+  { title: "modern, legacy-only", origin: "stateless", clients: ["sdk 2 auto", "sdk 2 pinned"], isDirect: false },
+  { title: "legacy, sessions", origin: "sessions", clients: ["sdk 1", "sdk 2", "sdk 2 auto"], isDirect: true },
+  { title: "modern, sessions", origin: "sessions", clients: ["sdk 2 pinned"], isDirect: false },
+] as const satisfies readonly Pair[];
+
+/** What comes of a case, by the clients where they differ. */
+export type Cell = string | Readonly<Partial<Record<ClientName, string>>>;
+type Row = readonly [Cell, Cell, Cell, Cell, Cell, Cell];
+
+export type CaseName =
+  | "connect"
+  | keyof typeof CASES
+  | keyof typeof WHEN_DEAD
+  | "connect, the origin down"
+  | keyof typeof WHEN_OFFLINE
+  | "connect, the origin down and never met";
+
+const W = "works";
+const WRAPPED = "works, as `{ result: … }`";
+const GOES_ON = "the client gives up, the origin goes on";
+const TOOL_REFUSES = "`isError`";
+const NEEDS_SESSION = "`error -31000 needs_session`";
+const TOOL_NEEDS_SESSION = "`isError needs_session`";
+const NEGOTIATION_FAILED = "`error ERA_NEGOTIATION_FAILED`";
+const DOWN = "`error -31000 origin_unavailable`";
+const TOOL_DOWN = "`isError origin_unavailable`";
+const INVALID = "`error -32602`";
+const NOT_FOUND = "`error -32601`";
+const NOT_FOUND_HTTP = "`HTTP 404 -32601`";
+/** The client itself knows that its revision has no such method. */
+const NO_SUCH_METHOD = "`error METHOD_NOT_SUPPORTED_BY_PROTOCOL_VERSION`";
+const DEAF = "accepted; the origin says nothing";
+const NEVER_MET = { "sdk 2 auto": DOWN, "sdk 2 pinned": NEGOTIATION_FAILED };
+
+/** What comes of every case, for every pair. This is what is promised, and what is tested. */
+export const TABLE: Readonly<Record<CaseName, Row>> = {
+  connect: [W, W, W, W, W, NEGOTIATION_FAILED],
+  "promised besides tools, resources, prompts, completions": [
+    "nothing",
+    "logging, notifications",
+    "logging",
+    "logging",
+    "logging, notifications",
+    "not connected",
+  ],
+  list: [W, W, W, W, W, NEEDS_SESSION],
+  page: [W, W, W, W, W, NEEDS_SESSION],
+  call: [W, W, W, W, W, TOOL_NEEDS_SESSION],
+  "structured result": [W, W, W, W, W, TOOL_NEEDS_SESSION],
+  "structured result, no object": [WRAPPED, W, WRAPPED, WRAPPED, WRAPPED, TOOL_NEEDS_SESSION],
+  read: [W, W, W, W, W, NEEDS_SESSION],
+  "read what is not there": [
+    { "sdk 1": "`error -32002`", "sdk 2": INVALID },
+    INVALID,
+    INVALID,
+    INVALID,
+    INVALID,
+    NEEDS_SESSION,
+  ],
+  template: [W, W, W, W, W, NEEDS_SESSION],
+  prompt: [W, W, W, W, W, NEEDS_SESSION],
+  complete: [W, W, W, W, W, NEEDS_SESSION],
+  progress: [W, W, W, W, W, TOOL_NEEDS_SESSION],
+  cancel: [GOES_ON, W, GOES_ON, W, W, TOOL_NEEDS_SESSION],
+  log: ["a level is accepted, no log comes", W, W, W, W, TOOL_NEEDS_SESSION],
+  elicit: ["`isError needs_newer_client`", W, TOOL_REFUSES, TOOL_REFUSES, W, TOOL_NEEDS_SESSION],
+  subscribe: ["`error -32601 method_registry`", W, NOT_FOUND, DEAF, W, DEAF],
+  ping: [W, NO_SUCH_METHOD, W, NO_SUCH_METHOD, W, NO_SUCH_METHOD],
+  "unknown tool": [INVALID, INVALID, TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_NEEDS_SESSION],
+  "bad argument": [TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_NEEDS_SESSION],
+  "unknown method": [NOT_FOUND, NOT_FOUND_HTTP, NOT_FOUND, NOT_FOUND_HTTP, NOT_FOUND, NEEDS_SESSION],
+  "the origin has died: what is kept": [W, W, W, W, W, NEEDS_SESSION],
+  "the origin has died: other calls": [TOOL_DOWN, TOOL_DOWN, TOOL_DOWN, TOOL_DOWN, TOOL_DOWN, TOOL_NEEDS_SESSION],
+  "connect, the origin down": [W, W, W, W, W, NEGOTIATION_FAILED],
+  "the origin was dead before: what is kept": [W, W, W, W, W, NEEDS_SESSION],
+  "the origin was dead before: other calls": [
+    TOOL_DOWN,
+    TOOL_DOWN,
+    TOOL_DOWN,
+    TOOL_DOWN,
+    TOOL_DOWN,
+    TOOL_NEEDS_SESSION,
+  ],
+  "connect, the origin down and never met": [DOWN, NEVER_MET, DOWN, NEVER_MET, DOWN, NEGOTIATION_FAILED],
+};
+
+/** What must come of a case for a client. */
+export function cellOf(name: CaseName, pair: Pair, client: ClientName): string | undefined {
+  const cell = TABLE[name][PAIRS.findIndex(({ title }) => title === pair.title)]!;
+  return typeof cell === "string" ? cell : cell[client];
+}
