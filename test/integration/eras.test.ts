@@ -9,7 +9,12 @@ import { type Replica, startReplica } from "./support/replica.ts";
 import { startSdkFirstOrigin } from "./support/sdkFirstOrigin.ts";
 import { type SdkOrigin, startSdkOrigin } from "./support/sdkOrigin.ts";
 
-const SERVER: Record<OriginName, string> = { modern: "sdk-origin", stateless: "first", sessions: "first" };
+const SERVER: Record<OriginName, string> = {
+  modern: "sdk-origin",
+  stateless: "first",
+  sessions: "first",
+  pooled: "first",
+};
 const COLUMNS = (PAIRS as readonly Pair[]).flatMap((pair) =>
   pair.clients.map((client) => ({ name: `${client}, ${pair.origin} origin`, pair, client })),
 );
@@ -26,10 +31,12 @@ beforeAll(async () => {
     startSdkFirstOrigin(),
     startSdkFirstOrigin({ sessions: true }),
   ]);
-  origins = { modern, stateless, sessions };
+  origins = { modern, stateless, sessions, pooled: sessions };
   const cache = { ttl: "5m" } as const;
   const tools = { plain: { cache: { ...cache, scope: "public" } }, object: { cache }, array: { cache } } as const;
-  const entries = Object.entries(origins).map(([name, { url }]) => [name, { url, tools }] as const);
+  const entries = Object.entries(origins).map(
+    ([name, { url }]) => [name, { url, tools, ...(name === "pooled" && { modernize: "always" as const }) }] as const,
+  );
   // Nobody listens on the port that is for discarding.
   replica = await startReplica({
     origins: { ...Object.fromEntries(entries), dead: { url: "http://127.0.0.1:9/mcp" } },
@@ -86,7 +93,7 @@ describe.each(COLUMNS)("$name:", ({ name, pair, client }) => {
 });
 
 describe("when the origins are dead:", () => {
-  beforeAll(() => Promise.all(Object.values(origins).map(({ close }) => close())));
+  beforeAll(() => Promise.all([...new Set(Object.values(origins))].map(({ close }) => close())));
 
   describe.each(COLUMNS)("$name, connected before:", ({ name, pair, client }) => {
     test.each(namesOf(WHEN_DEAD))("%s", async (what) => {

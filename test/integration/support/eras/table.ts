@@ -1,8 +1,8 @@
 import type { CASES, WHEN_DEAD, WHEN_OFFLINE } from "./cases.ts";
 import type { ClientName } from "./connect.ts";
 
-/** What an origin speaks. */
-export type OriginName = "modern" | "stateless" | "sessions";
+/** What an origin speaks; `pooled` is the one with sessions, under `modernize: "always"`. */
+export type OriginName = "modern" | "stateless" | "sessions" | "pooled";
 
 /** Clients that fare alike with an origin, through the replica. */
 export interface Pair {
@@ -23,11 +23,12 @@ export const PAIRS = [
   { title: "modern, legacy-only", origin: "stateless", clients: ["sdk 2 auto", "sdk 2 pinned"], isDirect: false },
   { title: "legacy, sessions", origin: "sessions", clients: ["sdk 1", "sdk 2", "sdk 2 auto"], isDirect: true },
   { title: "modern, sessions", origin: "sessions", clients: ["sdk 2 pinned"], isDirect: false },
+  { title: "modern, sessions, `always`", origin: "pooled", clients: ["sdk 2 auto", "sdk 2 pinned"], isDirect: false },
 ] as const satisfies readonly Pair[];
 
 /** What comes of a case, by the clients where they differ. */
 export type Cell = string | Readonly<Partial<Record<ClientName, string>>>;
-type Row = readonly [Cell, Cell, Cell, Cell, Cell, Cell];
+type Row = readonly [Cell, Cell, Cell, Cell, Cell, Cell, Cell];
 
 export type CaseName =
   | "connect"
@@ -56,7 +57,7 @@ const NEVER_MET = { "sdk 2 auto": DOWN, "sdk 2 pinned": NEGOTIATION_FAILED };
 
 /** What comes of every case, for every pair. This is what is promised, and what is tested. */
 export const TABLE: Readonly<Record<CaseName, Row>> = {
-  connect: [W, W, W, W, W, NEGOTIATION_FAILED],
+  connect: [W, W, W, W, W, NEGOTIATION_FAILED, W],
   "promised besides tools, resources, prompts, completions": [
     "nothing",
     "logging, notifications",
@@ -64,13 +65,14 @@ export const TABLE: Readonly<Record<CaseName, Row>> = {
     "logging",
     "logging, notifications",
     "not connected",
+    "logging",
   ],
-  list: [W, W, W, W, W, NEEDS_SESSION],
-  page: [W, W, W, W, W, NEEDS_SESSION],
-  call: [W, W, W, W, W, TOOL_NEEDS_SESSION],
-  "structured result": [W, W, W, W, W, TOOL_NEEDS_SESSION],
-  "structured result, no object": [WRAPPED, W, WRAPPED, WRAPPED, WRAPPED, TOOL_NEEDS_SESSION],
-  read: [W, W, W, W, W, NEEDS_SESSION],
+  list: [W, W, W, W, W, NEEDS_SESSION, W],
+  page: [W, W, W, W, W, NEEDS_SESSION, W],
+  call: [W, W, W, W, W, TOOL_NEEDS_SESSION, W],
+  "structured result": [W, W, W, W, W, TOOL_NEEDS_SESSION, W],
+  "structured result, no object": [WRAPPED, W, WRAPPED, WRAPPED, WRAPPED, TOOL_NEEDS_SESSION, WRAPPED],
+  read: [W, W, W, W, W, NEEDS_SESSION, W],
   "read what is not there": [
     { "sdk 1": "`error -32002`", "sdk 2": INVALID },
     INVALID,
@@ -78,23 +80,40 @@ export const TABLE: Readonly<Record<CaseName, Row>> = {
     INVALID,
     INVALID,
     NEEDS_SESSION,
+    INVALID,
   ],
-  template: [W, W, W, W, W, NEEDS_SESSION],
-  prompt: [W, W, W, W, W, NEEDS_SESSION],
-  complete: [W, W, W, W, W, NEEDS_SESSION],
-  progress: [W, W, W, W, W, TOOL_NEEDS_SESSION],
-  cancel: [GOES_ON, W, GOES_ON, W, W, TOOL_NEEDS_SESSION],
-  log: ["a level is accepted, no log comes", W, W, W, W, TOOL_NEEDS_SESSION],
-  elicit: ["`isError needs_newer_client`", W, TOOL_REFUSES, TOOL_REFUSES, W, TOOL_NEEDS_SESSION],
-  subscribe: ["`error -32601 method_registry`", W, NOT_FOUND, DEAF, W, DEAF],
-  ping: [W, NO_SUCH_METHOD, W, NO_SUCH_METHOD, W, NO_SUCH_METHOD],
-  "unknown tool": [INVALID, INVALID, TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_NEEDS_SESSION],
-  "bad argument": [TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_NEEDS_SESSION],
-  "unknown method": [NOT_FOUND, NOT_FOUND_HTTP, NOT_FOUND, NOT_FOUND_HTTP, NOT_FOUND, NEEDS_SESSION],
-  "the origin has died: what is kept": [W, W, W, W, W, NEEDS_SESSION],
-  "the origin has died: other calls": [TOOL_DOWN, TOOL_DOWN, TOOL_DOWN, TOOL_DOWN, TOOL_DOWN, TOOL_NEEDS_SESSION],
-  "connect, the origin down": [W, W, W, W, W, NEGOTIATION_FAILED],
-  "the origin was dead before: what is kept": [W, W, W, W, W, NEEDS_SESSION],
+  template: [W, W, W, W, W, NEEDS_SESSION, W],
+  prompt: [W, W, W, W, W, NEEDS_SESSION, W],
+  complete: [W, W, W, W, W, NEEDS_SESSION, W],
+  progress: [W, W, W, W, W, TOOL_NEEDS_SESSION, W],
+  cancel: [GOES_ON, W, GOES_ON, W, W, TOOL_NEEDS_SESSION, W],
+  log: ["a level is accepted, no log comes", W, W, W, W, TOOL_NEEDS_SESSION, W],
+  elicit: ["`isError needs_newer_client`", W, TOOL_REFUSES, TOOL_REFUSES, W, TOOL_NEEDS_SESSION, TOOL_REFUSES],
+  subscribe: ["`error -32601 method_registry`", W, NOT_FOUND, DEAF, W, DEAF, DEAF],
+  ping: [W, NO_SUCH_METHOD, W, NO_SUCH_METHOD, W, NO_SUCH_METHOD, NO_SUCH_METHOD],
+  "unknown tool": [INVALID, INVALID, TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_NEEDS_SESSION, TOOL_REFUSES],
+  "bad argument": [
+    TOOL_REFUSES,
+    TOOL_REFUSES,
+    TOOL_REFUSES,
+    TOOL_REFUSES,
+    TOOL_REFUSES,
+    TOOL_NEEDS_SESSION,
+    TOOL_REFUSES,
+  ],
+  "unknown method": [NOT_FOUND, NOT_FOUND_HTTP, NOT_FOUND, NOT_FOUND_HTTP, NOT_FOUND, NEEDS_SESSION, NOT_FOUND_HTTP],
+  "the origin has died: what is kept": [W, W, W, W, W, NEEDS_SESSION, W],
+  "the origin has died: other calls": [
+    TOOL_DOWN,
+    TOOL_DOWN,
+    TOOL_DOWN,
+    TOOL_DOWN,
+    TOOL_DOWN,
+    TOOL_NEEDS_SESSION,
+    TOOL_DOWN,
+  ],
+  "connect, the origin down": [W, W, W, W, W, NEGOTIATION_FAILED, W],
+  "the origin was dead before: what is kept": [W, W, W, W, W, NEEDS_SESSION, W],
   "the origin was dead before: other calls": [
     TOOL_DOWN,
     TOOL_DOWN,
@@ -102,8 +121,9 @@ export const TABLE: Readonly<Record<CaseName, Row>> = {
     TOOL_DOWN,
     TOOL_DOWN,
     TOOL_NEEDS_SESSION,
+    TOOL_DOWN,
   ],
-  "connect, the origin down and never met": [DOWN, NEVER_MET, DOWN, NEVER_MET, DOWN, NEGOTIATION_FAILED],
+  "connect, the origin down and never met": [DOWN, NEVER_MET, DOWN, NEVER_MET, DOWN, NEGOTIATION_FAILED, NEVER_MET],
 };
 
 /** What must come of a case for a client. */
