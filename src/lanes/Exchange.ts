@@ -27,6 +27,8 @@ export interface Suspicion {
   at: number;
   /** Those to some targets, and to what lies below them. */
   targets: Map<string, number>;
+  /** The public ones to some targets, whose answers have turned private. */
+  turned: Map<string, number>;
 }
 
 /** What an origin has shown of the eras that it speaks. What it has not shown is absent: an outage shows nothing. */

@@ -1,5 +1,6 @@
 import type { Entry } from "../cache/entry.ts";
 import { digest } from "../cache/key.ts";
+import { SUPERSEDING } from "../cache/neutralise.ts";
 import { traitsOf } from "../cache/save.ts";
 import { expandTags } from "../cache/tags.ts";
 import type { CacheRule } from "../config/replica.ts";
@@ -32,15 +33,6 @@ export type Filled =
   /** Not to be had here: ask the origin directly. */
   | { kind: "relay" }
   | { kind: "failed"; failure: OriginFailure };
-
-/** Why a good result was not kept, although one before it was. */
-const SUPERSEDING: ReadonlySet<string> = new Set([
-  "not-complete",
-  "ambiguous",
-  "too-large",
-  "no-store",
-  "nothing-promised",
-]);
 
 /** How a fill goes. */
 export interface FillOptions {
@@ -121,7 +113,7 @@ export async function fill(
       return { kind: "reply", status: boarding.status, text: boarding.text };
     case "entry": {
       const { entry, status, collapsed } = boarding;
-      if (isDemotion(request, entry)) await demote(x, call.method);
+      if (isDemotion(request, entry)) await demote(x, call);
       remember(x, candidates, entry);
       if (call.method === "server/discover") await noteEras(x, { modern: true });
       if (call.method === "tools/list") learn(x, toolFacts(JSON.parse(`{${entry.body}}`)));

@@ -1,5 +1,6 @@
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import { isModern } from "../mcp/envelope.ts";
+import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
@@ -15,7 +16,7 @@ import { fillHeaders } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { heed } from "./heed.ts";
 import { heedNotification } from "./heedChange.ts";
-import { keepReply, type Keeping } from "./keepReply.ts";
+import { keepNothing, keepReply, type Keeping } from "./keepReply.ts";
 import { passOn } from "./passOn.ts";
 import { translatedAnswer, translatedRequest } from "./translate.ts";
 import { endSession, sealSession } from "./sessions.ts";
@@ -97,7 +98,10 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed & { instead
       heard: (event) => heedNotification(x, event),
       shown: (event) =>
         settings.denied && (event.includes('"tools"') || event.includes("\\u")) ? shownTools(event, settings) : event,
-      answered: (reply) => mayKeep && isResponse(reply, id, false) && keepReply(x, keeping, reply, askedAt),
+      answered: (reply) => {
+        if (errorCode(reply) !== undefined) x.waitUntil(heed(x, call, reply));
+        else if (mayKeep && isResponse(reply, id, false)) keepReply(x, keeping, reply, askedAt);
+      },
       instead,
     });
   if (x.httpMethod !== "POST") {
@@ -142,7 +146,10 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed & { instead
   const maxBytes = keeping ? Math.max(settings.entryBytes, checkedBytes) : checkedBytes;
   const some = await readSome(response, maxBytes, settings.totalMs);
   if ("failure" in some) return failure(some.failure);
-  if ("rest" in some) return stream(bodyOf(some.begun, some.rest));
+  if ("rest" in some) {
+    if (mayKeep) keepNothing(x, keeping, askedAt);
+    return stream(bodyOf(some.begun, some.rest));
+  }
   const text = textOf(some.whole);
   // Whatever that is, the caller gets what the origin sent.
   if (text === undefined) return stream(bodyOf(some.whole));

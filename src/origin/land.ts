@@ -116,7 +116,10 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
  * Whether an answer turned private that was public before, or a page of a list that began as public (all pages have one
  * scope, server/utilities/caching).
  */
-export function isDemotion({ method, era, rule, laterPage, previous }: FillRequest, entry: Entry): boolean {
+export function isDemotion(
+  { method, era, rule, laterPage, previous }: Pick<FillRequest, "method" | "era" | "rule" | "laterPage" | "previous">,
+  entry: Entry,
+): boolean {
   if (entry.scope === "public" || rule.scope !== "origin" || era === "legacy") return false;
   return previous?.scope === "public" || (isList(method) && laterPage);
 }
