@@ -195,7 +195,8 @@ async function sessionIdOf(x: Exchange, response: Response): Promise<string | un
   return sealSession(x, {
     originId,
     version: LEGACY_VERSIONS.find((version) => version === protocolVersion) ?? "",
-    capabilities: isObject(capabilities) ? capabilities : {},
+    // Of two members of one name, the origin may have taken the other.
+    capabilities: !x.scan.exact ? undefined : isObject(capabilities) ? capabilities : {},
   });
 }
 

@@ -11,17 +11,23 @@ const RECHECK_MS = 30_000;
 /** Capabilities longer than this are known by their hash: an id has to fit into a header. */
 const MAX_CAPABILITIES = 1_024;
 
+/** What is known of a session that begins. */
+interface Beginning {
+  originId?: string | undefined;
+  version: string;
+  /** `undefined` where nobody can tell what the client declares. */
+  capabilities: Session["capabilities"] | undefined;
+}
+
 /** Seals a session for the caller. Without `originId` it is one for the time while the origin is down. */
-export async function sealSession(
-  x: Exchange,
-  { originId, version, capabilities }: Pick<Session, "version" | "capabilities"> & { originId?: string | undefined },
-): Promise<string> {
+export async function sealSession(x: Exchange, { originId, version, capabilities }: Beginning): Promise<string> {
+  const name = newId();
   const session: Session = {
-    name: newId(),
+    name,
     ...(originId !== undefined && { originId }),
     principal: x.principal,
     version,
-    capabilities: await shortened(capabilities),
+    ...(capabilities ? await abridged(capabilities) : unknown(name)),
     expiresAt: x.now() + LIFE_MS,
   };
   const iv = crypto.getRandomValues(new Uint8Array(12));
@@ -55,8 +61,11 @@ async function unsealed(x: Exchange, sealed: string): Promise<Session | undefine
   if (!session) return undefined;
   const known: KnownSession = { session, hasEnded: false, checkedAt: x.now() };
   await check(x, known);
-  x.isolate.sessions.set(sealed, known, 1);
-  return usable(x, known);
+  // Another request may have met it meanwhile, and ended it.
+  const met = x.isolate.sessions.get(sealed);
+  if (!met) x.isolate.sessions.set(sealed, known, 1);
+  else if (known.hasEnded) met.hasEnded = true;
+  return usable(x, met ?? known);
 }
 
 /** A session is its principal's alone (security best practices, session hijacking). */
@@ -88,13 +97,20 @@ function boundTo(x: Exchange): string {
   return `${x.origin.settings.id} ${x.origin.settings.identity}`;
 }
 
-async function shortened(capabilities: Session["capabilities"]): Promise<Session["capabilities"]> {
+type Declared = Pick<Session, "capabilities" | "isAbridged">;
+
+async function abridged(capabilities: Session["capabilities"]): Promise<Declared> {
   const text = JSON.stringify(capabilities);
-  if (text.length <= MAX_CAPABILITIES) return capabilities;
+  if (text.length <= MAX_CAPABILITIES) return { capabilities };
   const { extensions } = capabilities;
   // Lists follow the extensions alone.
   const own = extensions === undefined ? {} : { extensions: { sha256: await digest(JSON.stringify(extensions)) } };
-  return { ...own, sha256: await digest(text) };
+  return { capabilities: { ...own, sha256: await digest(text) }, isAbridged: true };
+}
+
+/** Of a client that declares nobody knows what: the session's alone. */
+function unknown(name: string): Declared {
+  return { capabilities: { name, extensions: { name } }, isAbridged: true };
 }
 
 function originSync(x: Exchange) {
