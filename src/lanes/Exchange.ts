@@ -16,6 +16,8 @@ import type { Reporter, RequestResult } from "../telemetry/events.ts";
 /** A session that this isolate has met. */
 export interface KnownSession {
   session: Session;
+  /** The origin that it was opened with, by its id. */
+  at: string;
   hasEnded: boolean;
   /** When it was last asked whether it has ended, epoch ms. */
   checkedAt: number;

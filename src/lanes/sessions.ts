@@ -32,7 +32,7 @@ export async function sealSession(x: Exchange, { originId, version, capabilities
   };
   const iv = crypto.getRandomValues(new Uint8Array(12));
   const sealed = await seal(await keyOf(x), session, boundTo(x), iv);
-  x.isolate.sessions.set(sealed, { session, hasEnded: false, checkedAt: x.now() }, 1);
+  x.isolate.sessions.set(sealed, { session, at: x.origin.settings.id, hasEnded: false, checkedAt: x.now() }, 1);
   return sealed;
 }
 
@@ -51,7 +51,7 @@ export function openSession(x: Exchange, sealed: string): Session | undefined | 
 export function endSession(x: Exchange): void {
   const { session, sessionId } = x;
   if (!session || sessionId === undefined || x.isolate.sessions.get(sessionId)?.hasEnded) return;
-  x.isolate.sessions.set(sessionId, { session, hasEnded: true, checkedAt: x.now() }, 1);
+  x.isolate.sessions.set(sessionId, { session, at: x.origin.settings.id, hasEnded: true, checkedAt: x.now() }, 1);
   const { name, expiresAt } = session;
   x.waitUntil(originSync(x).endSession(name, expiresAt, x.now()).catch(failed(x, "put")));
 }
@@ -59,7 +59,7 @@ export function endSession(x: Exchange): void {
 async function unsealed(x: Exchange, sealed: string): Promise<Session | undefined> {
   const session = await unseal(await keyOf(x), sealed, boundTo(x));
   if (!session) return undefined;
-  const known: KnownSession = { session, hasEnded: false, checkedAt: x.now() };
+  const known: KnownSession = { session, at: x.origin.settings.id, hasEnded: false, checkedAt: x.now() };
   await check(x, known);
   // Another request may have met it meanwhile, and ended it.
   const met = x.isolate.sessions.get(sealed);
@@ -68,9 +68,10 @@ async function unsealed(x: Exchange, sealed: string): Promise<Session | undefine
   return usable(x, met ?? known);
 }
 
-/** A session is its principal's alone (security best practices, session hijacking). */
-function usable(x: Exchange, { session, hasEnded }: KnownSession): Session | undefined {
-  return !hasEnded && session.principal === x.principal && x.now() < session.expiresAt ? session : undefined;
+/** A session is its principal's alone (security best practices, session hijacking), and its origin's. */
+function usable(x: Exchange, { session, at, hasEnded }: KnownSession): Session | undefined {
+  const isTheirs = session.principal === x.principal && at === x.origin.settings.id;
+  return isTheirs && !hasEnded && x.now() < session.expiresAt ? session : undefined;
 }
 
 async function check(x: Exchange, known: KnownSession): Promise<void> {

@@ -62,7 +62,10 @@ test("a session lasts for seven days", async () => {
 
 test("a session is of no use with another origin, nor with another server in its place", async () => {
   const { isolate } = setUp();
-  const id = await sealSession(isolate().x, PLAIN);
+  const { x } = isolate();
+  const id = await sealSession(x, PLAIN);
+  // Where it was opened, it need not be unsealed.
+  expect(await openSession({ ...x, origin: isolate("p").x.origin } as Exchange, id)).toBeUndefined();
   for (const [name, identity] of [["o", "there"] as const, ["p", "here"] as const]) {
     expect(await openSession(isolate(name, identity).x, id)).toBeUndefined();
   }
