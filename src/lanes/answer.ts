@@ -18,7 +18,7 @@ import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
-import { erasOf, isLegacyWord, knownEras, lacks, noteRefusal } from "./eras.ts";
+import { erasOf, isLegacyWord, knownEras, lacks } from "./eras.ts";
 import { learnEras, lookAfterSurface } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
@@ -160,10 +160,9 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
         instead: own && (() => standIn(x, call, own, undefined).text),
       });
       const failed = failureIn(call, given);
-      if (!failed && given.kind === "message" && isRefused(call, given)) {
-        await noteRefusal(x, given.text);
+      // In the caller's own words it may have been refused for them: the replica asks in its own.
+      if (!failed && given.kind === "message" && isRefused(call, given))
         return (await discoverRefused(x, call)) ?? given;
-      }
       if (!failed) return given;
       const usable = own ?? (keep && (await keptForOutages(x, call, keep.rule)));
       if (usable) return standIn(x, call, usable, failed.status);

@@ -4,6 +4,7 @@ import { SUPERSEDING } from "../cache/neutralise.ts";
 import { traitsOf } from "../cache/save.ts";
 import { expandTags } from "../cache/tags.ts";
 import type { CacheRule } from "../config/replica.ts";
+import { keyedCapabilities } from "../mcp/keyedCapabilities.ts";
 import { isList } from "../mcp/methods.ts";
 import { META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
@@ -127,7 +128,7 @@ function bodyOf(call: Call, id: string | number): string {
   const { _meta: _, ...params } = call.params;
   const meta = {
     [META_VERSION]: call.version,
-    [META_CAPABILITIES]: call.capabilities,
+    [META_CAPABILITIES]: keyedCapabilities(call),
     [META_CLIENT_INFO]: CLIENT_INFO,
   };
   const sent = call.era === "modern" ? { ...params, _meta: meta } : params;
