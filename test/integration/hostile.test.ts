@@ -120,6 +120,16 @@ describe("one caller's mistake costs another nothing, when the origin then fails
     await unharmed();
   });
 
+  test.each([
+    ["a header that no argument answers for", call, { "mcp-param-stray": "eu" }],
+    ["a legacy call that is told of headers", legacyCall, {}],
+  ])("%s", async (_, ask, more) => {
+    origin.on("tools/call", () => ({ status: 400, error: { code: -32_020, message: "Header mismatch" } }));
+    const headers = { ...bob.headers, ...more };
+    expect((await ask(at("o"), "get_x", { stray: 1 }, { headers })).body.error.code).toBe(-32_020);
+    await unharmed();
+  });
+
   test("a cursor that nobody gave out", async () => {
     origin.on("tools/list", ({ params }) =>
       params.cursor ? { error: { code: -32_602, message: "Invalid cursor" } } : { result: { tools: origin.tools } },
