@@ -21,7 +21,7 @@ import type { Exchange } from "./Exchange.ts";
 import { knownEras, lacks, noteRefusal, noteEras } from "./eras.ts";
 import { heed } from "./heed.ts";
 import { endSession } from "./sessions.ts";
-import { coalescer, demote, drop, remember } from "./keep.ts";
+import { coalescer, demote, remember, supersede } from "./keep.ts";
 import { isWrapped, learn } from "./learn.ts";
 import { isSuspect } from "./suspect.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
@@ -110,7 +110,7 @@ export async function fill(
       if (x.session && boarding.status === 404) endSession(x);
       if (call.method === "server/discover") await noteRefusal(x, boarding.text);
       // The origin has answered anew, with something that may not be kept: what was kept is no longer its answer.
-      if (previous && SUPERSEDING.has(boarding.why)) drop(x, candidates);
+      if (previous && SUPERSEDING.has(boarding.why)) await supersede(x, call.method, candidates);
       return { kind: "reply", status: boarding.status, text: boarding.text };
     case "entry": {
       const { entry, status, collapsed } = boarding;

@@ -69,8 +69,16 @@ export async function demoteKept(x: Exchange, call: Pick<Call, "method" | "targe
   await demote(x, call);
 }
 
-/** Drops what is kept of one answer, after a newer one that may not be kept has come past; `askedAt` is when that was asked for, epoch ms. */
-export async function supersede(x: Exchange, method: string, candidates: Candidates, askedAt: number): Promise<void> {
+/**
+ * Drops what is kept of one answer, after a newer one that may not be kept has come past; `askedAt` is when that was
+ * asked for (epoch ms), where it may have been overtaken.
+ */
+export async function supersede(
+  x: Exchange,
+  method: string,
+  candidates: Candidates,
+  askedAt = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const { memory } = x.isolate;
   const isLate = [candidates.public, candidates.private].some(
     (address) => address && (memory.peek(address)?.storedAt ?? 0) > askedAt,
@@ -80,8 +88,7 @@ export async function supersede(x: Exchange, method: string, candidates: Candida
   await forget(x, method);
 }
 
-/** Drops what is kept of one answer. */
-export function drop(x: Exchange, candidates: Candidates): void {
+function drop(x: Exchange, candidates: Candidates): void {
   for (const address of [candidates.public, candidates.private]) {
     if (!address) continue;
     void x.isolate.memory.delete(address);

@@ -109,6 +109,13 @@ describe("a batch", () => {
     expect((await post([call(7, "kept", args)], session)).status).toBe(404);
   });
 
+  test("is refused in a session of a later revision, though it names none", async () => {
+    makeStateful(origin);
+    const { id } = await openAt(replica.mcp, { version: "2025-06-18" });
+    const got = await post([ask(1, "ping")], { "mcp-session-id": id });
+    expect([got.status, codeOf(got)]).toEqual([400, "jsonrpc_shape"]);
+  });
+
   test("gets the 404 of a session that was opened while the origin was down, once it is back", async () => {
     makeStateful(origin);
     const open = () => openAt(replica.mcp, { version: "2025-03-26" });

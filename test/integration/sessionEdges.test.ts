@@ -115,7 +115,8 @@ describe("an origin that repeats its session's id", () => {
     const session = await open();
     await callIn(session, "own");
     expect(said(await hit(() => callIn(session, "own")))).toMatch(/^own \d$/);
-    expect((await callIn(session, "own")).headers["mcp-session-id"] ?? session.id).toBe(session.id);
+    const relayed = await callIn(session, "other");
+    expect([said(relayed), relayed.headers["mcp-session-id"]]).toEqual(["other 1", session.id]);
   });
 
   test("has a stale answer renewed behind", async () => {

@@ -104,6 +104,18 @@ describe("what is kept gives way to a newer answer that was relayed and may not 
   });
 });
 
+test("what another's flight brought gives way, too, to a newer answer that may not be kept", async () => {
+  const hints = { ttlMs: 60_000, cacheScope: "public" };
+  origin.on("resources/read", ({ nth }) => ({
+    result: { contents: [{ uri: "x", text: `${nth}` }], ...hints, ...(nth === 2 && word("no-store")) },
+  }));
+  const read = async (who: Ask) => {
+    const { body } = await modern(replica.mcp, "resources/read", { uri: "gives://way" }, who);
+    return body.result.contents[0].text;
+  };
+  expect([await read(bob), await read(again(ann)), await read(bob), await read(cy)]).toEqual(["1", "2", "3", "3"]);
+});
+
 describe("what was public and has turned private", () => {
   test("does not come back for others with an answer that was asked for before", async () => {
     const { open, passed } = gate();
