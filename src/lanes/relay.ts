@@ -102,6 +102,7 @@ async function send(x: Exchange, { call, keeping, instead }: Relayed & { instead
         if (errorCode(reply) !== undefined) x.waitUntil(heed(x, call, reply));
         else if (mayKeep && isResponse(reply, id, false)) keepReply(x, keeping, reply, askedAt);
       },
+      unread: () => mayKeep && keepNothing(x, keeping, askedAt),
       instead,
     });
   if (x.httpMethod !== "POST") {

@@ -72,6 +72,7 @@ describe("what is kept gives way to a newer answer that was relayed and may not 
     ["that asks for input first", { result: { resultType: "input_required", requestState: "s" } }],
     ["that is too large to be an entry", text("x".repeat(20_000))],
     ["that is too large to be looked at", text("x".repeat(400_000))],
+    ["that is too large to be looked at in a stream", { ...text("x".repeat(5_000_000)), sse: true }],
   ];
 
   test.each(NEWER)("%s", async (what, reply) => {
