@@ -8,6 +8,9 @@ import { land, type FillRequest } from "./land.ts";
 import type { Landing, Saving } from "./Landing.ts";
 import { roomIn } from "./shards.ts";
 
+/** Of an object's 128 MB, what answers may take that are being read. One that finds no room is streamed past. */
+const READING_BYTES = 32 * 1_048_576;
+
 /**
  * One flight per key: however many isolates ask, the origin is called once, and sees a bounded number of calls at a
  * time. Keeps nothing durable; if it is lost, so are only the minutes that it remembered.
@@ -19,6 +22,7 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
     kept: ({ saving }) => saving && this.#save(saving),
   });
   #gate: Gate | undefined;
+  readonly #room = { left: READING_BYTES };
 
   /** Answers a fill, from a flight of this key where there is one. */
   async fill(request: FillRequest): Promise<Boarding> {
@@ -46,7 +50,7 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
     const bindings = this.env as unknown as Record<string, unknown>;
     const landing = await this.#gate.run(() => {
       begin();
-      return land(request, { bindings, now: Date.now, random: Math.random, abandoned });
+      return land(request, { bindings, now: Date.now, random: Math.random, abandoned, room: this.#room });
     }, origin.firstByteMs);
     return landing ?? { kind: "failed", failure: { kind: "busy", retryAfterMs: origin.firstByteMs }, retryAfterMs: 0 };
   }

@@ -10,7 +10,7 @@ import type { Era } from "../mcp/versions.ts";
 import { withoutTools } from "../mcp/withoutTools.ts";
 import { callOrigin, type Bindings } from "./callOrigin.ts";
 import type { Landing, Saving } from "./Landing.ts";
-import { readReply } from "./readReply.ts";
+import { readReply, type Room } from "./readReply.ts";
 
 /** Everything that a fill needs. Plain data: it crosses to the Coalescer. */
 export interface FillRequest {
@@ -56,6 +56,8 @@ export interface LandingTools {
   random: () => number;
   /** Aborted when nobody waits any more. */
   abandoned?: AbortSignal;
+  /** What all landings of the object together may hold. */
+  room?: Room;
 }
 
 /** Calls the origin for a fill, and makes an entry of the answer where it may be kept. */
@@ -69,7 +71,8 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
     ...(tools.abandoned && { abandoned: tools.abandoned }),
   });
   if ("failure" in called) return { kind: "failed", failure: called.failure, retryAfterMs: 0 };
-  const limits = { id: request.id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };
+  const { room } = tools;
+  const limits = { id: request.id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs, ...(room && { room }) };
   const reply = await readReply(called.response, limits);
   if ("tooLarge" in reply) return { kind: "too-large" };
   if ("failure" in reply) {
