@@ -28,7 +28,8 @@ export interface Credentials {
   hostname: string;
   kv: KVNamespace;
   pepper: string | undefined;
-  now: number;
+  /** Epoch ms. */
+  now: () => number;
 }
 
 /** Verified keys are remembered for this long: a revoked one may work as much longer. */
@@ -63,12 +64,12 @@ export class Authenticator {
     if (id === undefined) return { refusal: { kind: "unauthorized" } };
     const hmac = await keyHmac(key, by.pepper);
     const known = this.#verified.get(hmac);
-    if (known && by.now < known.until) return { principal: known.principal };
+    if (known && by.now() < known.until) return { principal: known.principal };
     const stored = await by.kv.get<StoredKey>(keyRecord(id), "json");
     if (!stored || !sameText(stored.hmac, hmac)) return { refusal: { kind: "unauthorized" } };
     const principal = `key:${id}`;
     if (this.#verified.size >= REMEMBERED_KEYS) this.#verified.clear();
-    this.#verified.set(hmac, { principal, until: by.now + REMEMBERED_MS });
+    this.#verified.set(hmac, { principal, until: by.now() + REMEMBERED_MS });
     return { principal };
   }
 }

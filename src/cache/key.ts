@@ -5,6 +5,10 @@ import type { CacheableMethod } from "../mcp/methods.ts";
 /** Raised when what a stored entry means changes: older entries are then never found, and lapse. */
 const FORMAT = 1;
 
+/** The class of those who declare nothing that matters: nearly everybody. */
+const NO_CAPABILITIES = "{}";
+const NO_CAPABILITIES_TEXT = JSON.stringify(NO_CAPABILITIES);
+
 /** Where an answer is kept: all that it depends on. */
 export interface Address {
   /** Canonical JSON (RFC 8785) of everything the answer depends on. The key in memory; its SHA-256 is the key elsewhere. */
@@ -37,24 +41,27 @@ export interface Subject {
 /** The address of a subject in a partition; `undefined` where the arguments have no canonical form (lone surrogates). */
 export function addressOf(subject: Subject, partition: Partition): Address | undefined {
   try {
-    const parts = [
-      FORMAT,
-      canonicalize(subject.originId),
-      canonicalize(subject.identity),
-      canonicalize(subject.method),
-      canonicalize(subject.target),
-      // Absent arguments and empty ones are different requests, and so are an absent and an empty cursor.
-      subject.variant === undefined ? "null" : `[${canonicalize(subject.variant)}]`,
-      partition.scope === "public" ? "null" : ownerOf(partition),
-      canonicalize(subject.capabilities),
-    ];
+    const { originId, identity, method, target, variant, capabilities } = subject;
+    // Absent arguments and empty ones are different requests, and so are an absent and an empty cursor.
+    const asked = variant === undefined ? "null" : `[${canonicalize(variant)}]`;
+    const owner = partition.scope === "public" ? "null" : ownerOf(partition);
+    const declared = capabilities === NO_CAPABILITIES ? NO_CAPABILITIES_TEXT : canonicalize(capabilities);
     // An array, written part by part: that takes half as long.
-    const text = `[${parts.join(",")}]`;
-    const { originId, method, target } = subject;
+    const text = `[${originPart(originId, identity)},${canonicalize(method)},${canonicalize(target)},${asked},${owner},${declared}]`;
     return { text, originId, method, target, partition };
   } catch {
     return undefined;
   }
+}
+
+let latest = { originId: "", identity: "", part: "" };
+
+/** The part of an address that all of an origin's have. It is long, and mostly the one that was written last. */
+function originPart(originId: string, identity: string): string {
+  if (latest.originId !== originId || latest.identity !== identity) {
+    latest = { originId, identity, part: `${FORMAT},${canonicalize(originId)},${canonicalize(identity)}` };
+  }
+  return latest.part;
 }
 
 function ownerOf({ principal, session }: Extract<Partition, { scope: "private" }>): string | undefined {
@@ -77,7 +84,7 @@ export function capabilityClass(shape: CacheableMethod, capabilities: Readonly<R
       return JSON.stringify(relevant);
     }
   }
-  return "{}";
+  return NO_CAPABILITIES;
 }
 
 /** The SHA-256 of an address in hex: the key wherever keys are seen by others. */

@@ -26,7 +26,7 @@ export function tell(entry: Entry, to: Telling): string {
   const body = bodyOf(entry, to.era, word === "stale" ? age : undefined);
   const cache = `"${META_CACHE}":{"status":"${word}","ageMs":${age},"storedAt":${entry.storedAt}}`;
   const meta = `"_meta":{${entry.meta === "" ? "" : `${entry.meta},`}${nameOf(entry, to)}${cache}}`;
-  const open = `{"jsonrpc":"2.0","id":${JSON.stringify(to.id)},"result":{${body}${body === "" ? "" : ","}`;
+  const open = `{"jsonrpc":"2.0","id":${typeof to.id === "number" ? to.id : JSON.stringify(to.id)},"result":{${body}${body === "" ? "" : ","}`;
   if (to.era === "legacy") return `${open}${meta}}}`;
   return `${open}"resultType":"complete",${hintsOf(entry, to)}${meta}}}`;
 }

@@ -15,6 +15,8 @@ export interface Serving {
 /** One HTTP request to an MCP endpoint. */
 export interface Incoming {
   request: Request;
+  /** The request's: each look at them through it has its price. */
+  headers: Headers;
   place: Place;
   /** The `Origin` header: the page that asks, where a browser does. */
   page: string | null;

@@ -2,29 +2,27 @@ import type { Origin } from "../config/replica.ts";
 import type { Principal } from "../access/authenticate.ts";
 import type { Trouble } from "./errors.ts";
 import { guard } from "./guard.ts";
-import { readBody } from "./readBody.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
-import { scan, type Scan } from "../mcp/scan.ts";
 
-/** A request that may go to the lanes. */
+/** A request that may be read, and go to the lanes. */
 export interface Admitted {
   origin: Origin;
   principal: Principal;
-  /** The body as it came. */
-  text: string;
-  /** The body parsed. */
-  body: unknown;
-  scan: Scan;
+  /** The length of the body as stated, in bytes; `null` where it has to be counted, `undefined` where there is no body to read. */
+  length: number | null | undefined;
 }
 
-const NO_SCAN: Scan = { tooDeep: false, exact: false, duplicates: false };
-
-/** Lets a request in, or says why not. Nothing of it is looked at before it is known who asks. */
-export async function admit(
-  { replica, authenticator }: Serving,
-  { request, place, page, origin, env }: Incoming,
-): Promise<Admitted | { trouble: Trouble }> {
-  const { headers } = request;
+/**
+ * Lets a request in, or says why not. Nothing of it but its head is looked at before it is known who asks. At once
+ * where access is open: waiting costs a turn of the event loop, on the hottest path there is.
+ */
+export function admit(
+  serving: Serving,
+  incoming: Incoming,
+  method: string,
+): Admitted | { trouble: Trouble } | Promise<Admitted | { trouble: Trouble }> {
+  const { replica, authenticator } = serving;
+  const { headers, place, page, env } = incoming;
   const maxBytes = replica.limits.bodyBytes;
   const length = headers.get("content-length");
   const stated = length === null ? null : Number(length);
@@ -36,32 +34,30 @@ export async function admit(
     hostname: place.hostname,
     kv: env.KV,
     pepper: env.KEY_PEPPER,
-    now: Date.now(),
+    now: Date.now,
   });
-  // Waiting for what is there already costs a turn of the event loop, on the hottest path there is.
-  const who = asked instanceof Promise ? await asked : asked;
-  if ("refusal" in who) return { trouble: who.refusal };
+  const known = (who: Awaited<typeof asked>) =>
+    "refusal" in who ? { trouble: who.refusal } : seated(serving, incoming, who.principal, method, stated);
+  return asked instanceof Promise ? asked.then(known) : known(asked);
+}
+
+/** Whether what a known caller sends can be taken: the path, the method, the type of the body. */
+function seated(
+  { replica }: Serving,
+  { headers, origin }: Incoming,
+  principal: Principal,
+  method: string,
+  length: number | null,
+): Admitted | { trouble: Trouble } {
   if (!origin) return { trouble: { kind: "unknown-path", known: pathsOf(replica) } };
-  const { principal } = who;
-  if (request.method !== "POST") {
+  if (method !== "POST") {
     // GET and DELETE belong to sessions, and only the origin mints those.
-    const inSession = (request.method === "GET" || request.method === "DELETE") && headers.has("mcp-session-id");
-    if (!inSession) return { trouble: { kind: "method-not-allowed" } };
-    return { origin, principal, text: "", body: undefined, scan: NO_SCAN };
+    const inSession = (method === "GET" || method === "DELETE") && headers.has("mcp-session-id");
+    return inSession ? { origin, principal, length: undefined } : { trouble: { kind: "method-not-allowed" } };
   }
   const type = headers.get("content-type");
-  if (type !== "application/json" && !isJson(type)) {
-    return { trouble: { kind: "unsupported-media-type" } };
-  }
-  const read = await readBody(request, stated, maxBytes);
-  if ("trouble" in read) return read;
-  const scanned = scan(read.text, replica.limits.depth);
-  if (scanned.tooDeep) return { trouble: { kind: "too-deep", maxDepth: replica.limits.depth } };
-  try {
-    return { origin, principal, text: read.text, body: JSON.parse(read.text), scan: scanned };
-  } catch {
-    return { trouble: { kind: "not-json" } };
-  }
+  if (type !== "application/json" && !isJson(type)) return { trouble: { kind: "unsupported-media-type" } };
+  return { origin, principal, length };
 }
 
 /** Whether a type is JSON in UTF-8, the only encoding that it has between systems (RFC 8259, 8.1). */

@@ -54,9 +54,11 @@ export function createApp(replica: Replica, report: Reporter): App {
     env: Cloudflare.Env,
     context: Pick<ExecutionContext, "waitUntil">,
   ) => {
-    const page = request.headers.get("origin");
+    const { headers } = request;
+    const page = headers.get("origin");
     const incoming: Incoming = {
       request,
+      headers,
       place,
       page,
       origin,
@@ -65,8 +67,8 @@ export function createApp(replica: Replica, report: Reporter): App {
     };
     return page === null ? serveMcp(serving, incoming) : servePage(serving, incoming, page);
   };
-  const endpoints = new Map<string, Origin | undefined>([["/mcp", replica.defaultOrigin]]);
-  for (const [id, origin] of replica.origins) endpoints.set(`/mcp/${id}`, origin);
+  const endpoints = new Map<string, { origin: Origin | undefined }>([["/mcp", { origin: replica.defaultOrigin }]]);
+  for (const [id, origin] of replica.origins) endpoints.set(`/mcp/${id}`, { origin });
   // What is not an endpoint as written: an id in another spelling, one that nobody has, a `Host` that is none.
   const routed = (c: Context<Bound>, origin: Origin | undefined) =>
     mcp(origin, c.req.raw, placeOf(c.req.url), c.env, c.executionCtx);
@@ -91,7 +93,8 @@ export function createApp(replica: Replica, report: Reporter): App {
     fetch(request, env, context) {
       const place = placeOf(request.url);
       // Calls go straight to their endpoint: routing them would cost as much as finding their answers.
-      if (endpoints.has(place.pathname)) return mcp(endpoints.get(place.pathname), request, place, env, context);
+      const endpoint = endpoints.get(place.pathname);
+      if (endpoint) return mcp(endpoint.origin, request, place, env, context);
       return app.fetch(request, env, context);
     },
   };

@@ -2,12 +2,13 @@
 export type Body = { text: string } | { trouble: { kind: "too-large"; maxBytes: number } | { kind: "not-json" } };
 
 /** Reads a body of at most `maxBytes`; `stated` is its `Content-Length`, `null` where it comes without and has to be counted. */
-export async function readBody(request: Request, stated: number | null, maxBytes: number): Promise<Body> {
-  if (stated !== null) {
-    // The runtime holds the client to the length it states.
-    const text = await request.text();
-    return isFaithful(text, stated) ? { text } : { trouble: { kind: "not-json" } };
-  }
+export function readBody(request: Request, stated: number | null, maxBytes: number): Promise<Body> {
+  if (stated === null) return readUnstated(request, maxBytes);
+  // The runtime holds the client to the length it states.
+  return request.text().then((text) => (isFaithful(text, stated) ? { text } : { trouble: { kind: "not-json" } }));
+}
+
+async function readUnstated(request: Request, maxBytes: number): Promise<Body> {
   const bytes = await readCounted(request, maxBytes);
   if (!bytes) return { trouble: { kind: "too-large", maxBytes } };
   try {

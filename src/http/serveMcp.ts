@@ -10,28 +10,41 @@ import { newId } from "../telemetry/newId.ts";
 import { admit, type Admitted } from "./admit.ts";
 import { wireError, type Told } from "./errors.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
+import { NO_BODY, parseBody, type Parsed } from "./parseBody.ts";
+import { readBody } from "./readBody.ts";
 import { respond, respondTrouble, type Responded } from "./respond.ts";
 
 /** Serves one request to an MCP endpoint: guard, authenticate, parse once, then the lanes. Reports it, and never throws. */
 export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Response> {
-  const { report } = serving;
+  const { report, replica } = serving;
   const begun = report === SILENT ? 0 : performance.now();
-  const { headers } = incoming.request;
+  const { request, headers } = incoming;
+  const httpMethod = request.method;
   let message: Message = NO_MESSAGE;
   const trace = new LateTrace(() =>
     continueTrace([metaOf(message)?.["traceparent"], headers.get("traceparent")], newId),
   );
   let responded: Responded;
   try {
-    const admitted = await admit(serving, incoming);
+    const admitting = admit(serving, incoming, httpMethod);
+    const admitted = admitting instanceof Promise ? await admitting : admitting;
     if ("trouble" in admitted) responded = respondTrouble(admitted.trouble, told(message, headers, trace));
     else {
-      message = messageOf(admitted.body);
-      const word = (failure: Failure, body: unknown) => wireError(failure, told(messageOf(body), headers, trace)).body;
-      const given = answer(exchange(serving, incoming, admitted, trace, word));
-      const settled = given instanceof Promise ? await given : given;
-      responded =
-        settled.kind === "failure" ? respondTrouble(settled.failure, told(message, headers, trace)) : respond(settled);
+      const { bodyBytes, depth } = replica.limits;
+      const read = admitted.length === undefined ? undefined : await readBody(request, admitted.length, bodyBytes);
+      const parsed = read === undefined ? NO_BODY : "trouble" in read ? read : parseBody(read.text, depth);
+      if ("trouble" in parsed) responded = respondTrouble(parsed.trouble, told(message, headers, trace));
+      else {
+        message = messageOf(parsed.body);
+        const word = (failure: Failure, body: unknown) =>
+          wireError(failure, told(messageOf(body), headers, trace)).body;
+        const given = answer(exchange(serving, incoming, admitted, parsed, { httpMethod, trace, word }));
+        const settled = given instanceof Promise ? await given : given;
+        responded =
+          settled.kind === "failure"
+            ? respondTrouble(settled.failure, told(message, headers, trace))
+            : respond(settled);
+      }
     }
   } catch (error) {
     report({ type: "defect", reason: reasonOf(error), correlationId: trace.correlationId });
@@ -42,7 +55,7 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
     report({
       type: "request",
       origin: incoming.origin?.settings.id ?? "-",
-      method: (message.method ?? incoming.request.method).slice(0, MAX_NAME),
+      method: (message.method ?? httpMethod).slice(0, MAX_NAME),
       name: nameOf(message),
       result,
       status: response.status,
@@ -57,12 +70,11 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
 
 function exchange(
   serving: Serving,
-  { request, env, waitUntil }: Incoming,
-  admitted: Admitted,
-  trace: Trace,
-  word: Exchange["word"],
+  { request, headers, env, waitUntil }: Incoming,
+  { origin, principal }: Admitted,
+  { text, body, scan }: Parsed,
+  { httpMethod, trace, word }: Pick<Exchange, "httpMethod" | "trace" | "word">,
 ): Exchange {
-  const { origin, principal, text, body, scan } = admitted;
   return {
     replica: serving.replica,
     isolate: serving.isolate,
@@ -76,10 +88,11 @@ function exchange(
     sessionId: undefined,
     kv: new KvStore(env.KV),
     now: Date.now,
+    arrivedAt: Date.now(),
     random: Math.random,
     left: () => request.signal,
-    httpMethod: request.method,
-    headers: request.headers,
+    httpMethod,
+    headers,
     origin,
     principal,
     text,

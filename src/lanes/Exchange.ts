@@ -81,6 +81,8 @@ export interface Exchange {
   report: Reporter;
   /** Epoch ms. */
   now: () => number;
+  /** When the request came, epoch ms: for what need not be exact, as a look at the clock has its price. */
+  arrivedAt: number;
   /** 0 to 1. */
   random: () => number;
   principal: Principal;

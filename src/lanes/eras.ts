@@ -22,7 +22,7 @@ const LEGACY_WORDS: ReadonlySet<number> = new Set([
 export function erasOf(x: Exchange): Eras | Promise<Eras> {
   const known = x.isolate.eras.get(x.origin.settings.id);
   if (!known) return read(x);
-  if (x.now() - known.readAt > REREAD_MS) {
+  if (x.arrivedAt - known.readAt > REREAD_MS) {
     known.readAt = x.now();
     x.waitUntil(read(x));
   }

@@ -12,9 +12,9 @@ type Message = Extract<Answer, { kind: "message" }>;
 export function fromEntry(
   x: Exchange,
   call: Call,
-  { entry, word, outcome }: Omit<Extract<Obtained, { kind: "entry" }>, "kind">,
+  { entry, word, outcome, at }: Omit<Extract<Obtained, { kind: "entry" }>, "kind">,
 ): Message {
-  const now = x.now();
+  const now = at ?? x.now();
   const text = told(x, call, entry, word, now);
   return { kind: "message", result: word, status: 200, text, outcome, ageMs: ageMs(entry, now) };
 }

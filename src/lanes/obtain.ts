@@ -18,7 +18,8 @@ import { refreshBehind } from "./refreshBehind.ts";
 
 /** What the cache, or the origin through it, has for a call. */
 export type Obtained =
-  | { kind: "entry"; entry: Entry; word: CacheWord; outcome: CacheOutcome }
+  /** `at`: when it was looked at, epoch ms; absent for what has just come. */
+  | { kind: "entry"; entry: Entry; word: CacheWord; outcome: CacheOutcome; at?: number }
   | { kind: "reply"; status: number; text: string; outcome: CacheOutcome }
   /** Ask the origin directly. What comes may be kept under the candidates. */
   | { kind: "relay"; keep: { candidates: Candidates; rule: CacheRule } | undefined; previous: Entry | undefined }
@@ -80,7 +81,7 @@ function asHit(
   if (address && isSuspect(x, address, entry) && !asked.onlyCached) return undefined;
   if (state === "stale" && !asked.onlyCached) refreshBehind(x, call, rule, candidates, entry);
   const word = state === "fresh" ? "hit" : "stale";
-  return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs: remaining(entry, now), detail } };
+  return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs: remaining(entry, now), detail }, at: now };
 }
 
 interface Attempt {

@@ -39,7 +39,7 @@ export function ruleFor(x: Exchange, call: Call, asked: Asked): CacheRule | unde
 /** Sees to it that the catalogue is read, and read again now and then. One that was never read is waited for, up to `waitMs`. */
 export function refreshCatalogue(x: Exchange, call: Call, asked: Asked, waitMs?: number): Promise<unknown> | undefined {
   const catalogue = catalogueOf(x);
-  const sinceMs = x.now() - catalogue.readAt;
+  const sinceMs = x.arrivedAt - catalogue.readAt;
   if (!catalogue.complete) {
     // All who come before anything is known wait for it, and meet in one flight.
     if (!asked.onlyCached && sinceMs <= RETRY_MS) return undefined;

@@ -103,7 +103,7 @@ describe("API keys", () => {
     hostname: "replica.example.com",
     kv,
     pepper: PEPPER,
-    now,
+    now: () => now,
   });
   const store = async ({ id, key }: { id: string; key: string }) =>
     kv.put(keyRecord(id), JSON.stringify({ name: "n", hmac: await keyHmac(key, PEPPER), createdAt: 0 }));

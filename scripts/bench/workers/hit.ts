@@ -20,10 +20,12 @@ export function requestOf({ callOf }: Filled, index: number): Request {
 
 /** A request as the lanes get it. */
 export function incomingOf({ serving }: Filled, request: Request): Incoming {
+  const { headers } = request;
   return {
     request,
+    headers,
     place: placeOf(request.url),
-    page: request.headers.get("origin"),
+    page: headers.get("origin"),
     origin: serving.replica.defaultOrigin,
     env: NO_ENV,
     waitUntil: () => {},

@@ -69,6 +69,7 @@ function partsOf(filled: Filled): Part[] {
     trace: { correlationId: "", flags: "01" },
     kv: new KvStore(undefined as unknown as KVNamespace),
     now: Date.now,
+    arrivedAt: Date.now(),
     random: Math.random,
     left: () => new AbortController().signal,
     httpMethod: "POST",
@@ -95,7 +96,7 @@ function partsOf(filled: Filled): Part[] {
           hostname: place.hostname,
           kv: env.KV,
           pepper: env.KEY_PEPPER,
-          now: Date.now(),
+          now: Date.now,
         };
         return serving.authenticator.authenticate(by);
       },
