@@ -18,6 +18,15 @@ export type Unstorable =
   | "no-store"
   | "nothing-promised";
 
+/** Why a good result is not kept, although one before it was: what is kept is no longer the origin's answer. */
+export const SUPERSEDING: ReadonlySet<string> = new Set<Unstorable>([
+  "not-complete",
+  "ambiguous",
+  "too-large",
+  "no-store",
+  "nothing-promised",
+]);
+
 /** Everything that decides how a result is kept. */
 export interface Circumstances {
   method: string;

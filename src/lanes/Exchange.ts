@@ -17,6 +17,8 @@ import type { Reporter, RequestResult } from "../telemetry/events.ts";
 /** A session that this isolate has met. */
 export interface KnownSession {
   session: Session;
+  /** The origin that it was opened with, by its id. */
+  at: string;
   hasEnded: boolean;
   /** When it was last asked whether it has ended, epoch ms. */
   checkedAt: number;
@@ -28,6 +30,8 @@ export interface Suspicion {
   at: number;
   /** Those to some targets, and to what lies below them. */
   targets: Map<string, number>;
+  /** The public ones to some targets, whose answers have turned private. */
+  turned: Map<string, number>;
 }
 
 /** What an origin has shown of the eras that it speaks. What it has not shown is absent: an outage shows nothing. */

@@ -19,7 +19,7 @@ import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
-import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, noteRefusal, wantsSessions } from "./eras.ts";
+import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, wantsSessions } from "./eras.ts";
 import { learnEras, lookAfterSurface } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
@@ -179,8 +179,9 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
         instead: own && (() => standIn(x, call, own, undefined).text),
       });
       const failed = failureIn(call, given);
+      // In the caller's own words it may have been refused for them: the replica asks in its own.
       if (!failed && given.kind === "message" && isRefused(call, given)) {
-        await noteRefusal(x, given.text);
+        await learnEras(x);
         return (await discoverRefused(x, call, given.text)) ?? given;
       }
       if (!failed) return given;

@@ -12,8 +12,8 @@ import type { Answer, Exchange } from "./Exchange.ts";
 /** The only revision that has batches. */
 const WITH_BATCHES = "2025-03-26";
 const MAX_MESSAGES = 100;
-/** Of an answer that is larger than what relays look at. */
-const MAX_ANSWER_BYTES = 16 * 1_048_576;
+/** Of all answers together that are larger than what relays look at. */
+const MAX_LARGE_BYTES = 16 * 1_048_576;
 
 /** Answers a batch: each of its messages by itself, with `each`, and all together in one response (JSON-RPC 2.0, 6). */
 export async function batch(x: Exchange, each: (x: Exchange) => Answer | Promise<Answer>): Promise<Answer> {
@@ -24,13 +24,14 @@ export async function batch(x: Exchange, each: (x: Exchange) => Answer | Promise
   const asked = messages.map((body, index): Exchange => ({ ...x, body, text: texts[index]! }));
   const answers = await Promise.all(asked.map(each));
   // A status that ends the session ends it for all.
-  const gone = x.session && answers.find((one) => statusOf(one) === 404);
+  const gone = x.session && answers.find(saysGone);
   if (gone) {
     for (const one of answers) if (one.kind === "stream" && one !== gone) one.response.body?.cancel().catch(() => {});
     return gone;
   }
 
   const ready: string[] = [];
+  let room = MAX_LARGE_BYTES;
   const streams: ReadableStream<Uint8Array>[] = [];
   for (const [index, one] of answers.entries()) {
     if (one.kind === "message") ready.push(one.text);
@@ -40,7 +41,11 @@ export async function batch(x: Exchange, each: (x: Exchange) => Answer | Promise
       const { response } = one;
       if (response.status !== 202 && response.body && mediaType(response) === "text/event-stream") {
         streams.push(response.body);
-      } else if (isRequest(messages[index])) ready.push(await wholeOf(x, asked[index]!, response));
+      } else if (isRequest(messages[index])) {
+        const text = await wholeOf(x, asked[index]!, response, room);
+        room -= text.length;
+        ready.push(text);
+      }
     }
   }
   if (streams.length > 0) {
@@ -72,13 +77,14 @@ function isRequest(message: unknown): boolean {
   return isObject(message) && typeof message["method"] === "string" && message["id"] !== undefined;
 }
 
-function statusOf(answer: Answer): number | undefined {
-  if (answer.kind === "stream") return answer.response.status;
-  return answer.kind === "message" ? answer.status : undefined;
+/** Whether one of the answers says that the session is over. */
+function saysGone(answer: Answer): boolean {
+  if (answer.kind === "failure") return answer.failure.kind === "session-gone";
+  return (answer.kind === "stream" ? answer.response.status : answer.kind === "message" && answer.status) === 404;
 }
 
-async function wholeOf(x: Exchange, asked: Exchange, response: Response): Promise<string> {
-  const some = await readSome(response, MAX_ANSWER_BYTES, x.origin.settings.totalMs);
+async function wholeOf(x: Exchange, asked: Exchange, response: Response, maxBytes: number): Promise<string> {
+  const some = await readSome(response, maxBytes, x.origin.settings.totalMs);
   if ("whole" in some) {
     const text = await new Blob(some.whole as Uint8Array<ArrayBuffer>[]).text();
     if (isResponse(text, (asked.body as { id: unknown }).id, true)) return text;

@@ -22,7 +22,7 @@ export function candidatesOf(x: Exchange, call: Call, rule: CacheRule): Candidat
     method: call.method,
     target: call.target,
     variant: call.variant,
-    capabilities: capabilityClass(call.shape, call.capabilities),
+    capabilities: classOf(x, call),
   };
   if (rule.scope === "public") {
     const address = addressOf(subject, PUBLIC);
@@ -34,6 +34,12 @@ export function candidatesOf(x: Exchange, call: Call, rule: CacheRule): Candidat
   return rule.scope === "private"
     ? { private: own, flight: own }
     : { public: addressOf(subject, PUBLIC)!, private: own, flight: own };
+}
+
+/** The class of the caller's capabilities. What stands for them is no JSON, so that nobody can declare it. */
+function classOf({ session }: Exchange, { shape, capabilities }: Call): string {
+  const own = capabilityClass(shape, capabilities);
+  return session?.isAbridged && own !== "{}" ? `#${own}` : own;
 }
 
 /** The newer of two entries. */

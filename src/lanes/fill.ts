@@ -1,9 +1,11 @@
 import type { Entry } from "../cache/entry.ts";
 import { digest } from "../cache/key.ts";
+import { SUPERSEDING } from "../cache/neutralise.ts";
 import { traitsOf } from "../cache/save.ts";
 import { expandTags } from "../cache/tags.ts";
 import type { CacheRule } from "../config/replica.ts";
 import { CLIENT_INFO } from "../mcp/clientInfo.ts";
+import { keyedCapabilities } from "../mcp/keyedCapabilities.ts";
 import { isList } from "../mcp/methods.ts";
 import { META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
@@ -19,7 +21,7 @@ import type { Exchange } from "./Exchange.ts";
 import { knownEras, lacks, noteRefusal, noteEras } from "./eras.ts";
 import { heed } from "./heed.ts";
 import { endSession } from "./sessions.ts";
-import { coalescer, demote, drop, remember } from "./keep.ts";
+import { coalescer, demote, remember, supersede } from "./keep.ts";
 import { isWrapped, learn } from "./learn.ts";
 import { isPooled, poolName } from "./pool.ts";
 import { isSuspect } from "./suspect.ts";
@@ -33,15 +35,6 @@ export type Filled =
   /** Not to be had here: ask the origin directly. */
   | { kind: "relay" }
   | { kind: "failed"; failure: OriginFailure };
-
-/** Why a good result was not kept, although one before it was. */
-const SUPERSEDING: ReadonlySet<string> = new Set([
-  "not-complete",
-  "ambiguous",
-  "too-large",
-  "no-store",
-  "nothing-promised",
-]);
 
 /** How a fill goes. */
 export interface FillOptions {
@@ -119,7 +112,7 @@ export async function fill(
       if (x.session && boarding.status === 404) endSession(x);
       if (call.method === "server/discover") await noteRefusal(x, boarding.text);
       // The origin has answered anew, with something that may not be kept: what was kept is no longer its answer.
-      if (previous && SUPERSEDING.has(boarding.why)) drop(x, candidates);
+      if (previous && SUPERSEDING.has(boarding.why)) await supersede(x, call.method, candidates);
       return {
         kind: "reply",
         status: boarding.status,
@@ -128,7 +121,7 @@ export async function fill(
       };
     case "entry": {
       const { entry, status, collapsed } = boarding;
-      if (isDemotion(request, entry)) await demote(x, call.method);
+      if (isDemotion(request, entry)) await demote(x, call);
       remember(x, candidates, entry);
       if (call.method === "server/discover") await noteEras(x, { modern: true });
       if (call.method === "tools/list") learn(x, toolFacts(JSON.parse(`{${entry.body}}`)));
@@ -142,7 +135,7 @@ function bodyOf(call: Call, id: string | number): string {
   const { _meta: _, ...params } = call.params;
   const meta = {
     [META_VERSION]: call.version,
-    [META_CAPABILITIES]: call.capabilities,
+    [META_CAPABILITIES]: keyedCapabilities(call),
     [META_CLIENT_INFO]: CLIENT_INFO,
   };
   const sent = call.era === "modern" ? { ...params, _meta: meta } : params;

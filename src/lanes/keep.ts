@@ -2,11 +2,12 @@ import type { Entry } from "../cache/entry.ts";
 import { needsSaving } from "../cache/save.ts";
 import { coalescerNames } from "../origin/shards.ts";
 import { isList } from "../mcp/methods.ts";
+import type { Call } from "../mcp/recognise.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { noteChange } from "./noteChange.ts";
-import { isSuspect, suspect } from "./suspect.ts";
+import { isSuspect, suspect, suspectPublic } from "./suspect.ts";
 
 /**
  * Puts an entry where its scope says, in memory, and takes away what it replaces there. A late one replaces nothing: an
@@ -47,8 +48,12 @@ export async function purgeListing(x: Exchange, method: string): Promise<void> {
   await doubtListing(x, method);
 }
 
-/** What was public has turned private: no public answer to the method is given any more, by this isolate or by flights. KV is the Coalescer's. */
-export async function demote(x: Exchange, method: string): Promise<void> {
+/**
+ * What was public has turned private: no public answer to the question is given any more, nor to any page of the list,
+ * by this isolate or by flights. KV is the Coalescer's.
+ */
+export async function demote(x: Exchange, { method, target }: Pick<Call, "method" | "target">): Promise<void> {
+  if (target !== null) suspectPublic(x, method, target);
   if (isList(method)) {
     void x.isolate.memory.purge(x.origin.settings.id, method, "public");
     suspect(x, method);
@@ -56,8 +61,34 @@ export async function demote(x: Exchange, method: string): Promise<void> {
   await forget(x, method);
 }
 
-/** Drops what is kept of one answer. */
-export function drop(x: Exchange, candidates: Candidates): void {
+/** As `demote`, and in KV. For what did not come through the Coalescer. */
+export async function demoteKept(x: Exchange, call: Pick<Call, "method" | "target">, candidates: Candidates) {
+  const { id } = x.origin.settings;
+  if (isList(call.method)) inBackground(x, "purge", x.kv.purge(id, call.method, "public"));
+  else if (candidates.public) inBackground(x, "delete", x.kv.delete(candidates.public));
+  await demote(x, call);
+}
+
+/**
+ * Drops what is kept of one answer, after a newer one that may not be kept has come past; `askedAt` is when that was
+ * asked for (epoch ms), where it may have been overtaken.
+ */
+export async function supersede(
+  x: Exchange,
+  method: string,
+  candidates: Candidates,
+  askedAt = Number.POSITIVE_INFINITY,
+): Promise<void> {
+  const { memory } = x.isolate;
+  const isLate = [candidates.public, candidates.private].some(
+    (address) => address && (memory.peek(address)?.storedAt ?? 0) > askedAt,
+  );
+  if (isLate) return;
+  drop(x, candidates);
+  await forget(x, method);
+}
+
+function drop(x: Exchange, candidates: Candidates): void {
   for (const address of [candidates.public, candidates.private]) {
     if (!address) continue;
     void x.isolate.memory.delete(address);

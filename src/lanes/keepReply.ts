@@ -2,17 +2,18 @@ import { freshness } from "../cache/freshness.ts";
 import { hashOf } from "../cache/codec.ts";
 import type { Entry } from "../cache/entry.ts";
 import { needsSaving } from "../cache/save.ts";
-import { neutralise } from "../cache/neutralise.ts";
+import { neutralise, SUPERSEDING } from "../cache/neutralise.ts";
 import { expandTags } from "../cache/tags.ts";
 import type { CacheRule } from "../config/replica.ts";
 import { isList } from "../mcp/methods.ts";
 import type { Call } from "../mcp/recognise.ts";
+import { isDemotion } from "../origin/land.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { candidatesOf, inKv, inMemory, type Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { knownEras, lacks } from "./eras.ts";
 import { inOriginsEra } from "./fillHeaders.ts";
-import { keep } from "./keep.ts";
+import { demoteKept, keep, supersede } from "./keep.ts";
 import { isWrapped } from "./learn.ts";
 
 /** What a relayed answer may be kept as. */
@@ -23,17 +24,29 @@ export interface Keeping {
   previous: Entry | undefined;
 }
 
-/** Keeps the answer that a relay brought, in the background, if it is one that may be kept. `askedAt` is when the origin was asked, epoch ms. */
+/**
+ * Keeps the answer that a relay brought, in the background, if it is one that may be kept; if not, what it replaces is
+ * kept no longer. `askedAt` is when the origin was asked, epoch ms.
+ */
 export function keepReply(x: Exchange, keeping: Keeping, reply: string, askedAt: number): void {
-  const failed = (error: unknown) => x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) });
-  x.waitUntil(store(x, keeping, reply, askedAt).catch(failed));
+  inBackground(x, store(x, keeping, reply, askedAt));
+}
+
+/** An answer has come past that is too large to be looked at. */
+export function keepNothing(x: Exchange, { call, candidates, previous }: Keeping, askedAt: number): void {
+  if (previous) inBackground(x, supersede(x, call.method, candidates, askedAt));
+}
+
+function inBackground(x: Exchange, work: Promise<void>): void {
+  x.waitUntil(work.catch((error) => x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) })));
 }
 
 async function store(x: Exchange, keeping: Keeping, reply: string, askedAt: number): Promise<void> {
   const { call, rule, candidates, previous } = keeping;
+  const { era } = inOriginsEra(x, call);
   const made = neutralise(reply, {
     method: call.method,
-    era: inOriginsEra(x, call).era,
+    era,
     rule,
     hints: call.shape.hints,
     tags: expandTags(rule.tags, call.variant),
@@ -43,9 +56,16 @@ async function store(x: Exchange, keeping: Keeping, reply: string, askedAt: numb
     random: x.random(),
     maxBytes: x.origin.settings.entryBytes,
   });
-  if (typeof made === "string") return;
+  if (typeof made === "string") {
+    if (previous && SUPERSEDING.has(made)) await supersede(x, call.method, candidates, askedAt);
+    return;
+  }
   const entry: Entry = { ...made, hash: await hashOf(made.body, made.meta), savedAt: made.storedAt };
   keep(x, candidates, entry, previous);
+  const laterPage = isList(call.method) && call.variant !== undefined;
+  if (isDemotion({ method: call.method, era, rule, laterPage, ...(previous && { previous }) }, entry)) {
+    await demoteKept(x, call, candidates);
+  }
   if (x.session && isList(call.method) && entry.scope === "private") await keepForOutages(x, call, rule, entry);
 }
 

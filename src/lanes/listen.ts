@@ -7,6 +7,10 @@ import { acceptsBoth } from "../mcp/recognise.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { Listener } from "./Listener.ts";
 
+/** A listener's request is held as long as its stream is open, and there may be many of them. */
+const MAX_LENGTH = 131_072;
+const TOO_LONG = `the request is longer than the ${MAX_LENGTH} characters that are taken`;
+
 /** Serves `subscriptions/listen` of the modern revision; `undefined` for everything else. */
 export function listen(x: Exchange): Answer | undefined {
   const { body } = x;
@@ -19,7 +23,7 @@ export function listen(x: Exchange): Answer | undefined {
   if (!isModern || !(typeof id === "string" || typeof id === "number") || !acceptsBoth(x.headers.get("accept"))) {
     return undefined;
   }
-  const filter = parseFilter(params["notifications"]);
+  const filter = x.text.length > MAX_LENGTH ? TOO_LONG : parseFilter(params["notifications"]);
   if (typeof filter === "string") {
     const message = `Invalid params: ${filter}`;
     return {

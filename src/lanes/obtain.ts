@@ -3,6 +3,7 @@ import type { Entry } from "../cache/entry.ts";
 import { ageMs, freshness } from "../cache/freshness.ts";
 import type { CacheWord } from "../cache/tell.ts";
 import type { CacheRule } from "../config/replica.ts";
+import { keyedCapabilities } from "../mcp/keyedCapabilities.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { statusOf } from "../origin/failure.ts";
 import { mayStandIn } from "./mayStandIn.ts";
@@ -100,7 +101,8 @@ function landed(x: Exchange, call: Call, filled: Filled, { keep, saved, usable, 
     case "reply":
       return { ...filled, outcome: { kind: "forward", why, status: filled.status } };
     case "relay":
-      return { kind: "relay", keep, previous: saved };
+      // What the caller alone has declared, the origin is told of: the answer may follow it.
+      return { kind: "relay", keep: declaresMore(call) ? undefined : keep, previous: saved };
     case "failed": {
       if (!usable || !mayStandIn(call, filled.failure))
         return { kind: "failure", failure: { kind: "origin", failure: filled.failure } };
@@ -110,6 +112,11 @@ function landed(x: Exchange, call: Call, filled: Filled, { keep, saved, usable, 
       return { kind: "entry", entry: usable, word: "stale", outcome };
     }
   }
+}
+
+/** Whether the caller declares capabilities that are not in the key. */
+function declaresMore(call: Call): boolean {
+  return Object.keys(call.capabilities).length > Object.keys(keyedCapabilities(call)).length;
 }
 
 /** What remains of an entry's ttl; negative when stale. */

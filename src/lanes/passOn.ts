@@ -11,9 +11,11 @@ export interface Passing {
   id: unknown;
   /** Whether the caller's leaving cancels the call: so it is in the modern revision, and only there (basic/transports). */
   cancels: boolean;
-  /** Gets the response, as text, when it has come by. Not called for one that is too large to be looked at. */
+  /** Gets the response, as text, when it has come by. */
   answered: (reply: string) => void;
-  /** Gets each notification, before the caller does. */
+  /** Something comes by that is too large to be looked at: the response, most probably. */
+  unread: () => void;
+  /** Gets each notification and request of the origin, before the caller does. */
   heard: (event: string) => void;
   /** Whether it gets all other events as well. */
   hearsAll?: boolean;
@@ -132,7 +134,10 @@ class Watch {
     const { complete, held } = this.#events;
     const before = this.#text.length;
     this.#text += text;
-    if (held > MAX_EVENT) this.#isReadable = false;
+    if (held > MAX_EVENT) {
+      this.#isReadable = false;
+      if (!this.#isAnswered) this.#passing.unread();
+    }
     if (!this.#isReadable) return this.rest();
     return complete === 0 ? NOTHING : this.#release(before + complete);
   }

@@ -1,5 +1,6 @@
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import { isModern } from "../mcp/envelope.ts";
+import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
@@ -18,7 +19,7 @@ import { fillHeaders } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { heed } from "./heed.ts";
 import { heedNotification } from "./heedChange.ts";
-import { keepReply, type Keeping } from "./keepReply.ts";
+import { keepNothing, keepReply, type Keeping } from "./keepReply.ts";
 import { passOn } from "./passOn.ts";
 import { isPooled, pooledCall } from "./pool.ts";
 import { translatedAnswer, translatedRequest } from "./translate.ts";
@@ -132,10 +133,12 @@ async function send(x: Exchange, { call, keeping, instead, pooled }: Sending): P
       shown: (event) =>
         settings.denied && (event.includes('"tools"') || event.includes("\\u")) ? shownTools(event, settings) : event,
       answered: (reply) => {
+        if (errorCode(reply) !== undefined) x.waitUntil(heed(x, call, reply));
         // Without what the origin wanted to know, it is no answer for others.
-        const isWhole = isResponse(reply, id, false) && !pooled?.declined.length;
-        if (mayKeep && isWhole) keepReply(x, keeping, reply, askedAt);
+        else if (mayKeep && !pooled?.declined.length && isResponse(reply, id, false))
+          keepReply(x, keeping, reply, askedAt);
       },
+      unread: () => mayKeep && keepNothing(x, keeping, askedAt),
       instead,
       ended: (isAnswered) => pooled?.end(isAnswered),
     });
@@ -181,7 +184,10 @@ async function send(x: Exchange, { call, keeping, instead, pooled }: Sending): P
   const maxBytes = keeping ? Math.max(settings.entryBytes, checkedBytes) : checkedBytes;
   const some = await readSome(response, maxBytes, settings.totalMs);
   if ("failure" in some) return failure(some.failure);
-  if ("rest" in some) return stream(bodyOf(some.begun, some.rest));
+  if ("rest" in some) {
+    if (mayKeep) keepNothing(x, keeping, askedAt);
+    return stream(bodyOf(some.begun, some.rest));
+  }
   const text = textOf(some.whole);
   // Whatever that is, the caller gets what the origin sent.
   if (text === undefined) return stream(bodyOf(some.whole));
@@ -230,7 +236,8 @@ async function sessionIdOf(x: Exchange, response: Response): Promise<string | un
   return sealSession(x, {
     originId,
     version: LEGACY_VERSIONS.find((version) => version === protocolVersion) ?? "",
-    capabilities: isObject(capabilities) ? capabilities : {},
+    // Of two members of one name, the origin may have taken the other.
+    capabilities: !x.scan.exact ? undefined : isObject(capabilities) ? capabilities : {},
   });
 }
 

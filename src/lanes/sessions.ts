@@ -12,22 +12,28 @@ const RECHECK_MS = 30_000;
 /** Capabilities longer than this are known by their hash: an id has to fit into a header. */
 const MAX_CAPABILITIES = 1_024;
 
+/** What is known of a session that begins. */
+interface Beginning {
+  originId?: string | undefined;
+  version: string;
+  /** `undefined` where nobody can tell what the client declares. */
+  capabilities: Session["capabilities"] | undefined;
+}
+
 /** Seals a session for the caller. Without `originId` it is one for the time while the origin is down. */
-export async function sealSession(
-  x: Exchange,
-  { originId, version, capabilities }: Pick<Session, "version" | "capabilities"> & { originId?: string | undefined },
-): Promise<string> {
+export async function sealSession(x: Exchange, { originId, version, capabilities }: Beginning): Promise<string> {
+  const name = newId();
   const session: Session = {
-    name: newId(),
+    name,
     ...(originId !== undefined && { originId }),
     principal: x.principal,
     version,
-    capabilities: await shortened(capabilities),
+    ...(capabilities ? await abridged(capabilities) : unknown(name)),
     expiresAt: x.now() + LIFE_MS,
   };
   const iv = crypto.getRandomValues(new Uint8Array(12));
   const sealed = await seal(await keyOf(x), session, boundTo(x), iv);
-  x.isolate.sessions.set(sealed, { session, hasEnded: false, checkedAt: x.now() }, 1);
+  x.isolate.sessions.set(sealed, { session, at: x.origin.settings.id, hasEnded: false, checkedAt: x.now() }, 1);
   return sealed;
 }
 
@@ -46,7 +52,7 @@ export function openSession(x: Exchange, sealed: string): Session | undefined | 
 export function endSession(x: Exchange): void {
   const { session, sessionId } = x;
   if (!session || sessionId === undefined || x.isolate.sessions.get(sessionId)?.hasEnded) return;
-  x.isolate.sessions.set(sessionId, { session, hasEnded: true, checkedAt: x.now() }, 1);
+  x.isolate.sessions.set(sessionId, { session, at: x.origin.settings.id, hasEnded: true, checkedAt: x.now() }, 1);
   const { name, expiresAt } = session;
   x.waitUntil(originSync(x.env, x.origin.settings).endSession(name, expiresAt, x.now()).catch(failed(x, "put")));
 }
@@ -54,15 +60,19 @@ export function endSession(x: Exchange): void {
 async function unsealed(x: Exchange, sealed: string): Promise<Session | undefined> {
   const session = await unseal(await keyOf(x), sealed, boundTo(x));
   if (!session) return undefined;
-  const known: KnownSession = { session, hasEnded: false, checkedAt: x.now() };
+  const known: KnownSession = { session, at: x.origin.settings.id, hasEnded: false, checkedAt: x.now() };
   await check(x, known);
-  x.isolate.sessions.set(sealed, known, 1);
-  return usable(x, known);
+  // Another request may have met it meanwhile, and ended it.
+  const met = x.isolate.sessions.get(sealed);
+  if (!met) x.isolate.sessions.set(sealed, known, 1);
+  else if (known.hasEnded) met.hasEnded = true;
+  return usable(x, met ?? known);
 }
 
-/** A session is its principal's alone (security best practices, session hijacking). */
-function usable(x: Exchange, { session, hasEnded }: KnownSession): Session | undefined {
-  return !hasEnded && session.principal === x.principal && x.now() < session.expiresAt ? session : undefined;
+/** A session is its principal's alone (security best practices, session hijacking), and its origin's. */
+function usable(x: Exchange, { session, at, hasEnded }: KnownSession): Session | undefined {
+  const isTheirs = session.principal === x.principal && at === x.origin.settings.id;
+  return isTheirs && !hasEnded && x.now() < session.expiresAt ? session : undefined;
 }
 
 async function check(x: Exchange, known: KnownSession): Promise<void> {
@@ -89,13 +99,20 @@ function boundTo(x: Exchange): string {
   return `${x.origin.settings.id} ${x.origin.settings.identity}`;
 }
 
-async function shortened(capabilities: Session["capabilities"]): Promise<Session["capabilities"]> {
+type Declared = Pick<Session, "capabilities" | "isAbridged">;
+
+async function abridged(capabilities: Session["capabilities"]): Promise<Declared> {
   const text = JSON.stringify(capabilities);
-  if (text.length <= MAX_CAPABILITIES) return capabilities;
+  if (text.length <= MAX_CAPABILITIES) return { capabilities };
   const { extensions } = capabilities;
   // Lists follow the extensions alone.
   const own = extensions === undefined ? {} : { extensions: { sha256: await digest(JSON.stringify(extensions)) } };
-  return { ...own, sha256: await digest(text) };
+  return { capabilities: { ...own, sha256: await digest(text) }, isAbridged: true };
+}
+
+/** Of a client that declares nobody knows what: the session's alone. */
+function unknown(name: string): Declared {
+  return { capabilities: { name, extensions: { name } }, isAbridged: true };
 }
 
 function failed(x: Exchange, operation: "get" | "put") {

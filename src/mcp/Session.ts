@@ -14,6 +14,8 @@ export interface Session {
   version: string;
   /** What the client declared it can do. */
   capabilities: Readonly<Record<string, unknown>>;
+  /** Whether the capabilities stand for what was declared, instead of repeating it: nobody else can declare the same. */
+  isAbridged?: true;
   /** Epoch ms. */
   expiresAt: number;
 }

@@ -3,6 +3,7 @@ import { isObject } from "./isObject.ts";
 import { onlyObserves } from "./meta.ts";
 import { cacheableMethod, type CacheableMethod } from "./methods.ts";
 import { META_CACHE_CONTROL, META_CAPABILITIES, META_VERSION } from "./names.ts";
+import { isSoundMeta } from "./soundMeta.ts";
 import type { Session } from "./Session.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION, type Era } from "./versions.ts";
 
@@ -47,7 +48,7 @@ export function recognise(
   const params = body["params"] === undefined ? NOTHING : body["params"];
   if (!isObject(params)) return undefined;
   const meta = params["_meta"] === undefined ? NOTHING : params["_meta"];
-  if (!isObject(meta) || !onlyObserves(meta, ignoreMeta)) return undefined;
+  if (!isObject(meta) || !onlyObserves(meta, ignoreMeta) || !isSoundMeta(meta)) return undefined;
 
   const era: Era = Object.hasOwn(meta, META_VERSION) ? "modern" : "legacy";
   if (!shape.eras.includes(era) || !hasKnownMembers(body, params, shape)) return undefined;

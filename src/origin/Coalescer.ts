@@ -10,6 +10,9 @@ import { poolIn } from "./poolIn.ts";
 import { SessionSource } from "./SessionSource.ts";
 import { roomIn } from "./shards.ts";
 
+/** Of an object's 128 MB, what answers may take that are being read. One that finds no room is streamed past. */
+const READING_BYTES = 32 * 1_048_576;
+
 /**
  * One flight per key: however many isolates ask, the origin is called once, and sees a bounded number of calls at a
  * time. Keeps nothing durable; if it is lost, so are only the minutes that it remembered.
@@ -22,6 +25,7 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
   });
   readonly #sessions = new SessionSource();
   #gate: Gate | undefined;
+  readonly #room = { left: READING_BYTES };
 
   /** Answers a fill, from a flight of this key where there is one. */
   async fill(request: FillRequest): Promise<Boarding> {
@@ -54,6 +58,7 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
         now: Date.now,
         random: Math.random,
         abandoned,
+        room: this.#room,
         pool: (asked) => this.#sessions.find(asked, poolIn(this.env), Date.now()),
         waitUntil: (work) => this.ctx.waitUntil(work),
       });

@@ -64,6 +64,10 @@ const PASS_MS = 10_000;
 const FAILED_BASE_MS = 500;
 const FAILED_CAP_MS = 10_000;
 const REMEMBERED_KEYS = 10_000;
+/** What the words of failures may take, in characters; each has as many to itself as an S3Fifo lets one have. */
+const FAILED_LENGTH = 4 * 1_048_576;
+/** What one takes without any. */
+const FAILURE_LENGTH = FAILED_LENGTH / REMEMBERED_KEYS;
 
 /**
  * One call to the origin for all who ask for the same at the same time. Knows no origin and no clock of its own:
@@ -75,7 +79,7 @@ export class Flights {
   readonly #finished = new S3Fifo<{ landing: Extract<Landing, { kind: "entry" }>; until: number; nth: number }>(
     KEEP_BYTES,
   );
-  readonly #failed = new S3Fifo<{ failure: OriginFailure; count: number; until: number; nth: number }>(REMEMBERED_KEYS);
+  readonly #failed = new S3Fifo<{ failure: OriginFailure; count: number; until: number; nth: number }>(FAILED_LENGTH);
   readonly #passing = new S3Fifo<number>(REMEMBERED_KEYS);
   /** The latest flight of a key that brought an answer, kept or not: an older one that lands after it is not news. */
   readonly #settled = new S3Fifo<number>(REMEMBERED_KEYS);
@@ -160,7 +164,12 @@ export class Flights {
       const backoff =
         Math.min(FAILED_CAP_MS, FAILED_BASE_MS * 2 ** (count - 1)) * (0.75 + 0.5 * this.#options.random());
       const wait = Math.max(Math.round(backoff), landing.retryAfterMs);
-      this.#failed.set(mine, { failure: landing.failure, count, until: now + Math.min(wait, FAILED_CAP_MS), nth }, 1);
+      const until = now + Math.min(wait, FAILED_CAP_MS);
+      this.#failed.set(
+        mine,
+        { failure: landing.failure, count, until, nth },
+        FAILURE_LENGTH + wordsOf(landing.failure),
+      );
       return { ...landing, retryAfterMs: wait };
     }
     this.#failed.delete(mine);
@@ -188,6 +197,11 @@ function enter(flight: Flight, { ticket }: Passenger): void {
 /** Whether a landing is an answer for callers of the era. */
 function fits(landing: Landing, era: Era): landing is Extract<Landing, { kind: "entry" }> {
   return landing.kind === "entry" && (landing.entry.only === undefined || landing.entry.only === era);
+}
+
+/** How many characters an origin has said beside its failure. */
+function wordsOf(failure: OriginFailure): number {
+  return failure.kind === "status" ? (failure.reply?.length ?? 0) : 0;
 }
 
 function failureKey({ key, era }: Passenger): string {

@@ -13,7 +13,7 @@ import { callOrigin, type Bindings } from "./callOrigin.ts";
 import type { Landing, Saving } from "./Landing.ts";
 import { PooledCall } from "./PooledCall.ts";
 import type { PoolReply, PoolRequest } from "./PooledSession.ts";
-import { readReply, type Reply } from "./readReply.ts";
+import { readReply, type Reply, type Room } from "./readReply.ts";
 
 /** Everything that a fill needs. Plain data: it crosses to the Coalescer. */
 export interface FillRequest {
@@ -64,6 +64,8 @@ export interface LandingTools {
   /** Asks for pooled sessions. */
   pool: (request: PoolRequest) => Promise<PoolReply>;
   waitUntil: (work: Promise<unknown>) => void;
+  /** What all landings of the object together may hold. */
+  room?: Room;
 }
 
 /** Calls the origin for a fill, and makes an entry of the answer where it may be kept. */
@@ -125,9 +127,9 @@ const SILENT: Reply = { failure: { kind: "asked-back" } };
 /** Asks the origin, and reads its answer. */
 async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
   const { origin, headers, body, id, pool } = request;
-  const { bindings, abandoned, waitUntil } = tools;
+  const { bindings, abandoned, room, waitUntil } = tools;
   const sent = { method: "POST", headers, body, ...(abandoned && { abandoned }) };
-  const limits = { id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };
+  const limits = { id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs, ...(room && { room }) };
   if (pool === undefined) {
     const called = await callOrigin(origin, bindings, sent);
     return { reply: "failure" in called ? called : await readReply(called.response, limits) };
@@ -155,7 +157,10 @@ async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
  * Whether an answer turned private that was public before, or a page of a list that began as public (all pages have one
  * scope, server/utilities/caching).
  */
-export function isDemotion({ method, era, rule, laterPage, previous }: FillRequest, entry: Entry): boolean {
+export function isDemotion(
+  { method, era, rule, laterPage, previous }: Pick<FillRequest, "method" | "era" | "rule" | "laterPage" | "previous">,
+  entry: Entry,
+): boolean {
   if (entry.scope === "public" || rule.scope !== "origin" || era === "legacy") return false;
   return previous?.scope === "public" || (isList(method) && laterPage);
 }

@@ -19,6 +19,13 @@ export interface ReadLimits {
   totalMs: number;
   /** Gets what else comes in an event stream, before the response. */
   heard?: (event: string) => void;
+  /** What may be held, together with others who read at the same time. */
+  room?: Room;
+}
+
+/** How many bytes more may be held. */
+export interface Room {
+  left: number;
 }
 
 /** Reads the final response out of a JSON body or an event stream, and lets the notifications on the way go. */
@@ -32,13 +39,23 @@ export async function readReply(response: Response, limits: ReadLimits): Promise
   const maxBytes = unwell ? Math.min(limits.maxBytes, ERROR_BYTES) : limits.maxBytes;
   const reader = response.body?.getReader();
   if (!reader) return { failure: failed(response) ?? garbage("no body", status) };
+  const { room = { left: Number.POSITIVE_INFINITY } } = limits;
+  let held = 0;
+  let isOver = false;
+  const holds = (bytes: number): boolean => {
+    // A piece may still come to one who was late, and has given its room back.
+    if (isOver) return false;
+    room.left -= bytes - held;
+    held = bytes;
+    return bytes <= maxBytes && room.left >= 0;
+  };
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<Reply>((resolve) => {
     timer = setTimeout(() => resolve({ failure: { kind: "timeout", afterMs: totalMs } }), totalMs);
   });
   try {
     const read = mediaType(response) === "text/event-stream" ? readStream : readWhole;
-    const reply = await Promise.race([read(reader, { ...limits, maxBytes }), late]);
+    const reply = await Promise.race([read(reader, limits, holds), late]);
     const failure = failed(response);
     if (failure) return { failure: "text" in reply ? { ...failure, reply: reply.text } : failure };
     if ("failure" in reply && reply.failure.kind === "garbage")
@@ -50,6 +67,8 @@ export async function readReply(response: Response, limits: ReadLimits): Promise
     return { failure: failed(response) ?? (error instanceof NotUtf8 ? garbage("not UTF-8") : { kind: "unreachable" }) };
   } finally {
     clearTimeout(timer);
+    holds(0);
+    isOver = true;
     // Also ends the origin's stream, where more than the answer was coming.
     reader.cancel().catch(() => {});
   }
@@ -73,14 +92,17 @@ const ERROR_BYTES = 65_536;
 
 type BodyReader = ReadableStreamDefaultReader<Uint8Array>;
 
-async function readWhole(reader: BodyReader, { id, maxBytes }: ReadLimits): Promise<Reply> {
+/** Says what is held now; false where that is too much. */
+type Holds = (bytes: number) => boolean;
+
+async function readWhole(reader: BodyReader, { id }: ReadLimits, holds: Holds): Promise<Reply> {
   const decoder = new Utf8();
   let text = "";
   for (let bytes = 0; ;) {
     const { done, value } = await reader.read();
     if (done) break;
     bytes += value.length;
-    if (bytes > maxBytes) return { tooLarge: true };
+    if (!holds(bytes)) return { tooLarge: true };
     text += decoder.decode(value);
   }
   text += decoder.end();
@@ -89,7 +111,7 @@ async function readWhole(reader: BodyReader, { id, maxBytes }: ReadLimits): Prom
     : { failure: garbage("no JSON-RPC response to the request") };
 }
 
-async function readStream(reader: BodyReader, { id, maxBytes, heard }: ReadLimits): Promise<Reply> {
+async function readStream(reader: BodyReader, { id, heard }: ReadLimits, holds: Holds): Promise<Reply> {
   const decoder = new Utf8();
   const events = new SseReader();
   for (;;) {
@@ -100,7 +122,7 @@ async function readStream(reader: BodyReader, { id, maxBytes, heard }: ReadLimit
       if (isResponse(data, id, false)) return { status: 200, text: data };
       heard?.(data);
     }
-    if (events.held > maxBytes) return { tooLarge: true };
+    if (!holds(events.held)) return { tooLarge: true };
   }
 }
 

@@ -10,6 +10,9 @@ export interface Seen {
   replacedAt: number;
 }
 
+/** The longest name of a resource that is held: callers make them up. */
+const MAX_LENGTH = 2_048;
+
 /** What an isolate saw change, in order, for listeners to look at in their own time. Bounded: the oldest go. */
 export class ChangeLog {
   readonly #capacity: number;
@@ -25,7 +28,9 @@ export class ChangeLog {
     return this.#end;
   }
 
+  /** Takes a change in, but for one whose name is too long: delivery is best effort. */
   add(seen: Seen): void {
+    if (seen.change.kind === "resource" && seen.change.uri.length > MAX_LENGTH) return;
     this.#ring[this.#end++ % this.#capacity] = seen;
   }
 

@@ -14,6 +14,8 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     const { sql } = ctx.storage;
     sql.exec("CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT");
     sql.exec("CREATE TABLE IF NOT EXISTS ended_session (name TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT");
+    // Each end looks for those that need not be remembered any more: not among all that are.
+    sql.exec("CREATE INDEX IF NOT EXISTS ended_session_until ON ended_session (until)");
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */

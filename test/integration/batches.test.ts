@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Fixture, text, tool } from "./support/fixture.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
+import { openAt } from "./support/sessionsOf.ts";
 import { makeStateful } from "./support/stateful.ts";
 import { BOTH_FORMS, codeOf, type Got, legacy, modernBody, send } from "./support/wire.ts";
 
@@ -106,6 +107,34 @@ describe("a batch", () => {
     live.clear();
     expect((await post([call(5, "kept", args), call(6, "other")], session)).status).toBe(404);
     expect((await post([call(7, "kept", args)], session)).status).toBe(404);
+  });
+
+  test("is refused in a session of a later revision, though it names none", async () => {
+    makeStateful(origin);
+    const { id } = await openAt(replica.mcp, { version: "2025-06-18" });
+    const got = await post([ask(1, "ping")], { "mcp-session-id": id });
+    expect([got.status, codeOf(got)]).toEqual([400, "jsonrpc_shape"]);
+  });
+
+  test("gets the 404 of a session that was opened while the origin was down, once it is back", async () => {
+    makeStateful(origin);
+    const open = () => openAt(replica.mcp, { version: "2025-03-26" });
+    await open();
+    await origin.stop();
+    const { headers } = await open();
+    const down = await post([call(1, "other"), ask(2, "ping")], headers);
+    await origin.start();
+    expect([down.status, byId(down, 1)!.result.isError]).toEqual([200, true]);
+    expect((await post([call(3, "other"), ask(4, "ping")], headers)).status).toBe(404);
+  });
+
+  test("has so much room for large answers, and no more", async () => {
+    const megabytes = 4;
+    origin.on("tools/call other", () => text("x".repeat(megabytes * 1_048_576)));
+    const got = await post(Array.from({ length: 8 }, (_, id) => call(id, "other")));
+    const answers = Array.from({ length: 8 }, (_, id) => byId(got, id)!.result);
+    const told = answers.map((result) => result._meta?.["edge-replica/error"].code ?? "whole");
+    expect(told).toEqual([...Array(3).fill("whole"), ...Array(5).fill("origin_invalid")]);
   });
 });
 

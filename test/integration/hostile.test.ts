@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Fixture, text, tool } from "./support/fixture.ts";
+import { Fixture, type Seen, text, tool } from "./support/fixture.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { type Replica, startReplica, stored } from "./support/replica.ts";
 import { call, codeOf, type Got, initialize, legacyCall, modern, modernBody } from "./support/wire.ts";
@@ -51,6 +51,9 @@ beforeAll(async () => {
         secretive: { url, lists, tools: { t: shared } },
         old: { url, lists, tools: { t: shared } },
         ...Object.fromEntries(CODES.map((code) => [`code${-code}`, { url, lists, tools: { t: shared } }])),
+        ...Object.fromEntries(
+          ["refusing", "relaying", "telling"].map((id) => [id, { url, lists, tools: { t: shared } }]),
+        ),
         raw: { url: `http://127.0.0.1:${(raw.address() as AddressInfo).port}/mcp`, tools: { t: shared } },
       },
       access: { keys: true },
@@ -117,6 +120,16 @@ describe("one caller's mistake costs another nothing, when the origin then fails
     await unharmed();
   });
 
+  test.each([
+    ["a header that no argument answers for", call, { "mcp-param-stray": "eu" }],
+    ["a legacy call that is told of headers", legacyCall, {}],
+  ])("%s", async (_, ask, more) => {
+    origin.on("tools/call", () => ({ status: 400, error: { code: -32_020, message: "Header mismatch" } }));
+    const headers = { ...bob.headers, ...more };
+    expect((await ask(at("o"), "get_x", { stray: 1 }, { headers })).body.error.code).toBe(-32_020);
+    await unharmed();
+  });
+
   test("a cursor that nobody gave out", async () => {
     origin.on("tools/list", ({ params }) =>
       params.cursor ? { error: { code: -32_602, message: "Invalid cursor" } } : { result: { tools: origin.tools } },
@@ -124,6 +137,46 @@ describe("one caller's mistake costs another nothing, when the origin then fails
     expect((await modern(at("o"), "tools/list", { cursor: "x" }, bob)).body.error.code).toBe(-32_602);
     await unharmed();
   });
+});
+
+describe("a question what the origin is, with capabilities that it refuses,", () => {
+  const REFUSED = { capabilities: { extensions: { "com.example/x": 7 } } };
+  const isModern = () => origin.last("tools/call").isModern;
+
+  test.each([
+    ["asked through a flight", false],
+    ["relayed", true],
+  ])("does not make it one of the earlier revisions for others (%s)", async (how, relays) => {
+    const id = relays ? "relaying" : "refusing";
+    await call(at(id), "other", {}, ann);
+    expect(isModern()).toBe(true);
+    if (relays) {
+      // After an answer that nobody can share, everybody asks for himself.
+      origin.on("server/discover", () => ({ status: 400, error: { code: -32_603, message: "Not now" } }));
+      await modern(at(id), "server/discover", {}, { headers: { ...bob.headers, "cache-control": "no-cache" } });
+    }
+    origin.on("server/discover", ({ params }) =>
+      Object.keys(params._meta["io.modelcontextprotocol/clientCapabilities"]).length > 0
+        ? { status: 400, error: { code: -32_602, message: "Invalid params" } }
+        : { result: { supportedVersions: ["2026-07-28"], capabilities: {}, ttlMs: 0, cacheScope: "private" } },
+    );
+    const got = await modern(at(id), "server/discover", {}, { ...bob, ...REFUSED });
+    expect(got.body.error?.code).toBe(relays ? -32_602 : undefined);
+    await call(at(id), "other", { how }, ann);
+    expect(isModern()).toBe(true);
+  });
+});
+
+test("of capabilities that are not in the key the origin is not told where many get its answer", async () => {
+  const declared = ({ params }: Seen) => params._meta["io.modelcontextprotocol/clientCapabilities"];
+  const extensions = { "com.example/ui": {} };
+  const ask = { ...ann, capabilities: { elicitation: {}, extensions } };
+  await modern(at("telling"), "server/discover", {}, ask);
+  expect(declared(origin.last("server/discover"))).toEqual({});
+  await modern(at("telling"), "prompts/list", {}, ask);
+  expect(declared(origin.last("prompts/list"))).toEqual({ extensions });
+  await call(at("telling"), "t", {}, ask);
+  expect(declared(origin.last("tools/call"))).toEqual(ask.capabilities);
 });
 
 describe("a header that is not in the key does not reach an answer that others get:", () => {

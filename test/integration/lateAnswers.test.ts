@@ -80,6 +80,30 @@ describe("a call that asks anew", () => {
     expect(await replica.store.get(name)).toContain('"new"');
   });
 
+  test("is not undone by a relayed answer that was asked for before, in memory or in KV", async () => {
+    const { open, passed } = gate();
+    const args = { relayed: 1 };
+    const entry = { scope: "public" } as const;
+    const name = await nameInKv(replica, { target: "t", variant: args, entry });
+    origin.on("tools/call t", async ({ nth }) => {
+      if (nth === 1) await passed;
+      return text(nth === 1 ? "old" : "new");
+    });
+    const streamed = { meta: { progressToken: 1 } };
+    const slow = call(replica.mcp, "t", args, { ...ann, ...streamed });
+    await expect.poll(() => origin.count("tools/call", "t")).toBe(1);
+    expect(said(await call(replica.mcp, "t", args, { ...bob, ...streamed }))).toBe("new");
+    await expect.poll(() => replica.store.get(name)).toContain('"new"');
+    open();
+    expect(said(await slow)).toBe("old");
+    // What is kept after it is kept after the old one has been dealt with.
+    await call(replica.mcp, "t", { relayed: 2 }, { ...ann, ...streamed });
+    const next = await nameInKv(replica, { target: "t", variant: { relayed: 2 }, entry });
+    await expect.poll(() => replica.store.get(next)).not.toBeNull();
+    expect(await replica.store.get(name)).toContain('"new"');
+    expect(said(await call(replica.mcp, "t", args, cy))).toBe("new");
+  });
+
   test("drops what was kept where the new answer may not be", async () => {
     const args = { dropped: 1 };
     const entry = { scope: "public" } as const;

@@ -522,6 +522,20 @@ describe("requests that are turned away", () => {
       { notifications: { resourceSubscriptions: Array.from({ length: 1_001 }, (_, n) => `x://${n}`) } },
       /1001 URIs; at most 1000/,
     ],
+    [
+      "long ones",
+      {
+        notifications: {
+          resourceSubscriptions: Array.from({ length: 100 }, (_, n) => `x://${n}/${"x".repeat(2_000)}`),
+        },
+      },
+      /longer than the 131072 characters/,
+    ],
+    [
+      "much that only the origin knows of",
+      { notifications: { taskIds: ["x".repeat(200_000)] } },
+      /longer than the 131072 characters/,
+    ],
   ])("%s", async (_, params, words) => {
     const got = await ask(modernBody("subscriptions/listen", params, { id: 9 }));
     expect([got.status, got.body.id, got.body.error.code]).toEqual([200, 9, -32602]);

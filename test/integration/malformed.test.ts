@@ -53,6 +53,8 @@ function sendVariant({ headers, change }: Variant): Promise<Got> {
 
 const VERSION = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES = "io.modelcontextprotocol/clientCapabilities";
+const CLIENT = "io.modelcontextprotocol/clientInfo";
+const LEVEL = "io.modelcontextprotocol/logLevel";
 
 /** What is wrong, and the code with which the replica says so when the origin cannot. */
 const WRONG: [what: string, code: number, variant: Variant][] = [
@@ -76,6 +78,9 @@ const WRONG: [what: string, code: number, variant: Variant][] = [
   ["no capabilities", -32602, { change: ({ params }) => delete params._meta[CAPABILITIES] }],
   ["capabilities that are no object", -32602, { change: ({ params }) => (params._meta[CAPABILITIES] = []) }],
   ["a version that is no text", -32602, { change: ({ params }) => (params._meta[VERSION] = 20260728) }],
+  ["a capability that is no object", -32602, { change: ({ params }) => (params._meta[CAPABILITIES].roots = 7) }],
+  ["a client without a name", -32602, { change: ({ params }) => (params._meta[CLIENT] = {}) }],
+  ["a level of the log that there is not", -32602, { change: ({ params }) => (params._meta[LEVEL] = "loud") }],
 ];
 
 /** Perfectly valid, but not the request whose answer is kept. */
@@ -138,8 +143,12 @@ describe.each(OTHER)("a call of a cached key with %s", (_, variant) => {
   });
 });
 
-test("an unknown member of the message itself is refused: it is not JSON-RPC", async () => {
-  const got = await sendVariant({ change: (message) => (message.more = 1) });
+test.each<[what: string, change: (message: any) => void]>([
+  ["an unknown member of the message itself", (message) => (message.more = 1)],
+  ["a progress token that is an object", ({ params }) => (params._meta.progressToken = {})],
+  ["a progress token that is a fraction", ({ params }) => (params._meta.progressToken = 1.5)],
+])("%s is refused: it is not JSON-RPC", async (_, change) => {
+  const got = await sendVariant({ change });
   expect([got.status, got.body.error.code, codeOf(got)]).toEqual([400, -32600, "jsonrpc_shape"]);
 });
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { OriginConfig, ToolConfig } from "../../src/config/types.ts";
 import { Fixture, text, tool } from "./support/fixture.ts";
@@ -114,7 +115,8 @@ describe("an origin that repeats its session's id", () => {
     const session = await open();
     await callIn(session, "own");
     expect(said(await hit(() => callIn(session, "own")))).toMatch(/^own \d$/);
-    expect((await callIn(session, "own")).headers["mcp-session-id"] ?? session.id).toBe(session.id);
+    const relayed = await callIn(session, "other");
+    expect([said(relayed), relayed.headers["mcp-session-id"]]).toEqual(["other 1", session.id]);
   });
 
   test("has a stale answer renewed behind", async () => {
@@ -229,6 +231,36 @@ test("long capabilities separate lists by their extensions as short ones do", as
   // Other capabilities than the extensions do not matter to lists.
   const same = await open(pad(1_100, { sampling: {} }), "caps");
   expect(names(await hit(() => inside(same, "tools/list")))).toEqual(lists[1]);
+});
+
+describe("a session shares no answers that depend on what clients declare, where it", () => {
+  const stored = async () => {
+    const plain = await open();
+    const args = { nth: Math.random() };
+    return { plain, args };
+  };
+
+  test("declares what the replica makes of long capabilities", async () => {
+    const long = { elicitation: {}, extensions: { "io.x/long": { m: "x".repeat(2_000) } } };
+    const sha256 = createHash("sha256").update(JSON.stringify(long)).digest("hex");
+    const extensions = { sha256: createHash("sha256").update(JSON.stringify(long.extensions)).digest("hex") };
+    const { args } = await stored();
+    await callIn(await open({ capabilities: { sha256, extensions } }), "shared", args);
+    expect(isHit(await callIn(await open({ capabilities: long }), "shared", args))).toBe(false);
+    // A control: those who declare the same do share.
+    await hit(async () => callIn(await open({ capabilities: long }), "shared", args));
+  });
+
+  test("was opened in words that two readers may understand differently", async () => {
+    const { plain, args } = await stored();
+    const params = `"protocolVersion":"2025-11-25","clientInfo":{"name":"test","version":"1"}`;
+    const body = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{"sampling":{}},"capabilities":{},${params}}}`;
+    const opened = await post(plain.url, body);
+    const odd = { ...plain, headers: { ...plain.headers, "mcp-session-id": opened.headers["mcp-session-id"]! } };
+    expect(said(await callIn(odd, "shared", args))).toMatch(/^shared/);
+    expect(isHit(await callIn(plain, "shared", args))).toBe(false);
+    await hit(() => callIn(odd, "shared", args));
+  });
 });
 
 describe("a batch in a session", () => {

@@ -179,6 +179,24 @@ describe("flights", () => {
     expect(await next).toMatchObject({ retryAfterMs: 500 });
   });
 
+  test("what failed with many words is remembered for fewer keys", async () => {
+    const { launched, board } = setUp();
+    const wordy: Landing = {
+      kind: "failed",
+      failure: { kind: "status", status: 500, reply: "x".repeat(60_000) },
+      retryAfterMs: 5_000,
+    };
+    for (let nth = 0; nth < 1_000; nth++) {
+      const boarding = board(`k${nth}`);
+      launched.at(-1)!(wordy);
+      await boarding;
+    }
+    expect(await board("k999")).toMatchObject({ kind: "failed", collapsed: true });
+    // The first are forgotten: all of them would not fit into the memory that an object has.
+    void board("k0");
+    expect(launched).toHaveLength(1_001);
+  });
+
   test("followers of a failed flight learn why", async () => {
     const { launched, board } = setUp();
     const waiting = [board(), board()];

@@ -6,7 +6,7 @@ import { parseFilter, type ListenFilter } from "../../src/mcp/listenFilter.ts";
 import { Listening } from "../../src/sync/Listening.ts";
 
 /** A listener at an origin that answers so. */
-function setUp(answer: (id: string) => Response | Promise<Response>) {
+function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.now) {
   const signals: AbortSignal[] = [];
   const binding = {
     fetch: (_: string, { body, signal }: RequestInit) => {
@@ -20,13 +20,13 @@ function setUp(answer: (id: string) => Response | Promise<Response>) {
   const reports: unknown[] = [];
   const x = {
     origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
-    env: { S: binding },
+    env: { S: binding, COALESCER: { idFromName: (name: string) => name, get: () => ({ forget: async () => {} }) } },
     isolate: { listening, suspectAt: new Map(), catalogues: new Map() },
     headers: new Headers(),
     trace: { correlationId: "0".repeat(32), flags: "01" },
     text: JSON.stringify(body),
     body,
-    now: Date.now,
+    now,
     random: () => 0,
     waitUntil: () => {},
     report: (event: unknown) => reports.push(event),
@@ -70,5 +70,17 @@ test("an end in good order ends the call at the origin, and gives the place up",
   expect(text).toContain(
     `"id":1,"result":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"resultType":"complete"}`,
   );
+  expect([signals[0]!.aborted, listening.streams.size]).toEqual([true, 0]);
+});
+
+test("a stream ends in good order before what it may ask for is used up", async () => {
+  // Each look at the clock finds that some time has passed, so that no two changes are told as one.
+  let now = 0;
+  const changed = { method: "notifications/tools/list_changed" };
+  const answer = () => streaming(ACK, ...Array(1_300).fill(changed));
+  const { events, signals, listening } = setUp(answer, () => (now += 101));
+  const told = (await new Response(events).text()).trimEnd().split("\n");
+  expect(told.filter((line) => line.includes(changed.method))).toHaveLength(1_300);
+  expect(told.at(-1)).toContain('"result":{"resultType":"complete"');
   expect([signals[0]!.aborted, listening.streams.size]).toEqual([true, 0]);
 });

@@ -14,6 +14,13 @@ const seen = (uri: string): Seen => ({
 });
 const uris = (changes: Iterable<Seen>) => [...changes].map(({ change }) => change.kind === "resource" && change.uri);
 
+test("the log does not hold names that are longer than any should be", () => {
+  const log = new ChangeLog(3);
+  log.add(seen("a".repeat(2_049)));
+  log.add(seen("b"));
+  expect([log.end, uris(log.since(0))]).toEqual([1, ["b"]]);
+});
+
 test("the log gives the changes since a number, and forgets the oldest", () => {
   const log = new ChangeLog(3);
   const from = log.end;

@@ -99,6 +99,39 @@ describe("reading the origin's reply", () => {
     expect(await readReply(sse(`data: ${large}`), LIMITS)).toEqual({ tooLarge: true });
   });
 
+  test("holds no more than there is room for, with what others hold, and gives the room back", async () => {
+    const room = { left: 1_000 };
+    const open = () => {
+      let send!: (text: string) => void;
+      let end!: () => void;
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          send = (text) => controller.enqueue(new TextEncoder().encode(text));
+          end = () => controller.close();
+        },
+      });
+      return { body, send, end };
+    };
+    const result = (length: number) => `{"jsonrpc":"2.0","id":1,"result":{"x":"${"x".repeat(length)}"}}`;
+    const limits = { id: 1, maxBytes: 10_000, totalMs: 60_000, room };
+    const slow = open();
+    const first = readReply(new Response(slow.body, { headers: { "content-type": "application/json" } }), limits);
+    slow.send(result(600).slice(0, 600));
+    await expect.poll(() => room.left).toBe(400);
+    const stream = { "content-type": "text/event-stream" };
+    const events = `data: {"method":"notifications/x"}\n\n`.repeat(100);
+    const answer = `data: ${result(500)}\n\n`;
+    expect(await readReply(new Response(answer.slice(0, -2), { headers: stream }), limits)).toEqual({ tooLarge: true });
+    expect(room.left).toBe(400);
+    // What has been passed over takes no room.
+    const small = `${events}data: ${result(10)}\n\n`;
+    expect(await readReply(new Response(small, { headers: stream }), limits)).toMatchObject({ text: result(10) });
+    slow.send(result(600).slice(600));
+    slow.end();
+    expect(await first).toMatchObject({ text: result(600) });
+    expect(room.left).toBe(1_000);
+  });
+
   test("gives up on a body that does not end", async () => {
     const endless = new Response(new ReadableStream({ pull: () => new Promise(() => {}) }), {
       headers: { "content-type": "application/json" },

@@ -321,9 +321,28 @@ describe("_meta that only observes", () => {
     "openai/z",
   ])("%s does not prevent a hit", (key) => {
     for (const draft of [modern(), legacy()]) {
-      draft.meta[key] = "x";
+      draft.meta[key] = key.endsWith("logLevel") ? "info" : "x";
       expect(recogniseDraft(draft)).toBeDefined();
     }
+  });
+
+  test.each<[key: string, ...values: unknown[]]>([
+    ["progressToken", null, {}, [], true, 1.5],
+    ["io.modelcontextprotocol/logLevel", null, "loud", 7, ""],
+    ["io.modelcontextprotocol/clientInfo", null, "x", [], {}, { name: "x" }, { name: "x", version: 1 }],
+  ])("%s of another type than it has does", (key, ...values) => {
+    for (const value of values) {
+      for (const draft of [modern(), legacy()]) {
+        draft.meta[key] = value;
+        expect(recogniseDraft(draft), JSON.stringify(value)).toBeUndefined();
+      }
+    }
+  });
+
+  test.each([null, 7, "x", [], true])("a capability that is %j does", (value) => {
+    const draft = modern();
+    draft.meta["io.modelcontextprotocol/clientCapabilities"] = { roots: {}, sampling: value };
+    expect(recogniseDraft(draft)).toBeUndefined();
   });
 
   test.each([

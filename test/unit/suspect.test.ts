@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Entry } from "../../src/cache/entry.ts";
 import type { Address } from "../../src/cache/key.ts";
 import type { Exchange, Suspicion } from "../../src/lanes/Exchange.ts";
-import { isSuspect, suspect, suspectTarget } from "../../src/lanes/suspect.ts";
+import { isSuspect, suspect, suspectPublic, suspectTarget } from "../../src/lanes/suspect.ts";
 
 const METHOD = "resources/read";
 
@@ -14,8 +14,8 @@ function setUp() {
     origin: { settings: { id: "o" } },
     now: () => clock.now,
   } as unknown as Exchange;
-  const is = (target: string | null, storedAt: number, method = METHOD, originId = "o") =>
-    isSuspect(x, { originId, method, target } as Address, { storedAt } as Entry);
+  const is = (target: string | null, storedAt: number, method = METHOD, originId = "o", scope = "private") =>
+    isSuspect(x, { originId, method, target, partition: { scope } } as Address, { storedAt } as Entry);
   return { x, clock, is };
 }
 
@@ -56,4 +56,22 @@ test("a target that is no longer known by name is suspected with all of its time
     false,
   ]);
   expect([is("x://1/", 1_001), is("x://256/", 1_256)]).toEqual([true, true]);
+});
+
+test("a target that has turned private is suspected where it is public, without what lies below it", () => {
+  const { x, is } = setUp();
+  suspectPublic(x, METHOD, "x://a");
+  const isPublic = (target: string, storedAt: number) => is(target, storedAt, METHOD, "o", "public");
+  expect([isPublic("x://a", 1_000), isPublic("x://a", 1_001), isPublic("x://a/b", 1_000)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  expect(is("x://a", 1_000)).toBe(false);
+});
+
+test("a name that is too long to be remembered has its whole method suspected", () => {
+  const { x, is } = setUp();
+  suspectTarget(x, METHOD, `x://${"a".repeat(2_048)}`);
+  expect([is("x://b", 1_000), is("x://b", 1_001)]).toEqual([true, false]);
 });
