@@ -1,4 +1,5 @@
 import { ageMs, freshness } from "../cache/freshness.ts";
+import { errorCode } from "../mcp/errorCode.ts";
 import { CODE } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { statusOf } from "../origin/failure.ts";
@@ -41,7 +42,8 @@ export async function discoverOfLegacy(x: Exchange, call: Call, since = x.now())
 /** After the origin has refused, in these words if any, to say what it is in the modern revision: what it says in the earlier ones. */
 export async function discoverRefused(x: Exchange, call: Call, words = ""): Promise<Answer | undefined> {
   const since = x.now();
-  if (isModernWord(words)) return undefined;
+  // That something went wrong inside says nothing of what it speaks.
+  if (isModernWord(words) || errorCode(words) === CODE.internal) return undefined;
   if ((await erasOf(x)).modern === undefined) await askOtherwise(x, since);
   else await learnEras(x);
   return lacks(await erasOf(x), "modern") ? discoverOfLegacy(x, call, since) : undefined;

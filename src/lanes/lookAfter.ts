@@ -61,12 +61,10 @@ async function storeDiscover(x: Exchange, { modern }: Eras, isOld: boolean): Pro
     return;
   }
   const call = bootstrapCall("server/discover", MODERN_VERSION);
-  // What comes of it is noted there.
-  await fill(x, call, x.origin.lists, candidatesOf(x, call, x.origin.lists)!, {
-    again: false,
-    previous: undefined,
-    behind: true,
-  });
+  const ask = (again: boolean) =>
+    fill(x, call, x.origin.lists, candidatesOf(x, call, x.origin.lists)!, { again, previous: undefined, behind: true });
+  // What comes of it is noted there. Where at present nobody shares an answer, one is asked for alone.
+  if ((await ask(false)).kind === "relay") await ask(true);
 }
 
 /** Asks the origin to initialize, where its answer is not stored, or `again`. Why there was no answer, where there was none. */
