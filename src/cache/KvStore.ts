@@ -1,6 +1,6 @@
 import { decodeEntry, encodeEntry } from "./codec.ts";
 import { lifetimeMs, type Entry } from "./entry.ts";
-import { digest, type Address } from "./key.ts";
+import { digest, digestOf, type Address } from "./key.ts";
 import type { Store } from "./Store.ts";
 
 /** How long a KV location may go on answering from its own cache, in s; KV's minimum. Misses are remembered as long. */
@@ -72,7 +72,8 @@ function prefixOf(originId: string, method: string): string {
   return `e1/${originId}/${method}/`;
 }
 
-async function nameOf({ text, originId, method, partition }: Address): Promise<string> {
+async function nameOf(address: Address): Promise<string> {
+  const { originId, method, partition } = address;
   const part = partition.scope === "public" ? PUBLIC_PART : (await digest(partition.principal)).slice(0, 16);
-  return `${prefixOf(originId, method)}${part}/${await digest(text)}`;
+  return `${prefixOf(originId, method)}${part}/${await digestOf(address)}`;
 }

@@ -17,6 +17,8 @@ export interface Address {
   method: string;
   target: string | null;
   partition: Partition;
+  /** The SHA-256 of `text` in hex, once somebody has asked for it. */
+  sha256?: string;
 }
 
 /** Whose answers they are: everybody's, or one principal's; and only in one session, where the origin opened one. */
@@ -88,6 +90,11 @@ export function capabilityClass(shape: CacheableMethod, capabilities: Readonly<R
 }
 
 /** The SHA-256 of an address in hex: the key wherever keys are seen by others. */
+export async function digestOf(address: Address): Promise<string> {
+  return (address.sha256 ??= await digest(address.text));
+}
+
+/** The SHA-256 of a text in hex. */
 export async function digest(text: string): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return toHex(hash);

@@ -1,5 +1,5 @@
 import type { Entry } from "../cache/entry.ts";
-import { digest } from "../cache/key.ts";
+import { digestOf } from "../cache/key.ts";
 import { SUPERSEDING } from "../cache/neutralise.ts";
 import { traitsOf } from "../cache/save.ts";
 import { expandTags } from "../cache/tags.ts";
@@ -56,7 +56,7 @@ export async function fill(
   const { origin } = x;
   const asked = inOriginsEra(x, call);
   const laterPage = isList(call.method) && call.variant !== undefined;
-  const key = await digest(candidates.flight.text);
+  const key = await digestOf(candidates.flight);
   // In a session every id is used once (basic, requests), and the others are the caller's.
   const id = x.session ? `edge-replica-${newId()}` : FILL_ID;
   // In the modern revision, and only there, a caller who leaves cancels (basic/transports).

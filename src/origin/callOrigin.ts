@@ -14,7 +14,9 @@ export interface OriginRequest {
 }
 
 /** The origin's response as it starts, or why there is none. */
-export type OriginResponse = { response: Response } | { failure: OriginFailure };
+export type OriginResponse =
+  /** `cancel` ends the call, with what is still to come of the body. */
+  { response: Response; cancel?: () => void } | { failure: OriginFailure };
 
 /** Where a service binding is asked: the host says nothing there. */
 const SERVICE_URL = "https://origin.internal/mcp";
@@ -40,20 +42,25 @@ export async function callOrigin(
   if ("service" in origin.endpoint && !service) {
     return misconfigured(`the service binding ${origin.endpoint.service} is not there`);
   }
-  const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), origin.firstByteMs);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const cancel = () => controller.abort();
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    cancel();
+  }, origin.firstByteMs);
   const { abandoned } = request;
-  const signal = abandoned ? AbortSignal.any([timeout.signal, abandoned]) : timeout.signal;
+  if (abandoned?.aborted) cancel();
+  else abandoned?.addEventListener("abort", cancel);
   try {
     const init: RequestInit = { method: request.method, headers, redirect: "manual", signal };
     if (request.body !== undefined) init.body = request.body;
     const response =
       "url" in origin.endpoint ? await fetch(origin.endpoint.url, init) : await service!.fetch(SERVICE_URL, init);
-    return { response };
+    return { response, cancel };
   } catch {
-    return {
-      failure: timeout.signal.aborted ? { kind: "timeout", afterMs: origin.firstByteMs } : { kind: "unreachable" },
-    };
+    return { failure: isLate ? { kind: "timeout", afterMs: origin.firstByteMs } : { kind: "unreachable" } };
   } finally {
     clearTimeout(timer);
   }

@@ -132,7 +132,9 @@ async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
   const limits = { id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs, ...(room && { room }) };
   if (pool === undefined) {
     const called = await callOrigin(origin, bindings, sent);
-    return { reply: "failure" in called ? called : await readReply(called.response, limits) };
+    if ("failure" in called) return { reply: called };
+    const { response, cancel } = called;
+    return { reply: await readReply(response, { ...limits, ...(cancel && { cancel }) }) };
   }
   const call = new PooledCall({
     origin,

@@ -102,6 +102,13 @@ describe("an origin that hangs", () => {
       "in the middle of JSON",
       (asked, response) => response.writeHead(200, JSON_TYPE).write(goodAnswer(asked).slice(0, 40)),
     ],
+    [
+      "in the middle of JSON of stated length",
+      (asked, response) => {
+        const text = goodAnswer(asked);
+        response.writeHead(200, { ...JSON_TYPE, "content-length": text.length }).write(text.slice(0, 40));
+      },
+    ],
     ["in the middle of an error", (_, response) => response.writeHead(503, JSON_TYPE).write("{")],
   ];
 

@@ -7,7 +7,7 @@ import { continueTrace, traceparentOf } from "../../src/mcp/trace.ts";
 import { withId } from "../../src/mcp/withId.ts";
 import { withoutTools } from "../../src/mcp/withoutTools.ts";
 import { callOrigin } from "../../src/origin/callOrigin.ts";
-import { readReply } from "../../src/origin/readReply.ts";
+import { readReply, type ReadLimits } from "../../src/origin/readReply.ts";
 
 const LIMITS = { id: 1, maxBytes: 1_000, totalMs: 1_000 };
 const OK = '{"jsonrpc":"2.0","id":1,"result":{}}';
@@ -137,6 +137,51 @@ describe("reading the origin's reply", () => {
       headers: { "content-type": "application/json" },
     });
     expect(await readReply(endless, { ...LIMITS, totalMs: 20 })).toEqual({ failure: { kind: "timeout", afterMs: 20 } });
+  });
+
+  describe("of stated length, where the call can be cancelled,", () => {
+    /** Reads it; and whether the call was cancelled. */
+    const readStated = async (response: Response, limits: Partial<ReadLimits> = {}) => {
+      let cancelled = false;
+      const reply = await readReply(response, { ...LIMITS, ...limits, cancel: () => (cancelled = true) });
+      return { reply, cancelled };
+    };
+    const stated = (body: BodyInit, length: number, more: Record<string, string> = {}) =>
+      new Response(body, {
+        headers: { "content-type": "application/json", "content-length": String(length), ...more },
+      });
+
+    test("is read at once", async () => {
+      const room = { left: 1_000 };
+      const { reply, cancelled } = await readStated(stated(OK, OK.length), { room });
+      expect([reply, cancelled, room.left]).toEqual([{ status: 200, text: OK }, false, 1_000]);
+    });
+
+    test("is not begun where it is too large, for one or for all", async () => {
+      expect((await readStated(stated(OK, 1_001))).reply).toEqual({ tooLarge: true });
+      const room = { left: 20 };
+      expect((await readStated(stated(OK, OK.length), { room })).reply).toEqual({ tooLarge: true });
+      expect(room.left).toBe(20);
+    });
+
+    test("is held to what it unpacks to", async () => {
+      const large = `{"jsonrpc":"2.0","id":1,"result":{"x":"${"a".repeat(2_000)}"}}`;
+      const { reply } = await readStated(stated(large, 40, { "content-encoding": "gzip" }));
+      expect(reply).toEqual({ tooLarge: true });
+    });
+
+    test("is waited for no longer than the timeout, and then cancelled", async () => {
+      const endless = new ReadableStream({ pull: () => new Promise(() => {}) });
+      const { reply, cancelled } = await readStated(stated(endless, OK.length), { totalMs: 20 });
+      expect([reply, cancelled]).toEqual([{ failure: { kind: "timeout", afterMs: 20 } }, true]);
+    });
+
+    test("is refused where it is not UTF-8, and broken off where it ends early", async () => {
+      const { reply } = await readStated(stated(new Uint8Array([0x22, 0xff, 0x22]), 3));
+      expect(reply).toEqual({ failure: { kind: "garbage", detail: "not UTF-8" } });
+      const broken = new ReadableStream({ pull: (controller) => controller.error(new Error("reset")) });
+      expect((await readStated(stated(broken, OK.length))).reply).toEqual({ failure: { kind: "unreachable" } });
+    });
   });
 
   test("a body that breaks off is a broken connection", async () => {
