@@ -22,8 +22,7 @@ export const CONNECTIONS = 32;
 /** Measures the Workers in turns, so that a slow moment of the machine slows all of them. */
 export async function compareWorkers(contenders: readonly Contender[], options: Options): Promise<Measured[]> {
   const measured = contenders.map(({ name }): Measured => ({ name, p50: [], p99: [], rate: [], cpu: [] }));
-  // Not counted: code gets compiled.
-  for (const { url, request } of contenders) await load(url, request, CONNECTIONS, options.parallelMs);
+  for (const { url, request } of contenders) await load(url, request, CONNECTIONS, options.warmUpMs);
   for (let round = 0; round < options.rounds; round++) {
     for (const [index, { url, request, pid }] of contenders.entries()) {
       const one = measured[index]!;

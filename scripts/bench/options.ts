@@ -8,7 +8,9 @@ export const USAGE = `Usage: main.ts [options]
 /** How much is measured. */
 export interface Options {
   quick: boolean;
-  /** Turns that the Workers take. */
+  /** Load before the first turn, in ms: code gets compiled. */
+  warmUpMs: number;
+  /** Turns that the Workers take. Many short ones: a slow moment of the machine then falls on all of them. */
   rounds: number;
   /** Of each turn, with one connection and with many, in ms. */
   sequentialMs: number;
@@ -21,14 +23,16 @@ export interface Options {
 
 const FULL: Options = {
   quick: false,
-  rounds: 7,
-  sequentialMs: 1_500,
-  parallelMs: 2_500,
+  warmUpMs: 3_000,
+  rounds: 20,
+  sequentialMs: 500,
+  parallelMs: 900,
   misses: 1_000,
   insideRounds: 40,
 };
 const QUICK: Options = {
   quick: true,
+  warmUpMs: 300,
   rounds: 2,
   sequentialMs: 300,
   parallelMs: 300,
