@@ -48,7 +48,8 @@ export async function learnEras(x: Exchange): Promise<void> {
   const { modern, legacy } = await erasOf(x);
   // An origin that nobody has met with `initialize` need not know it: the discover answer can be retold.
   const isWanted = !isModern(x.body) || modern === false;
-  if (isWanted && (legacy !== "none" || isOld)) await storeInitialize(x, legacy === "none");
+  // What is stored may be from before it came to open sessions, or lost the era.
+  if (isWanted && (legacy !== "none" || isOld)) await storeInitialize(x, isOld);
   // Whatever came of it: an origin that is down is asked no more often.
   if (isOld) await noteEras(x, { checkedAt: x.now() });
 }

@@ -29,9 +29,11 @@ let origin: Fixture;
 let mcp: string;
 beforeAll(async () => {
   for (let nth = 0; nth < 40; nth++) origins.push(await new Fixture().start());
-  replica = await startReplica({
-    origins: Object.fromEntries(origins.map(({ url }, nth) => [`o${nth}`, { url, tools: { shared: { cache } } }])),
-  });
+  const tools = { shared: { cache } };
+  replica = await startReplica(
+    { origins: Object.fromEntries(origins.map(({ url }, nth) => [`o${nth}`, { url, tools }])) },
+    { instances: 2 },
+  );
 });
 afterAll(async () => {
   await replica?.close();
@@ -166,6 +168,25 @@ describe("what is known of an origin", () => {
     );
     expect(said(await callOther())).toBe("other 2");
     expect(origin.last("tools/call").isModern).toBe(speaks === "modern");
+  });
+
+  test.each<["stateless" | "sessions", "opens" | "opens no", string, string | undefined, number]>([
+    ["stateless", "opens", "tools/list", "needs_session", 200],
+    ["sessions", "opens no", "server/discover", undefined, 200],
+  ])("is asked for again likewise where it was %s, and now it %s sessions", async (before, _, method, code, status) => {
+    origin.eras = "legacy";
+    if (before === "sessions") makeStateful(origin);
+    await modern(mcp, "server/discover");
+    await remember({ ...LEGACY, legacy: before }, 2 * HOUR_MS);
+    origin.reset();
+    origin.eras = "legacy";
+    if (before === "stateless") makeStateful(origin);
+    // Elsewhere, where nothing newer is known of it.
+    const elsewhere = mcp.replace(replica.urls[0]!, replica.urls[1]!);
+    await until(
+      () => modern(elsewhere, method),
+      (got) => got.status === status && codeOf(got) === code,
+    );
   });
 });
 
