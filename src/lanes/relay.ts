@@ -13,6 +13,7 @@ import { shownTools } from "../origin/land.ts";
 import { isResponse, mediaType, readReply } from "../origin/readReply.ts";
 import { retryAfterMs } from "../origin/retryAfter.ts";
 import { readSome } from "../origin/readSome.ts";
+import { TooLarge } from "../origin/TooLarge.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders } from "./fillHeaders.ts";
@@ -49,11 +50,11 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   const pooled = isShared ? await pooledCall(x) : undefined;
   // What the replica says itself is in the caller's words already.
   const own = new Set<string>();
-  const instead = () => {
+  const instead = (error?: unknown) => {
+    const broke: OriginFailure =
+      error instanceof TooLarge ? { kind: "garbage", detail: error.message } : { kind: "unreachable" };
     const reason: Failure =
-      pooled && pooled.declined.length > 0
-        ? { kind: "asked-back" }
-        : { kind: "origin", failure: { kind: "unreachable" } };
+      pooled && pooled.declined.length > 0 ? { kind: "asked-back" } : { kind: "origin", failure: broke };
     const words = relayed.instead?.() ?? x.word(reason, x.body);
     own.add(words);
     return words;
@@ -73,7 +74,7 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
 
 /** How it is sent. */
 interface Sending extends Relayed {
-  instead: () => string;
+  instead: (error?: unknown) => string;
   /** The call in its pooled session, where it is made in one. */
   pooled: PooledCall | undefined;
 }

@@ -8,12 +8,13 @@ import { messageIn } from "../mcp/messageIn.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
 import { META_LOG_LEVEL } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
+import { sseEvent } from "../mcp/sseEvent.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { toLegacyReply } from "../mcp/toLegacyReply.ts";
 import { toLegacyRequest } from "../mcp/toLegacyRequest.ts";
 import { toModernReply } from "../mcp/toModernReply.ts";
 import { toModernRequest } from "../mcp/toModernRequest.ts";
-import { Utf8 } from "../mcp/Utf8.ts";
+import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { withId } from "../mcp/withId.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
@@ -34,7 +35,9 @@ export function translatedRequest(
 ): { headers: Record<string, string>; body: string } {
   const body = x.asksIn === "modern" ? toModernRequest(x.text, CLIENT_INFO) : toLegacyRequest(x.text);
   if (call) return { headers: fillHeaders(x, inOriginsEra(x, call)), body };
-  const headers = Object.fromEntries(Object.entries(forwardedHeaders(x)).filter(([name]) => !name.startsWith("mcp-")));
+  const headers = Object.fromEntries(
+    Object.entries(forwardedHeaders(x)).filter(([name]) => !name.startsWith("mcp-") && name !== "last-event-id"),
+  );
   if (x.asksIn === "legacy") {
     return { headers: { ...headers, "mcp-protocol-version": knownEras(x).version ?? LEGACY_VERSIONS[0]! }, body };
   }
@@ -60,6 +63,9 @@ export interface Circumstances {
   /** What the origin wanted to ask the client for on the way, and could not. */
   declined?: readonly string[] | undefined;
 }
+
+/** An event that has grown larger than this is not told: it would have to be held as a whole. */
+const MAX_EVENT = 16 * 1_048_576;
 
 /** What such an origin answered, as the caller is told it. */
 export function translatedAnswer(
@@ -92,9 +98,13 @@ function untold({ asksIn }: Exchange): Failure {
   return { kind: asksIn === "legacy" ? "asked-back" : "no-such-form" };
 }
 
+const UNUSABLE: Failure = {
+  kind: "origin",
+  failure: { kind: "garbage", detail: "it cannot be told in the revision of the request" },
+};
+
 function unusable(): Answer {
-  const failure = { kind: "garbage", detail: "it cannot be told in the revision of the request" } as const;
-  return { kind: "failure", failure: { kind: "origin", failure } };
+  return { kind: "failure", failure: UNUSABLE };
 }
 
 /** The events of an origin's stream, each told in the caller's words, or not at all. It ends with the response. */
@@ -129,14 +139,26 @@ function eachEvent(
     if (message["id"] !== undefined) return answered(x.word({ kind: "asked-back" }, x.body));
     return x.asksIn === "legacy" && isUnwantedLog(message, least) ? undefined : event;
   };
+  /** The events that a piece completes; `undefined` where they are none that could be told. */
+  const read = (chunk: Uint8Array): string[] | undefined => {
+    try {
+      const complete = [...events.push(decoder.decode(chunk))];
+      return events.held > MAX_EVENT ? undefined : complete;
+    } catch (error) {
+      if (error instanceof NotUtf8) return undefined;
+      throw error;
+    }
+  };
   return new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       let told = "";
-      for (const event of events.push(decoder.decode(chunk))) {
+      const complete = read(chunk);
+      for (const event of complete ?? []) {
         const words = tell(event);
-        if (words !== undefined) told += `event: message\ndata: ${words}\n\n`;
+        if (words !== undefined) told += sseEvent(words);
         if (isAnswered) break;
       }
+      if (!complete) told = sseEvent(answered(x.word(UNUSABLE, x.body)));
       // What is no event is a sign of life.
       if (told !== "" || events.held === 0) controller.enqueue(encoder.encode(told || ":\n\n"));
       if (isAnswered) controller.terminate();
@@ -144,7 +166,7 @@ function eachEvent(
     flush(controller) {
       // A stream that could have been taken up again, where there is no such thing.
       const words = x.word({ kind: "origin", failure: { kind: "unreachable" } }, x.body);
-      controller.enqueue(encoder.encode(`event: message\ndata: ${words}\n\n`));
+      controller.enqueue(encoder.encode(sseEvent(words)));
     },
   });
 }

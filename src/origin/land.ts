@@ -13,7 +13,8 @@ import { callOrigin, type Bindings } from "./callOrigin.ts";
 import type { Landing, Saving } from "./Landing.ts";
 import { PooledCall } from "./PooledCall.ts";
 import type { PoolReply, PoolRequest } from "./PooledSession.ts";
-import { readReply, type Reply, type Room } from "./readReply.ts";
+import { readReply, type Reply } from "./readReply.ts";
+import type { Room } from "./Room.ts";
 
 /** Everything that a fill needs. Plain data: it crosses to the Coalescer. */
 export interface FillRequest {
@@ -142,6 +143,7 @@ async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
     session: (over) => tools.pool({ origin, name: pool, ...(over && { over }) }),
     caller: { id },
     waitUntil,
+    room,
   });
   const called = await call.send(sent);
   if ("failure" in called) return { reply: called };
