@@ -12,7 +12,7 @@ import { withId } from "../mcp/withId.ts";
 import { statusOf } from "../origin/failure.ts";
 import { batch } from "./batch.ts";
 import { directivesOf, ONLY_CACHED, type Asked } from "./directives.ts";
-import { discoverOffline, discoverOfLegacy, discoverRefused, mayBeRefusal } from "./discover.ts";
+import { discoverOffline, discoverOfLegacy, discoverRefused, learnAnew, mayBeRefusal } from "./discover.ts";
 import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
@@ -117,13 +117,14 @@ function answerCall(x: Exchange, call: Call): Answer | Promise<Answer> {
 }
 
 /**
- * After an origin of which nothing is known has refused a modern request as a bad one: what it speaks. The request, to be
- * asked in the other era, where that is one that the caller can be translated to.
+ * After an origin of which nothing is known has refused a modern request as a bad one, or in words that are none of
+ * MCP's: what it speaks. The request, to be asked in the other era, where that is one that the caller can be translated to.
  */
 async function afterRefusal(x: Exchange, era: Era, known: Eras, given: Answer): Promise<Exchange | undefined> {
-  if (era === "legacy" || known.modern !== undefined || given.kind !== "message") return undefined;
-  if (given.status !== 400 || !isLegacyWord(given.text)) return undefined;
-  await learnEras(x);
+  if (era === "legacy" || known.modern !== undefined) return undefined;
+  if (given.kind === "message" && given.status === 400 && isLegacyWord(given.text)) await learnEras(x);
+  else if (given.kind === "failure" && mayBeRefusal(x, given.failure)) await learnAnew(x, x.now());
+  else return undefined;
   const translated = inEraOf(x, era, await erasOf(x));
   return translated.asksIn === undefined ? undefined : translated;
 }

@@ -18,7 +18,7 @@ import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { withId } from "../mcp/withId.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
-import { mediaType } from "../origin/readReply.ts";
+import { isResponse, mediaType } from "../origin/readReply.ts";
 import { knownEras } from "./eras.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
@@ -77,7 +77,7 @@ export function translatedAnswer(
   if (given.kind === "message") {
     const { pooled, declined = pooled?.declined } = circumstances;
     if (messageIn(given.text) === undefined) return unusable();
-    const told = reply(x, call, pooled ? withId(given.text, pooled.caller.id) : given.text, declined);
+    const told = reply(x, call, asOwn(x, given.text), declined);
     if (!told) return { kind: "failure", failure: untold(x) };
     const isUnwell = given.status >= 500 || given.status === 429;
     return { ...given, text: told.text, status: isUnwell ? given.status : told.status };
@@ -91,6 +91,15 @@ export function translatedAnswer(
   }
   const body = response.body.pipeThrough(eachEvent(x, call, circumstances));
   return { ...given, response: new Response(body, response) };
+}
+
+/**
+ * The answer under the caller's id. In a shared session it has another; and an error may have none, which a status would
+ * tell by itself that it is not told with.
+ */
+function asOwn({ body, scan }: Exchange, answer: string): string {
+  // Which of two ids the origin took is in the answer.
+  return scan.duplicates ? answer : withId(answer, (body as { id: string | number }).id);
 }
 
 /** Why an answer cannot be told: it asks for something first, or is a task. */
@@ -133,7 +142,9 @@ function eachEvent(
     const message = messageIn(event);
     if (message === undefined) return undefined;
     if (typeof message["method"] !== "string") {
-      return answered(reply(x, call, event, pooled?.declined)?.text ?? x.word(untold(x), x.body));
+      // What answers something else is nothing that the caller waits for.
+      if (!x.scan.duplicates && !isResponse(event, (x.body as { id: unknown }).id, true)) return undefined;
+      return answered(reply(x, call, asOwn(x, event), pooled?.declined)?.text ?? x.word(untold(x), x.body));
     }
     // The origin asks something of the client, which in a revision without sessions it cannot.
     if (message["id"] !== undefined) return answered(x.word({ kind: "asked-back" }, x.body));

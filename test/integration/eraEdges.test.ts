@@ -206,6 +206,31 @@ describe("an origin that refuses server/discover in words that are none of MCP's
     expect([got.status, got.body.result?.supportedVersions]).toEqual([200, ["2026-07-28"]]);
   });
 
+  test.each(["other", "shared"])("is found out by a first call as well: %s", async (name) => {
+    origin.eras = "legacy";
+    origin.on("server/discover", () => ({ status: 404, text: "" }));
+    const { inSession } = origin;
+    origin.inSession = (seen) => (seen.isModern ? { status: 404, text: "Not found" } : inSession?.(seen));
+    const got = await call(mcp, name, {}, { id: "first" });
+    expect([got.status, got.body.id, got.body.result?.resultType]).toEqual([200, "first", "complete"]);
+    expect(origin.last("tools/call").isModern).toBe(false);
+  });
+
+  test("is not taken for a legacy one where that passes", async () => {
+    const result = { supportedVersions: ["2026-07-28"], capabilities: { tools: {} }, ttlMs: 0, cacheScope: "private" };
+    origin.on("server/discover", ({ nth }) =>
+      nth === 1 ? { status: 404, text: "<h1>Soon</h1>", headers: { "content-type": "text/html" } } : { result },
+    );
+    const got = await modern(mcp, "server/discover");
+    expect([got.status, got.body.result?.instructions, got.body.result?.capabilities]).toEqual([
+      200,
+      undefined,
+      { tools: {} },
+    ]);
+    await call(mcp, "other");
+    expect(origin.last("tools/call").isModern).toBe(true);
+  });
+
   test("is not asked to initialize where the words are the modern revision's", async () => {
     const data = { supported: ["2027-01-01"], requested: "2026-07-28" };
     origin.on("server/discover", () => ({ status: 400, error: { code: -32022, message: "Unsupported", data } }));

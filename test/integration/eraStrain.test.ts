@@ -84,6 +84,29 @@ describe.each([
     expect(codeOf(got)).toMatch(/^origin_(invalid|unavailable)$/);
   });
 
+  test.each(Object.keys(ASKED))("gets an error under its own id where the origin names none: %s", async (what) => {
+    for (const status of [200, 400]) {
+      answers(() => ({ status, id: null, error: { code: -32603, message: "Out of order" } }));
+      const got = await ASKED[what]!(replica.mcp);
+      expect([got.status, got.body.error.code, got.body.id]).toEqual([200, -32603, "mine"]);
+    }
+  });
+
+  test.each(Object.keys(ASKED))("gets its own answer, where others come before it: %s", async (what) => {
+    answers(({ id }) => ({
+      stream: (response) => {
+        for (const one of [999, `${String(id)}0`, id]) {
+          const result = { content: [{ type: "text", text: one === id ? "mine" : "another's" }] };
+          response.write(`data: ${JSON.stringify({ jsonrpc: "2.0", id: one, result })}\n\n`);
+        }
+        response.end();
+      },
+    }));
+    const got = await ASKED[what]!(replica.mcp);
+    const [first = got.body] = got.headers["content-type"]!.includes("event-stream") ? eventsIn(got.text) : [];
+    expect([first.id, first.result.content[0].text]).toEqual(["mine", "mine"]);
+  });
+
   test("reaches the origin without a header that takes up a stream", async () => {
     await call(replica.mcp, "other", {}, { headers: { "last-event-id": "another's" } });
     expect(origin.last("tools/call").headers["last-event-id"]).toBeUndefined();
