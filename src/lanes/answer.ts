@@ -1,6 +1,7 @@
 import { freshness } from "../cache/freshness.ts";
 import { policyOf } from "../config/policy.ts";
 import { eraClaimed, isModern } from "../mcp/envelope.ts";
+import { endsSession } from "../mcp/endsSession.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.ts";
@@ -20,7 +21,7 @@ import { initialize, opening } from "./initialize.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
 import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, wantsSessions } from "./eras.ts";
-import { learnEras, lookAfterSurface } from "./lookAfter.ts";
+import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
 import { mayStandIn } from "./mayStandIn.ts";
@@ -152,9 +153,22 @@ function answerInEra(x: Exchange, asking: Call, known?: Eras): Answer | Promise<
 
 /** Where something has come from the origin, it is there to be asked for the rest. */
 function lookedAfter(x: Exchange, given: Answer): Answer {
+  if (x.asksIn === "legacy" && knownEras(x).legacy === "stateless" && mayWantSession(x, given)) lookAgain(x);
   const isFresh = given.kind === "message" && (given.result === "miss" || given.result === "relay");
   if (isFresh || given.kind === "stream") lookAfterSurface(x);
   return given;
+}
+
+/** Whether the origin has refused what came in no session as if it wanted one: with such a status, and no error of the request's own. */
+function mayWantSession({ body }: Exchange, given: Answer): boolean {
+  const { id } = body as { id: string | number };
+  if (given.kind === "message") {
+    const { outcome, text } = given;
+    return outcome?.kind === "forward" && endsSession(outcome.status ?? 200, text, id) !== "no";
+  }
+  if (given.kind !== "failure" || given.failure.kind !== "origin") return false;
+  const { failure } = given.failure;
+  return failure.kind === "garbage" && endsSession(failure.status ?? 200, "", id) !== "no";
 }
 
 /** The hit, fill and stale-if-error lanes, for a call that may be cached. */

@@ -28,7 +28,7 @@ let replica: Replica;
 let origin: Fixture;
 let mcp: string;
 beforeAll(async () => {
-  for (let nth = 0; nth < 40; nth++) origins.push(await new Fixture().start());
+  for (let nth = 0; nth < 60; nth++) origins.push(await new Fixture().start());
   const tools = { shared: { cache } };
   replica = await startReplica(
     { origins: Object.fromEntries(origins.map(({ url }, nth) => [`o${nth}`, { url, tools }])) },
@@ -188,6 +188,21 @@ describe("what is known of an origin", () => {
       (got) => got.status === status && codeOf(got) === code,
     );
   });
+});
+
+test.each([
+  ["in MCP's words", undefined],
+  ["in words of its own", { status: 400, text: "No session", headers: { "content-type": "text/plain" } }],
+])("an origin that comes to want sessions, and says so %s, is found out by what it refuses", async (_, refusal) => {
+  origin.eras = "legacy";
+  await modern(mcp, "server/discover");
+  expect(said(await call(mcp, "other"))).toBe("other 1");
+  makeStateful(origin);
+  if (refusal) origin.inSession = () => refusal;
+  await until(
+    () => call(mcp, "other"),
+    (got) => codeOf(got) === "needs_session",
+  );
 });
 
 describe("an origin that refuses server/discover in words that are none of MCP's", () => {
