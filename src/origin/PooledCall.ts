@@ -103,7 +103,9 @@ export class PooledCall {
   answer(event: string): void {
     if (!this.#session) return;
     const heard = hear(event, this.names, this.caller);
-    if (heard.kind === "request" && this.#questions++ < MAX_QUESTIONS) {
+    if (heard.kind === "request") {
+      // One that only goes on asking does not go on.
+      if (this.#questions++ >= MAX_QUESTIONS) return;
       if (heard.method !== "ping") this.#declined.push(heard.method);
       this.#tell(answerTo(heard));
     }

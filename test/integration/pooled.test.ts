@@ -285,6 +285,24 @@ describe("an origin that opens sessions, and modern callers", () => {
       );
     });
 
+    test("an origin that asks without end is not waited for either", async () => {
+      origin.on("tools/call other", () => ({
+        stream: (response) => {
+          let nth = 0;
+          const ask = () => {
+            const question = { jsonrpc: "2.0", id: ++nth, method: "roots/list" };
+            response.write(`data: ${JSON.stringify(question)}\n\n`);
+          };
+          const asking = setInterval(ask, 50);
+          response.once("close", () => clearInterval(asking));
+        },
+      }));
+      const got = await call(replica.mcp, "other", {}, { id: "mine" });
+      expect([codeOf(got), got.body.id]).toEqual(["needs_session", "mine"]);
+      // Each is told once that there is nobody, up to a bound.
+      expect(origin.count("POST")).toBeLessThan(30);
+    });
+
     test("a ping is answered, and no more is said of it", async () => {
       const told: any[] = [];
       origin.on(
