@@ -19,7 +19,7 @@ import type { Room } from "./Room.ts";
 /** Everything that a fill needs. Plain data: it crosses to the Coalescer. */
 export interface FillRequest {
   origin: OriginSettings;
-  /** The digest of the address under which callers of the same answer meet. */
+  /** Under which callers of the same answer meet: the digest of an address, and more where they ask in another way. */
   key: string;
   /** Where the answer may be kept, by scope. At least one. */
   addresses: { public?: Address; private?: Address };

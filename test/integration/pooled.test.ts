@@ -145,6 +145,15 @@ describe("an origin that opens sessions, and modern callers", () => {
     expect(new Set(used.map((headers) => headers["mcp-session-id"])).size).toBe(2);
   });
 
+  test("who asks for a public answer in no session makes nobody else's call fail", async () => {
+    const { inSession } = origin;
+    const headers = { "content-type": "text/plain" };
+    origin.inSession = (seen) => (inSession!(seen) ? { status: 400, text: "No session", headers } : undefined);
+    const args = { q: "of no session" };
+    expect(codeOf(await legacyCall(replica.mcp, "shared", args))).toBe("origin_invalid");
+    expect(said(await call(replica.mcp, "shared", args))).toMatch(/^shared/);
+  });
+
   test("a call that many make at once is made once", async () => {
     const held = Promise.withResolvers<void>();
     origin.on("tools/call kept", () => ({ ...text("once"), hold: held.promise }));
