@@ -4,6 +4,7 @@ import { failureWords } from "../mcp/failureWords.ts";
 import { encodeHeaderValue } from "../mcp/headerValue.ts";
 import { hear } from "../mcp/hear.ts";
 import { isObject } from "../mcp/isObject.ts";
+import { LOG_LEVELS } from "../mcp/logLevels.ts";
 import { messageIn } from "../mcp/messageIn.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
 import { META_LOG_LEVEL } from "../mcp/names.ts";
@@ -24,9 +25,6 @@ import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { isWrapped } from "./learn.ts";
-
-/** The levels of log messages (RFC 5424), the least of them first. */
-const LEVELS: readonly unknown[] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 /** A request as an origin gets it that lacks the caller's era. */
 export function translatedRequest(
@@ -125,7 +123,7 @@ function eachEvent(
   const encoder = new TextEncoder();
   const decoder = new Utf8();
   const events = new SseReader();
-  const least = LEVELS.indexOf(metaOf(x.body)?.[META_LOG_LEVEL]);
+  const least = LOG_LEVELS.indexOf(metaOf(x.body)?.[META_LOG_LEVEL]);
   let isAnswered = false;
   const answered = (words: string): string => {
     isAnswered = true;
@@ -185,7 +183,7 @@ function eachEvent(
 /** Without a level no log, and none below it (server/utilities/logging). */
 function isUnwantedLog({ method, params }: Readonly<Record<string, unknown>>, least: number): boolean {
   if (method !== "notifications/message") return false;
-  return least < 0 || LEVELS.indexOf(isObject(params) ? params["level"] : undefined) < least;
+  return least < 0 || LOG_LEVELS.indexOf(isObject(params) ? params["level"] : undefined) < least;
 }
 
 function reply(

@@ -1,4 +1,4 @@
-import { isObject } from "../mcp/isObject.ts";
+import { messageIn } from "../mcp/messageIn.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import type { OriginFailure } from "./failure.ts";
@@ -157,13 +157,8 @@ async function readStream(reader: BodyReader, { id, heard }: ReadLimits, holds: 
 
 /** Whether the text is the response to the request. An error may have no id, where the origin could not read one. */
 export function isResponse(text: string, id: unknown, anonymous: boolean): boolean {
-  let message: unknown;
-  try {
-    message = JSON.parse(text);
-  } catch {
-    return false;
-  }
-  if (!isObject(message)) return false;
+  const message = messageIn(text);
+  if (message === undefined) return false;
   if (message["error"] !== undefined) return message["id"] === id || (anonymous && (message["id"] ?? null) === null);
   return message["result"] !== undefined && message["id"] === id;
 }
