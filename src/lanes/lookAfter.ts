@@ -62,7 +62,7 @@ export async function learnEras(x: Exchange): Promise<void> {
   // An origin that nobody has met with `initialize` need not know it: the discover answer can be retold.
   const isWanted = !isModern(x.body) || modern === false;
   // What is stored may be from before it came to open sessions, or lost the era.
-  if (isWanted && (legacy !== "none" || isOld)) await storeInitialize(x, isOld);
+  if (isWanted && (legacy !== "none" || isOld)) await storeInitialize(x, isOld && before.legacy !== undefined);
   // Whatever came of it: an origin that is down is asked no more often.
   if (isOld) await noteEras(x, { checkedAt: x.now() });
 }

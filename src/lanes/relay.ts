@@ -64,12 +64,17 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   if (x.httpMethod === "POST" && !isModern(x.body)) x.waitUntil(sent);
   const given = await sent;
   const goesOn = given.kind === "stream" && mediaType(given.response) === "text/event-stream";
-  if (!goesOn) pooled?.end(!x.left().aborted);
+  if (!goesOn) pooled?.end(!x.left().aborted && !isLate(given));
   if (x.asksIn === undefined) return given;
   const told = translatedAnswer(x, relayed.call, given, { isOwn: (words) => own.has(words), pooled });
   // Whether the origin knows the method decides on the HTTP status. A tool is streamed as it runs.
   const isTool = isObject(x.body) && x.body["method"] === "tools/call";
   return goesOn && x.asksIn === "legacy" && !isTool ? withStatus(told) : told;
+}
+
+/** Whether the origin has not come to an end in time. */
+function isLate(given: Answer): boolean {
+  return given.kind === "failure" && given.failure.kind === "origin" && given.failure.failure.kind === "timeout";
 }
 
 /** How it is sent. */

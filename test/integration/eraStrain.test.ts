@@ -4,7 +4,7 @@ import { type Handler, Fixture, text, tool } from "./support/fixture.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { eventsIn } from "./support/sessionsOf.ts";
 import { makeStateful } from "./support/stateful.ts";
-import { call, codeOf, type Got, modern, modernHeaders, send } from "./support/wire.ts";
+import { call, codeOf, type Got, modern, modernHeaders, send, until } from "./support/wire.ts";
 
 const MEGABYTE = 1_048_576;
 const cache = { ttl: "5m" } as const;
@@ -32,7 +32,7 @@ describe.each([
   beforeAll(async () => {
     await origin.start();
     setUp();
-    const o = { url: origin.url, modernize: "always", tools: { kept: { cache } } } as const;
+    const o = { url: origin.url, modernize: "always", timeout: { total: "3s" }, tools: { kept: { cache } } } as const;
     replica = await startReplica({ origins: { o } });
     await modern(replica.mcp, "server/discover");
   });
@@ -111,6 +111,19 @@ describe.each([
     await call(replica.mcp, "other", {}, { headers: { "last-event-id": "another's" } });
     expect(origin.last("tools/call").headers["last-event-id"]).toBeUndefined();
   });
+
+  test.runIf(opensSessions)(
+    "waits for the end of an answer as long as for any, and then cancels the call",
+    async () => {
+      origin.on("tools/call other", () => ({ text: "{", headers: { "content-length": "100" } }));
+      const got = await call(replica.mcp, "other");
+      expect(codeOf(got)).toBe("origin_timeout");
+      await until(
+        () => origin.last("notifications/cancelled")?.params.requestId,
+        (id) => id === origin.last("tools/call").id,
+      );
+    },
+  );
 
   test("who listens, listens to the replica alone", async () => {
     const got = await modern(replica.mcp, "subscriptions/listen", { notifications: {} });
