@@ -13,6 +13,7 @@ import { reasonOf } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { directivesOf } from "./directives.ts";
 import type { Exchange } from "./Exchange.ts";
+import { knownEras, lacks } from "./eras.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { heedChanges } from "./heedChange.ts";
 import { recheck } from "./recheck.ts";
@@ -80,7 +81,9 @@ export class Listener {
 
   async #followOrigin(): Promise<void> {
     const x = this.#x;
-    if (directivesOf(x, undefined).onlyCached) return this.#heard({ kind: "refused" });
+    // An origin of the earlier revisions has no such thing.
+    const isForeign = lacks(knownEras(x), "modern");
+    if (isForeign || directivesOf(x, undefined).onlyCached) return this.#heard({ kind: "refused" });
     const headers = forwardedHeaders(x);
     const events = listenUpstream({
       connect: (id, signal) => {

@@ -1,6 +1,7 @@
 import { freshness } from "../cache/freshness.ts";
 import { policyOf } from "../config/policy.ts";
 import { eraClaimed, isModern } from "../mcp/envelope.ts";
+import { endsSession } from "../mcp/endsSession.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.ts";
@@ -12,7 +13,7 @@ import { withId } from "../mcp/withId.ts";
 import { statusOf } from "../origin/failure.ts";
 import { batch } from "./batch.ts";
 import { directivesOf, ONLY_CACHED, type Asked } from "./directives.ts";
-import { discoverOffline, discoverOfLegacy, discoverRefused, mayBeRefusal } from "./discover.ts";
+import { discoverOffline, discoverOfLegacy, discoverRefused, learnAnew, mayBeRefusal } from "./discover.ts";
 import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
@@ -20,7 +21,7 @@ import { initialize, opening } from "./initialize.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
 import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, wantsSessions } from "./eras.ts";
-import { learnEras, lookAfterSurface } from "./lookAfter.ts";
+import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
 import { mayStandIn } from "./mayStandIn.ts";
@@ -117,13 +118,14 @@ function answerCall(x: Exchange, call: Call): Answer | Promise<Answer> {
 }
 
 /**
- * After an origin of which nothing is known has refused a modern request as a bad one: what it speaks. The request, to be
- * asked in the other era, where that is one that the caller can be translated to.
+ * After an origin of which nothing is known has refused a modern request as a bad one, or in words that are none of
+ * MCP's: what it speaks. The request, to be asked in the other era, where that is one that the caller can be translated to.
  */
 async function afterRefusal(x: Exchange, era: Era, known: Eras, given: Answer): Promise<Exchange | undefined> {
-  if (era === "legacy" || known.modern !== undefined || given.kind !== "message") return undefined;
-  if (given.status !== 400 || !isLegacyWord(given.text)) return undefined;
-  await learnEras(x);
+  if (era === "legacy" || known.modern !== undefined) return undefined;
+  if (given.kind === "message" && given.status === 400 && isLegacyWord(given.text)) await learnEras(x);
+  else if (given.kind === "failure" && mayBeRefusal(x, given.failure)) await learnAnew(x, x.now());
+  else return undefined;
   const translated = inEraOf(x, era, await erasOf(x));
   return translated.asksIn === undefined ? undefined : translated;
 }
@@ -151,9 +153,22 @@ function answerInEra(x: Exchange, asking: Call, known?: Eras): Answer | Promise<
 
 /** Where something has come from the origin, it is there to be asked for the rest. */
 function lookedAfter(x: Exchange, given: Answer): Answer {
+  if (x.asksIn === "legacy" && knownEras(x).legacy === "stateless" && mayWantSession(x, given)) lookAgain(x);
   const isFresh = given.kind === "message" && (given.result === "miss" || given.result === "relay");
   if (isFresh || given.kind === "stream") lookAfterSurface(x);
   return given;
+}
+
+/** Whether the origin has refused what came in no session as if it wanted one: with such a status, and no error of the request's own. */
+function mayWantSession({ body }: Exchange, given: Answer): boolean {
+  const { id } = body as { id: string | number };
+  if (given.kind === "message") {
+    const { outcome, text } = given;
+    return outcome?.kind === "forward" && endsSession(outcome.status ?? 200, text, id) !== "no";
+  }
+  if (given.kind !== "failure" || given.failure.kind !== "origin") return false;
+  const { failure } = given.failure;
+  return failure.kind === "garbage" && endsSession(failure.status ?? 200, "", id) !== "no";
 }
 
 /** The hit, fill and stale-if-error lanes, for a call that may be cached. */

@@ -4,7 +4,7 @@ import { isObject } from "../mcp/isObject.ts";
 import { batchRejection } from "../mcp/ladder.ts";
 import { sseEvent } from "../mcp/sseEvent.ts";
 import { SseReader } from "../mcp/SseReader.ts";
-import { Utf8 } from "../mcp/Utf8.ts";
+import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { isResponse, mediaType } from "../origin/readReply.ts";
 import { readSome } from "../origin/readSome.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
@@ -14,6 +14,11 @@ const WITH_BATCHES = "2025-03-26";
 const MAX_MESSAGES = 100;
 /** Of all answers together that are larger than what relays look at. */
 const MAX_LARGE_BYTES = 16 * 1_048_576;
+
+const UNREADABLE = {
+  kind: "garbage",
+  detail: "no JSON-RPC response to the request, or one too large for a batch",
+} as const;
 
 /** Answers a batch: each of its messages by itself, with `each`, and all together in one response (JSON-RPC 2.0, 6). */
 export async function batch(x: Exchange, each: (x: Exchange) => Answer | Promise<Answer>): Promise<Answer> {
@@ -32,7 +37,7 @@ export async function batch(x: Exchange, each: (x: Exchange) => Answer | Promise
 
   const ready: string[] = [];
   let room = MAX_LARGE_BYTES;
-  const streams: ReadableStream<Uint8Array>[] = [];
+  const streams: Streaming[] = [];
   for (const [index, one] of answers.entries()) {
     if (one.kind === "message") ready.push(one.text);
     else if (one.kind === "failure") {
@@ -40,7 +45,7 @@ export async function batch(x: Exchange, each: (x: Exchange) => Answer | Promise
     } else if (one.kind === "stream") {
       const { response } = one;
       if (response.status !== 202 && response.body && mediaType(response) === "text/event-stream") {
-        streams.push(response.body);
+        streams.push({ asked: asked[index]!, body: response.body });
       } else if (isRequest(messages[index])) {
         const text = await wholeOf(x, asked[index]!, response, room);
         room -= text.length;
@@ -90,27 +95,51 @@ async function wholeOf(x: Exchange, asked: Exchange, response: Response, maxByte
     if (isResponse(text, (asked.body as { id: unknown }).id, true)) return text;
   }
   if ("rest" in some) some.rest.cancel().catch(() => {});
-  const failure =
-    "failure" in some
-      ? some.failure
-      : ({ kind: "garbage", detail: "no JSON-RPC response to the request, or one too large for a batch" } as const);
+  const failure = "failure" in some ? some.failure : UNREADABLE;
   return x.word({ kind: "origin", failure }, asked.body);
 }
 
+/** A message that is answered in a stream. */
+interface Streaming {
+  asked: Exchange;
+  body: ReadableStream<Uint8Array>;
+}
+
 /** One event stream: what is ready, then the events of the others as they come. */
-function merged(ready: readonly string[], streams: readonly ReadableStream<Uint8Array>[]): ReadableStream<Uint8Array> {
+function merged(ready: readonly string[], streams: readonly Streaming[]): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
   const tell = (message: string) => writer.write(encoder.encode(sseEvent(message)));
-  const pass = async (stream: ReadableStream<Uint8Array>) => {
+  /** What is held of events that are not complete, in all streams together. */
+  let held = 0;
+  /** Passes on what can be read; whether that was all. */
+  const pass = async (body: ReadableStream<Uint8Array>): Promise<boolean> => {
     const events = new SseReader();
     const decoder = new Utf8();
-    for await (const chunk of stream) for (const data of events.push(decoder.decode(chunk))) await tell(data);
+    let own = 0;
+    try {
+      for await (const chunk of body) {
+        for (const data of events.push(decoder.decode(chunk))) await tell(data);
+        held += events.held - own;
+        own = events.held;
+        // Leaving the loop lets the stream go.
+        if (held > MAX_LARGE_BYTES) return false;
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof NotUtf8) return false;
+      throw error;
+    } finally {
+      held -= own;
+    }
+  };
+  const answer = async ({ asked, body }: Streaming) => {
+    if (!(await pass(body))) await tell(asked.word({ kind: "origin", failure: UNREADABLE }, asked.body));
   };
   const work = async () => {
     for (const message of ready) await tell(message);
-    await Promise.all(streams.map(pass));
+    await Promise.all(streams.map(answer));
     await writer.close();
   };
   work().catch((error: unknown) => writer.abort(error).catch(() => {}));

@@ -2,13 +2,15 @@ import { ageMs, freshness } from "../cache/freshness.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { CODE } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
+import { MODERN_VERSION } from "../mcp/versions.ts";
 import { statusOf } from "../origin/failure.ts";
 import { directivesOf } from "./directives.ts";
 import { erasOf, isLeftAlone, isModernWord, knownEras, lacks, noteEras } from "./eras.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
+import { forget } from "./keep.ts";
 import { learnEras, lookAfterSurface, storeInitialize } from "./lookAfter.ts";
-import { initializeAsDiscover } from "./surface.ts";
+import { initializeAsDiscover, storedBootstrap } from "./surface.ts";
 
 /**
  * Answers `server/discover` for an origin that is known to lack the modern revision: out of its answer to `initialize`,
@@ -44,9 +46,14 @@ export async function discoverRefused(x: Exchange, call: Call, words = ""): Prom
   const since = x.now();
   // That something went wrong inside says nothing of what it speaks.
   if (isModernWord(words) || errorCode(words) === CODE.internal) return undefined;
-  if ((await erasOf(x)).modern === undefined) await askOtherwise(x, since);
-  else await learnEras(x);
-  return lacks(await erasOf(x), "modern") ? discoverOfLegacy(x, call, since) : undefined;
+  const isNew = (await erasOf(x)).modern === undefined;
+  await (isNew ? learnAnew(x, since) : learnEras(x));
+  const eras = await erasOf(x);
+  if (lacks(eras, "modern")) return discoverOfLegacy(x, call, since);
+  // It has been heard meanwhile.
+  const entry = isNew && eras.modern ? await storedBootstrap(x, "server/discover", MODERN_VERSION) : undefined;
+  const outcome = { kind: "forward", why: "uri-miss", status: 200, stored: true } as const;
+  return entry && fromEntry(x, call, { entry, word: "miss", outcome });
 }
 
 /**
@@ -58,11 +65,18 @@ export function mayBeRefusal(x: Exchange, failure: Failure): boolean {
   return failure.failure.kind === "garbage" && failure.failure.status !== undefined;
 }
 
-/** In words of its own an origin may refuse for any reason. Only one that then initializes is of the earlier revisions. */
-async function askOtherwise(x: Exchange, since: number): Promise<void> {
+/**
+ * Finds out what an origin speaks that has refused in words of its own, as it may for any reason. Only one that then
+ * initializes, and refuses again to say what it is in the modern revision, is of the earlier ones: the first time it may
+ * have been a moment's trouble.
+ */
+export async function learnAnew(x: Exchange, since: number): Promise<void> {
   await storeInitialize(x, true);
   const { legacy, at } = await erasOf(x);
-  if (at >= since && (legacy === "stateless" || legacy === "sessions")) await noteEras(x, { modern: false });
+  if (at < since || (legacy !== "stateless" && legacy !== "sessions")) return;
+  await forget(x, "server/discover");
+  await learnEras(x);
+  if ((await erasOf(x)).modern === undefined) await noteEras(x, { modern: false });
 }
 
 /** A modern client never falls back to another era because of an outage, nor stays with one that the origin lacks. */

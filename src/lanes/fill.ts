@@ -56,7 +56,9 @@ export async function fill(
   const { origin } = x;
   const asked = inOriginsEra(x, call);
   const laterPage = isList(call.method) && call.variant !== undefined;
-  const key = await digestOf(candidates.flight);
+  const pool = isPooled(x) ? await poolName(x) : undefined;
+  // How those fail who come in no session, where the origin wants one, is nothing to those who have one.
+  const key = (await digestOf(candidates.flight)) + (pool === undefined ? "" : " pooled");
   // In a session every id is used once (basic, requests), and the others are the caller's.
   const id = x.session ? `edge-replica-${newId()}` : FILL_ID;
   // In the modern revision, and only there, a caller who leaves cancels (basic/transports).
@@ -79,7 +81,7 @@ export async function fill(
     headers: fillHeaders(x, asked),
     id,
     body: bodyOf(asked, id),
-    ...(isPooled(x) && { pool: await poolName(x) }),
+    ...(pool !== undefined && { pool }),
     again,
     ...(ticket && { ticket }),
     ...(previous && { previous: traitsOf(previous) }),

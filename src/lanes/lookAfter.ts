@@ -14,6 +14,8 @@ import { bootstrapCall, storedBootstrap } from "./surface.ts";
 
 /** What is stored of the bootstrap answers is looked at this often, while there is traffic. */
 const EVERY_MS = 300_000;
+/** What it refuses may give rise to a look this often. */
+const AGAIN_MS = 30_000;
 /** An origin that lacked an era may have learnt it since. */
 const RECHECK_MS = 3_600_000;
 
@@ -40,6 +42,17 @@ export function lookAfterSurface(asked: Exchange): void {
   x.waitUntil(work());
 }
 
+/** Asks again whether the origin opens sessions, after it has refused something as if it did. In the background, now and then. */
+export function lookAgain(asked: Exchange): void {
+  const x: Exchange = { ...asked, asksIn: undefined };
+  const key = `${x.origin.settings.id} again`;
+  const now = x.now();
+  if (now - (x.isolate.surfacesAt.get(key) ?? 0) < AGAIN_MS) return;
+  x.isolate.surfacesAt.set(key, now);
+  const failed = (error: unknown) => x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) });
+  x.waitUntil(storeInitialize(x, true).catch(failed));
+}
+
 /** Sees to it that what can be known of the origin's eras is, and that its answers are stored. */
 export async function learnEras(x: Exchange): Promise<void> {
   const before = await erasOf(x);
@@ -48,7 +61,8 @@ export async function learnEras(x: Exchange): Promise<void> {
   const { modern, legacy } = await erasOf(x);
   // An origin that nobody has met with `initialize` need not know it: the discover answer can be retold.
   const isWanted = !isModern(x.body) || modern === false;
-  if (isWanted && (legacy !== "none" || isOld)) await storeInitialize(x, legacy === "none");
+  // What is stored may be from before it came to open sessions, or lost the era.
+  if (isWanted && (legacy !== "none" || isOld)) await storeInitialize(x, isOld && before.legacy !== undefined);
   // Whatever came of it: an origin that is down is asked no more often.
   if (isOld) await noteEras(x, { checkedAt: x.now() });
 }

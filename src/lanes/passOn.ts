@@ -21,8 +21,8 @@ export interface Passing {
   hearsAll?: boolean;
   /** The event as the caller may see it. */
   shown: (event: string) => string;
-  /** The response to give instead, where the stream ends without one. */
-  instead: () => string;
+  /** The response to give instead, where the stream ends without one; gets the error with which it broke off. */
+  instead: (error?: unknown) => string;
   /** Called when all is over: whether the response has come by. */
   ended?: (isAnswered: boolean) => void;
 }
@@ -55,6 +55,7 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
     },
   });
   const work = async () => {
+    let broken: unknown;
     try {
       for (;;) {
         const { done, value } = await origin.read();
@@ -65,13 +66,13 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
         // Nothing is held here for a caller who reads slowly.
         if ((caller.desiredSize ?? 1) <= 0) await new Promise<void>((resolve) => (wake = resolve));
       }
-    } catch {
-      // The stream broke off: the caller is told below.
+    } catch (error) {
+      broken = error;
     }
     clearTimeout(patience);
     passing.ended?.(watch.isAnswered);
     if (hasLeft) return;
-    if (watch.owesResponse) caller.enqueue(encoder.encode(sseEvent(passing.instead())));
+    if (watch.owesResponse) caller.enqueue(encoder.encode(sseEvent(passing.instead(broken))));
     else caller.enqueue(watch.rest());
     caller.close();
   };

@@ -13,6 +13,7 @@ import { shownTools } from "../origin/land.ts";
 import { isResponse, mediaType, readReply } from "../origin/readReply.ts";
 import { retryAfterMs } from "../origin/retryAfter.ts";
 import { readSome } from "../origin/readSome.ts";
+import { TooLarge } from "../origin/TooLarge.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders } from "./fillHeaders.ts";
@@ -49,11 +50,11 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   const pooled = isShared ? await pooledCall(x) : undefined;
   // What the replica says itself is in the caller's words already.
   const own = new Set<string>();
-  const instead = () => {
+  const instead = (error?: unknown) => {
+    const broke: OriginFailure =
+      error instanceof TooLarge ? { kind: "garbage", detail: error.message } : { kind: "unreachable" };
     const reason: Failure =
-      pooled && pooled.declined.length > 0
-        ? { kind: "asked-back" }
-        : { kind: "origin", failure: { kind: "unreachable" } };
+      pooled && pooled.declined.length > 0 ? { kind: "asked-back" } : { kind: "origin", failure: broke };
     const words = relayed.instead?.() ?? x.word(reason, x.body);
     own.add(words);
     return words;
@@ -63,7 +64,7 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   if (x.httpMethod === "POST" && !isModern(x.body)) x.waitUntil(sent);
   const given = await sent;
   const goesOn = given.kind === "stream" && mediaType(given.response) === "text/event-stream";
-  if (!goesOn) pooled?.end(!x.left().aborted);
+  if (!goesOn) pooled?.end(!x.left().aborted && !isLate(given));
   if (x.asksIn === undefined) return given;
   const told = translatedAnswer(x, relayed.call, given, { isOwn: (words) => own.has(words), pooled });
   // Whether the origin knows the method decides on the HTTP status. A tool is streamed as it runs.
@@ -71,9 +72,14 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   return goesOn && x.asksIn === "legacy" && !isTool ? withStatus(told) : told;
 }
 
+/** Whether the origin has not come to an end in time. */
+function isLate(given: Answer): boolean {
+  return given.kind === "failure" && given.failure.kind === "origin" && given.failure.failure.kind === "timeout";
+}
+
 /** How it is sent. */
 interface Sending extends Relayed {
-  instead: () => string;
+  instead: (error?: unknown) => string;
   /** The call in its pooled session, where it is made in one. */
   pooled: PooledCall | undefined;
 }

@@ -4,28 +4,27 @@ import { failureWords } from "../mcp/failureWords.ts";
 import { encodeHeaderValue } from "../mcp/headerValue.ts";
 import { hear } from "../mcp/hear.ts";
 import { isObject } from "../mcp/isObject.ts";
+import { LOG_LEVELS } from "../mcp/logLevels.ts";
 import { messageIn } from "../mcp/messageIn.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
 import { META_LOG_LEVEL } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
+import { sseEvent } from "../mcp/sseEvent.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { toLegacyReply } from "../mcp/toLegacyReply.ts";
 import { toLegacyRequest } from "../mcp/toLegacyRequest.ts";
 import { toModernReply } from "../mcp/toModernReply.ts";
 import { toModernRequest } from "../mcp/toModernRequest.ts";
-import { Utf8 } from "../mcp/Utf8.ts";
+import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { withId } from "../mcp/withId.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
-import { mediaType } from "../origin/readReply.ts";
+import { isResponse, mediaType } from "../origin/readReply.ts";
 import { knownEras } from "./eras.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { isWrapped } from "./learn.ts";
-
-/** The levels of log messages (RFC 5424), the least of them first. */
-const LEVELS: readonly unknown[] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 /** A request as an origin gets it that lacks the caller's era. */
 export function translatedRequest(
@@ -34,7 +33,9 @@ export function translatedRequest(
 ): { headers: Record<string, string>; body: string } {
   const body = x.asksIn === "modern" ? toModernRequest(x.text, CLIENT_INFO) : toLegacyRequest(x.text);
   if (call) return { headers: fillHeaders(x, inOriginsEra(x, call)), body };
-  const headers = Object.fromEntries(Object.entries(forwardedHeaders(x)).filter(([name]) => !name.startsWith("mcp-")));
+  const headers = Object.fromEntries(
+    Object.entries(forwardedHeaders(x)).filter(([name]) => !name.startsWith("mcp-") && name !== "last-event-id"),
+  );
   if (x.asksIn === "legacy") {
     return { headers: { ...headers, "mcp-protocol-version": knownEras(x).version ?? LEGACY_VERSIONS[0]! }, body };
   }
@@ -61,6 +62,9 @@ export interface Circumstances {
   declined?: readonly string[] | undefined;
 }
 
+/** An event that has grown larger than this is not told: it would have to be held as a whole. */
+const MAX_EVENT = 16 * 1_048_576;
+
 /** What such an origin answered, as the caller is told it. */
 export function translatedAnswer(
   x: Exchange,
@@ -71,7 +75,7 @@ export function translatedAnswer(
   if (given.kind === "message") {
     const { pooled, declined = pooled?.declined } = circumstances;
     if (messageIn(given.text) === undefined) return unusable();
-    const told = reply(x, call, pooled ? withId(given.text, pooled.caller.id) : given.text, declined);
+    const told = reply(x, call, asOwn(x, given.text), declined);
     if (!told) return { kind: "failure", failure: untold(x) };
     const isUnwell = given.status >= 500 || given.status === 429;
     return { ...given, text: told.text, status: isUnwell ? given.status : told.status };
@@ -87,14 +91,27 @@ export function translatedAnswer(
   return { ...given, response: new Response(body, response) };
 }
 
+/**
+ * The answer under the caller's id. In a shared session it has another; and an error may have none, which a status would
+ * tell by itself that it is not told with.
+ */
+function asOwn({ body, scan }: Exchange, answer: string): string {
+  // Which of two ids the origin took is in the answer.
+  return scan.duplicates ? answer : withId(answer, (body as { id: string | number }).id);
+}
+
 /** Why an answer cannot be told: it asks for something first, or is a task. */
 function untold({ asksIn }: Exchange): Failure {
   return { kind: asksIn === "legacy" ? "asked-back" : "no-such-form" };
 }
 
+const UNUSABLE: Failure = {
+  kind: "origin",
+  failure: { kind: "garbage", detail: "it cannot be told in the revision of the request" },
+};
+
 function unusable(): Answer {
-  const failure = { kind: "garbage", detail: "it cannot be told in the revision of the request" } as const;
-  return { kind: "failure", failure: { kind: "origin", failure } };
+  return { kind: "failure", failure: UNUSABLE };
 }
 
 /** The events of an origin's stream, each told in the caller's words, or not at all. It ends with the response. */
@@ -106,7 +123,7 @@ function eachEvent(
   const encoder = new TextEncoder();
   const decoder = new Utf8();
   const events = new SseReader();
-  const least = LEVELS.indexOf(metaOf(x.body)?.[META_LOG_LEVEL]);
+  const least = LOG_LEVELS.indexOf(metaOf(x.body)?.[META_LOG_LEVEL]);
   let isAnswered = false;
   const answered = (words: string): string => {
     isAnswered = true;
@@ -123,20 +140,34 @@ function eachEvent(
     const message = messageIn(event);
     if (message === undefined) return undefined;
     if (typeof message["method"] !== "string") {
-      return answered(reply(x, call, event, pooled?.declined)?.text ?? x.word(untold(x), x.body));
+      // What answers something else is nothing that the caller waits for.
+      if (!x.scan.duplicates && !isResponse(event, (x.body as { id: unknown }).id, true)) return undefined;
+      return answered(reply(x, call, asOwn(x, event), pooled?.declined)?.text ?? x.word(untold(x), x.body));
     }
     // The origin asks something of the client, which in a revision without sessions it cannot.
     if (message["id"] !== undefined) return answered(x.word({ kind: "asked-back" }, x.body));
     return x.asksIn === "legacy" && isUnwantedLog(message, least) ? undefined : event;
   };
+  /** The events that a piece completes; `undefined` where they are none that could be told. */
+  const read = (chunk: Uint8Array): string[] | undefined => {
+    try {
+      const complete = [...events.push(decoder.decode(chunk))];
+      return events.held > MAX_EVENT ? undefined : complete;
+    } catch (error) {
+      if (error instanceof NotUtf8) return undefined;
+      throw error;
+    }
+  };
   return new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       let told = "";
-      for (const event of events.push(decoder.decode(chunk))) {
+      const complete = read(chunk);
+      for (const event of complete ?? []) {
         const words = tell(event);
-        if (words !== undefined) told += `event: message\ndata: ${words}\n\n`;
+        if (words !== undefined) told += sseEvent(words);
         if (isAnswered) break;
       }
+      if (!complete) told = sseEvent(answered(x.word(UNUSABLE, x.body)));
       // What is no event is a sign of life.
       if (told !== "" || events.held === 0) controller.enqueue(encoder.encode(told || ":\n\n"));
       if (isAnswered) controller.terminate();
@@ -144,7 +175,7 @@ function eachEvent(
     flush(controller) {
       // A stream that could have been taken up again, where there is no such thing.
       const words = x.word({ kind: "origin", failure: { kind: "unreachable" } }, x.body);
-      controller.enqueue(encoder.encode(`event: message\ndata: ${words}\n\n`));
+      controller.enqueue(encoder.encode(sseEvent(words)));
     },
   });
 }
@@ -152,7 +183,7 @@ function eachEvent(
 /** Without a level no log, and none below it (server/utilities/logging). */
 function isUnwantedLog({ method, params }: Readonly<Record<string, unknown>>, least: number): boolean {
   if (method !== "notifications/message") return false;
-  return least < 0 || LEVELS.indexOf(isObject(params) ? params["level"] : undefined) < least;
+  return least < 0 || LOG_LEVELS.indexOf(isObject(params) ? params["level"] : undefined) < least;
 }
 
 function reply(

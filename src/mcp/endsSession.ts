@@ -3,7 +3,12 @@ import { messageIn } from "./messageIn.ts";
 import { CODE } from "./names.ts";
 
 /** Errors of what was asked for; others, such as -32000 and -32001, are of the transport, which some servers tell under the request's id too. */
-const OF_REQUESTS: ReadonlySet<unknown> = new Set([CODE.methodNotFound, CODE.invalidParams, CODE.internal, -32002]);
+const OF_REQUESTS: ReadonlySet<unknown> = new Set([
+  CODE.methodNotFound,
+  CODE.invalidParams,
+  CODE.internal,
+  CODE.resourceNotFound,
+]);
 
 /**
  * Whether a response says that the session of the request with this id is over: 404 does (basic/transports), and 400

@@ -23,6 +23,8 @@ export const CODE = {
   methodNotFound: -32601,
   invalidParams: -32602,
   internal: -32603,
+  /** What the earlier revisions say of a resource that is not there; the modern one has `invalidParams` for it. */
+  resourceNotFound: -32002,
   /** What SDK servers of the earlier revisions say. */
   sessionNotFound: -32001,
   headerMismatch: -32020,

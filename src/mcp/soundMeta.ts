@@ -1,16 +1,6 @@
 import { isObject } from "./isObject.ts";
+import { LOG_LEVELS } from "./logLevels.ts";
 import { META_CAPABILITIES, META_CLIENT_INFO, META_LOG_LEVEL } from "./names.ts";
-
-const LEVELS: ReadonlySet<unknown> = new Set([
-  "debug",
-  "info",
-  "notice",
-  "warning",
-  "error",
-  "critical",
-  "alert",
-  "emergency",
-]);
 
 /**
  * Whether what the protocol itself puts into a request's `_meta` is of its types (basic, `_meta`). Servers refuse anything
@@ -20,7 +10,7 @@ export function isSoundMeta(meta: Readonly<Record<string, unknown>>): boolean {
   const token = meta["progressToken"];
   if (token !== undefined && typeof token !== "string" && !Number.isSafeInteger(token)) return false;
   const level = meta[META_LOG_LEVEL];
-  if (level !== undefined && !LEVELS.has(level)) return false;
+  if (level !== undefined && !LOG_LEVELS.includes(level)) return false;
   const client = meta[META_CLIENT_INFO];
   if (client !== undefined) {
     if (!isObject(client) || typeof client["name"] !== "string" || typeof client["version"] !== "string") return false;

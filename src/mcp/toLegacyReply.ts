@@ -3,9 +3,6 @@ import { needsWrapping, wrappedSchema } from "./legacySchema.ts";
 import { membersOf } from "./members.ts";
 import { CODE } from "./names.ts";
 
-/** What earlier revisions answer for a resource that is not there. */
-const RESOURCE_NOT_FOUND = -32002;
-
 /** What of a modern result has no place in a legacy one. */
 const MODERN_ONLY: ReadonlySet<string> = new Set(["resultType", "ttlMs", "cacheScope"]);
 
@@ -63,5 +60,5 @@ function withLegacyCode(reply: string, error: Record<string, unknown>, method: s
   if (!isMissing || !isObject(error["data"]) || typeof error["data"]["uri"] !== "string") return reply;
   const member = membersOf(reply, reply.indexOf("{")).findLast(({ key }) => key === "error")!;
   const code = membersOf(reply, member.valueStart).findLast(({ key }) => key === "code")!;
-  return reply.slice(0, code.valueStart) + String(RESOURCE_NOT_FOUND) + reply.slice(code.end);
+  return reply.slice(0, code.valueStart) + String(CODE.resourceNotFound) + reply.slice(code.end);
 }

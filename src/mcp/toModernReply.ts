@@ -3,8 +3,6 @@ import { isObject } from "./isObject.ts";
 import { membersOf, type Member } from "./members.ts";
 import { CODE, META_DECLINED, META_SERVER_INFO } from "./names.ts";
 
-/** What earlier revisions answer for a resource that is not there. */
-const RESOURCE_NOT_FOUND = -32002;
 /** What they answer where the user has to do something on a page first: a question back, for which the modern one has another form. */
 const URL_ELICITATION_REQUIRED = -32042;
 
@@ -79,7 +77,7 @@ function withoutExecution(tools: string): string {
 function withModernCode(reply: string, error: Record<string, unknown>): Told | undefined {
   if (error["code"] === URL_ELICITATION_REQUIRED) return undefined;
   if (error["code"] === CODE.methodNotFound) return { text: reply, status: 404 };
-  if (error["code"] !== RESOURCE_NOT_FOUND) return { text: reply, status: 200 };
+  if (error["code"] !== CODE.resourceNotFound) return { text: reply, status: 200 };
   const member = membersOf(reply, reply.indexOf("{")).findLast(({ key }) => key === "error")!;
   const code = membersOf(reply, member.valueStart).findLast(({ key }) => key === "code")!;
   return { text: reply.slice(0, code.valueStart) + String(CODE.invalidParams) + reply.slice(code.end), status: 200 };

@@ -11,6 +11,7 @@ import type { PooledSession, PoolReply, PoolRequest } from "./PooledSession.ts";
 import { mediaType } from "./readReply.ts";
 import { readSome } from "./readSome.ts";
 import { resumed } from "./resumed.ts";
+import type { Room } from "./Room.ts";
 
 /** How often the session of a call that goes on is said to be in use. */
 const KEEP_MS = 60_000;
@@ -30,6 +31,8 @@ export interface PooledCallOptions {
   /** The names that the caller gave the call. */
   caller: CallNames;
   waitUntil: (work: Promise<unknown>) => void;
+  /** What may be held of its answer, together with others. */
+  room?: Room | undefined;
 }
 
 /**
@@ -100,7 +103,9 @@ export class PooledCall {
   answer(event: string): void {
     if (!this.#session) return;
     const heard = hear(event, this.names, this.caller);
-    if (heard.kind === "request" && this.#questions++ < MAX_QUESTIONS) {
+    if (heard.kind === "request") {
+      // One that only goes on asking does not go on.
+      if (this.#questions++ >= MAX_QUESTIONS) return;
       if (heard.method !== "ping") this.#declined.push(heard.method);
       this.#tell(answerTo(heard));
     }
@@ -148,7 +153,7 @@ export class PooledCall {
     if (mediaType(response) !== "text/event-stream" || !response.body || !session) return { response };
     const isLast = (event: string) => hear(event, this.names, this.caller).kind === "response";
     const again = (lastId: string) => this.#again(session, lastId);
-    return { response: new Response(resumed(response.body, { isLast, again }), response) };
+    return { response: new Response(resumed(response.body, { isLast, again, room: this.#options.room }), response) };
   }
 
   /** What followed in the call's stream, from its session's. */

@@ -13,12 +13,13 @@ import { callOrigin, type Bindings } from "./callOrigin.ts";
 import type { Landing, Saving } from "./Landing.ts";
 import { PooledCall } from "./PooledCall.ts";
 import type { PoolReply, PoolRequest } from "./PooledSession.ts";
-import { readReply, type Reply, type Room } from "./readReply.ts";
+import { readReply, type Reply } from "./readReply.ts";
+import type { Room } from "./Room.ts";
 
 /** Everything that a fill needs. Plain data: it crosses to the Coalescer. */
 export interface FillRequest {
   origin: OriginSettings;
-  /** The digest of the address under which callers of the same answer meet. */
+  /** Under which callers of the same answer meet: the digest of an address, and more where they ask in another way. */
   key: string;
   /** Where the answer may be kept, by scope. At least one. */
   addresses: { public?: Address; private?: Address };
@@ -142,6 +143,7 @@ async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
     session: (over) => tools.pool({ origin, name: pool, ...(over && { over }) }),
     caller: { id },
     waitUntil,
+    room,
   });
   const called = await call.send(sent);
   if ("failure" in called) return { reply: called };

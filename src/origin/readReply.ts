@@ -1,8 +1,10 @@
-import { isObject } from "../mcp/isObject.ts";
+import { messageIn } from "../mcp/messageIn.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import type { OriginFailure } from "./failure.ts";
 import { retryAfterMs } from "./retryAfter.ts";
+import type { Room } from "./Room.ts";
+import { TooLarge } from "./TooLarge.ts";
 
 /** The origin's JSON-RPC response to one request, as text; or why there is none. */
 export type Reply =
@@ -23,11 +25,6 @@ export interface ReadLimits {
   room?: Room;
   /** Ends the call. With it a body of stated length is read at once, which is cheaper than piece by piece. */
   cancel?: () => void;
-}
-
-/** How many bytes more may be held. */
-export interface Room {
-  left: number;
 }
 
 /** Reads the final response out of a JSON body or an event stream, and lets the notifications on the way go. */
@@ -72,6 +69,7 @@ export async function readReply(response: Response, limits: ReadLimits): Promise
     const sessionId = response.headers.get("mcp-session-id");
     return { ...reply, status, ...(sessionId !== null && { sessionId }) };
   } catch (error) {
+    if (error instanceof TooLarge) return { tooLarge: true };
     return { failure: failed(response) ?? (error instanceof NotUtf8 ? garbage("not UTF-8") : { kind: "unreachable" }) };
   } finally {
     clearTimeout(timer);
@@ -103,10 +101,15 @@ type BodyReader = ReadableStreamDefaultReader<Uint8Array>;
 /** Says what is held now; false where that is too much. */
 type Holds = (bytes: number) => boolean;
 
-/** The length of a JSON body, where it is stated, and that of what is read: not of something packed. */
+/**
+ * The length of a JSON body, where it is stated, and that of what is read: not of something packed, nor where it comes in
+ * chunks, which end with the last of them whatever is stated (RFC 9112, 6.3).
+ */
 function statedLength(response: Response): number | undefined {
-  const length = Number(response.headers.get("content-length") ?? undefined);
-  if (!Number.isSafeInteger(length) || response.headers.has("content-encoding")) return undefined;
+  const { headers } = response;
+  const length = Number(headers.get("content-length") ?? undefined);
+  if (!Number.isSafeInteger(length) || length < 0) return undefined;
+  if (headers.has("content-encoding") || headers.has("transfer-encoding")) return undefined;
   return mediaType(response) === "application/json" ? length : undefined;
 }
 
@@ -154,13 +157,8 @@ async function readStream(reader: BodyReader, { id, heard }: ReadLimits, holds: 
 
 /** Whether the text is the response to the request. An error may have no id, where the origin could not read one. */
 export function isResponse(text: string, id: unknown, anonymous: boolean): boolean {
-  let message: unknown;
-  try {
-    message = JSON.parse(text);
-  } catch {
-    return false;
-  }
-  if (!isObject(message)) return false;
+  const message = messageIn(text);
+  if (message === undefined) return false;
   if (message["error"] !== undefined) return message["id"] === id || (anonymous && (message["id"] ?? null) === null);
   return message["result"] !== undefined && message["id"] === id;
 }

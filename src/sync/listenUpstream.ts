@@ -1,4 +1,5 @@
 import { isObject } from "../mcp/isObject.ts";
+import { messageIn } from "../mcp/messageIn.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { Utf8 } from "../mcp/Utf8.ts";
 import type { OriginResponse } from "../origin/callOrigin.ts";
@@ -117,13 +118,8 @@ async function* messagesOf(response: Response, signal: AbortSignal): AsyncGenera
 
 /** What a message of the origin's means; `undefined` where it means nothing here. */
 function eventOf(text: string, id: string): UpstreamEvent | undefined {
-  let message: unknown;
-  try {
-    message = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!isObject(message)) return undefined;
+  const message = messageIn(text);
+  if (message === undefined) return undefined;
   const { method, params } = message;
   if (typeof method === "string") {
     // Servers send no requests in the modern revision.

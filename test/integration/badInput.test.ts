@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Fixture, tool } from "./support/fixture.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
@@ -100,6 +102,28 @@ describe("a body that is too large", () => {
   test("is refused as it comes, where no length is stated", async () => {
     const chunks = body.match(/.{1,8000}/gs)!;
     expectError(await post({ chunks }), 413, -32600, "body_too_large");
+  });
+
+  test("is refused as it comes, where a length is stated that does not count", async () => {
+    // A body in chunks ends with the last of them, whatever length is stated (RFC 9112, 6.3).
+    const head = {
+      ...HEADERS,
+      host: new URL(replica.url).host,
+      "content-length": "10",
+      "transfer-encoding": "chunked",
+    };
+    const { port, hostname } = new URL(replica.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      `POST /mcp HTTP/1.1\r\n${Object.entries(head)
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join("")}\r\n`,
+    );
+    // The end never comes.
+    for (const chunk of body.match(/.{1,8000}/gs)!) socket.write(`${chunk.length.toString(16)}\r\n${chunk}\r\n`);
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 4(13|00) /);
+    socket.destroy();
   });
 
   test("is one that exceeds the limit, counted in bytes", async () => {

@@ -28,10 +28,12 @@ let replica: Replica;
 let origin: Fixture;
 let mcp: string;
 beforeAll(async () => {
-  for (let nth = 0; nth < 40; nth++) origins.push(await new Fixture().start());
-  replica = await startReplica({
-    origins: Object.fromEntries(origins.map(({ url }, nth) => [`o${nth}`, { url, tools: { shared: { cache } } }])),
-  });
+  for (let nth = 0; nth < 60; nth++) origins.push(await new Fixture().start());
+  const tools = { shared: { cache } };
+  replica = await startReplica(
+    { origins: Object.fromEntries(origins.map(({ url }, nth) => [`o${nth}`, { url, tools }])) },
+    { instances: 2 },
+  );
 });
 afterAll(async () => {
   await replica?.close();
@@ -167,6 +169,40 @@ describe("what is known of an origin", () => {
     expect(said(await callOther())).toBe("other 2");
     expect(origin.last("tools/call").isModern).toBe(speaks === "modern");
   });
+
+  test.each<["stateless" | "sessions", "opens" | "opens no", string, string | undefined, number]>([
+    ["stateless", "opens", "tools/list", "needs_session", 200],
+    ["sessions", "opens no", "server/discover", undefined, 200],
+  ])("is asked for again likewise where it was %s, and now it %s sessions", async (before, _, method, code, status) => {
+    origin.eras = "legacy";
+    if (before === "sessions") makeStateful(origin);
+    await modern(mcp, "server/discover");
+    await remember({ ...LEGACY, legacy: before }, 2 * HOUR_MS);
+    origin.reset();
+    origin.eras = "legacy";
+    if (before === "stateless") makeStateful(origin);
+    // Elsewhere, where nothing newer is known of it.
+    const elsewhere = mcp.replace(replica.urls[0]!, replica.urls[1]!);
+    await until(
+      () => modern(elsewhere, method),
+      (got) => got.status === status && codeOf(got) === code,
+    );
+  });
+});
+
+test.each([
+  ["in MCP's words", undefined],
+  ["in words of its own", { status: 400, text: "No session", headers: { "content-type": "text/plain" } }],
+])("an origin that comes to want sessions, and says so %s, is found out by what it refuses", async (_, refusal) => {
+  origin.eras = "legacy";
+  await modern(mcp, "server/discover");
+  expect(said(await call(mcp, "other"))).toBe("other 1");
+  makeStateful(origin);
+  if (refusal) origin.inSession = () => refusal;
+  await until(
+    () => call(mcp, "other"),
+    (got) => codeOf(got) === "needs_session",
+  );
 });
 
 describe("an origin that refuses server/discover in words that are none of MCP's", () => {
@@ -183,6 +219,31 @@ describe("an origin that refuses server/discover in words that are none of MCP's
     origin.on("server/discover", () => ({ status, text, headers: { "content-type": type } }));
     const got = await modern(mcp, "server/discover");
     expect([got.status, got.body.result?.supportedVersions]).toEqual([200, ["2026-07-28"]]);
+  });
+
+  test.each(["other", "shared"])("is found out by a first call as well: %s", async (name) => {
+    origin.eras = "legacy";
+    origin.on("server/discover", () => ({ status: 404, text: "" }));
+    const { inSession } = origin;
+    origin.inSession = (seen) => (seen.isModern ? { status: 404, text: "Not found" } : inSession?.(seen));
+    const got = await call(mcp, name, {}, { id: "first" });
+    expect([got.status, got.body.id, got.body.result?.resultType]).toEqual([200, "first", "complete"]);
+    expect(origin.last("tools/call").isModern).toBe(false);
+  });
+
+  test("is not taken for a legacy one where that passes", async () => {
+    const result = { supportedVersions: ["2026-07-28"], capabilities: { tools: {} }, ttlMs: 0, cacheScope: "private" };
+    origin.on("server/discover", ({ nth }) =>
+      nth === 1 ? { status: 404, text: "<h1>Soon</h1>", headers: { "content-type": "text/html" } } : { result },
+    );
+    const got = await modern(mcp, "server/discover");
+    expect([got.status, got.body.result?.instructions, got.body.result?.capabilities]).toEqual([
+      200,
+      undefined,
+      { tools: {} },
+    ]);
+    await call(mcp, "other");
+    expect(origin.last("tools/call").isModern).toBe(true);
   });
 
   test("is not asked to initialize where the words are the modern revision's", async () => {

@@ -145,6 +145,15 @@ describe("an origin that opens sessions, and modern callers", () => {
     expect(new Set(used.map((headers) => headers["mcp-session-id"])).size).toBe(2);
   });
 
+  test("who asks for a public answer in no session makes nobody else's call fail", async () => {
+    const { inSession } = origin;
+    const headers = { "content-type": "text/plain" };
+    origin.inSession = (seen) => (inSession!(seen) ? { status: 400, text: "No session", headers } : undefined);
+    const args = { q: "of no session" };
+    expect(codeOf(await legacyCall(replica.mcp, "shared", args))).toBe("origin_invalid");
+    expect(said(await call(replica.mcp, "shared", args))).toMatch(/^shared/);
+  });
+
   test("a call that many make at once is made once", async () => {
     const held = Promise.withResolvers<void>();
     origin.on("tools/call kept", () => ({ ...text("once"), hold: held.promise }));
@@ -283,6 +292,24 @@ describe("an origin that opens sessions, and modern callers", () => {
         () => origin.last("notifications/cancelled")?.params.requestId,
         (id) => id === origin.last("tools/call").id,
       );
+    });
+
+    test("an origin that asks without end is not waited for either", async () => {
+      origin.on("tools/call other", () => ({
+        stream: (response) => {
+          let nth = 0;
+          const ask = () => {
+            const question = { jsonrpc: "2.0", id: ++nth, method: "roots/list" };
+            response.write(`data: ${JSON.stringify(question)}\n\n`);
+          };
+          const asking = setInterval(ask, 50);
+          response.once("close", () => clearInterval(asking));
+        },
+      }));
+      const got = await call(replica.mcp, "other", {}, { id: "mine" });
+      expect([codeOf(got), got.body.id]).toEqual(["needs_session", "mine"]);
+      // Each is told once that there is nobody, up to a bound.
+      expect(origin.count("POST")).toBeLessThan(30);
     });
 
     test("a ping is answered, and no more is said of it", async () => {

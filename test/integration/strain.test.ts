@@ -1,9 +1,20 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Hearing } from "./support/Hearing.ts";
 import { Fixture, type Reply, text, tool } from "./support/fixture.ts";
 import { type Replica, seed, startReplica } from "./support/replica.ts";
-import { call, codeOf, type Got, initialize, legacyCall, modern, said } from "./support/wire.ts";
+import {
+  call,
+  codeOf,
+  type Got,
+  initialize,
+  legacyCall,
+  modern,
+  modernBody,
+  modernHeaders,
+  said,
+} from "./support/wire.ts";
 
 const HTML: Reply = { text: "<html></html>", headers: { "content-type": "text/html" } };
 const PLAIN: Reply = { status: 404, text: "Not found", headers: { "content-type": "text/plain" } };
@@ -20,6 +31,7 @@ const REPLIES: [what: string, reply: Reply | "hang" | "reset", standsIn: boolean
 
 const origin = new Fixture();
 let endless: Server;
+let liar: Server;
 let replica: Replica;
 
 beforeAll(async () => {
@@ -32,6 +44,24 @@ beforeAll(async () => {
     response.once("close", () => clearInterval(more));
   });
   await new Promise<void>((resolve) => endless.listen(0, "127.0.0.1", resolve));
+  liar = createServer((request, response) => {
+    request.resume();
+    const socket = response.socket!;
+    socket.on("error", () => {});
+    socket.write(
+      "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 10\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    const piece = `10000\r\n${" ".repeat(0x10000)}\r\n`;
+    const write = () => {
+      while (!socket.destroyed) {
+        if (socket.write(piece)) continue;
+        socket.once("drain", write);
+        return;
+      }
+    };
+    write();
+  });
+  await new Promise<void>((resolve) => liar.listen(0, "127.0.0.1", resolve));
   const { url } = origin;
   const tools = { t: { cache: { ttl: "10m", staleIfError: "7d" } } } as const;
   const patterns = { "get_*": { cache: { ttl: "10m" } } } as const;
@@ -43,6 +73,7 @@ beforeAll(async () => {
         large: { url, tools: patterns },
         single: { url, concurrency: 1, tools },
         endless: { url: `http://127.0.0.1:${(endless.address() as AddressInfo).port}/mcp`, tools },
+        liar: { url: `http://127.0.0.1:${(liar.address() as AddressInfo).port}/mcp`, tools },
         ...Object.fromEntries(REPLIES.map((_, nth) => [`r${nth}`, { url, timeout: { firstByte: "500ms" }, tools }])),
       },
       limits: { entry: "64KB" },
@@ -56,6 +87,8 @@ afterAll(async () => {
   await origin.stop();
   endless.closeAllConnections();
   endless.close();
+  liar.closeAllConnections();
+  liar.close();
 });
 
 const at = (id: string, instance = 0) => `${replica.urls[instance]}/mcp/${id}`;
@@ -119,6 +152,15 @@ test("a failure whose body never ends does not keep anybody from an old answer",
   await seed(replica, { origin: "endless", target: "t", variant: {}, ageMs: 120_000, entry: STALE });
   const got = await inTime(legacyCall(at("endless"), "t"));
   expect(got === "late" ? got : [statusOf(got), said(got)]).toEqual(["stale", "old"]);
+});
+
+test("an answer that is longer than it says is read no further than others are", async () => {
+  const params = { name: "t", arguments: {} };
+  const [headers, body] = [modernHeaders("tools/call", params), modernBody("tools/call", params)];
+  const got = await inTime(Hearing.open({ url: at("liar"), headers, body }, { reads: false }));
+  // What is too large to be read is streamed.
+  expect(got === "late" ? got : got.status).toBe(200);
+  if (got !== "late") got.leave();
 });
 
 test("an origin that takes one call at a time never gets two", async () => {

@@ -21,7 +21,7 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   const x = {
     origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
     env: { S: binding, COALESCER: { idFromName: (name: string) => name, get: () => ({ forget: async () => {} }) } },
-    isolate: { listening, suspectAt: new Map(), catalogues: new Map() },
+    isolate: { listening, suspectAt: new Map(), catalogues: new Map(), eras: new Map() },
     headers: new Headers(),
     trace: { correlationId: "0".repeat(32), flags: "01" },
     text: JSON.stringify(body),

@@ -350,12 +350,13 @@ describe("a fill in a pooled session", () => {
     again: false,
   };
   const works: Promise<unknown>[] = [];
-  const landed = async (abandoned?: AbortSignal) => {
+  const landed = async (abandoned?: AbortSignal, room = { left: 1_000_000 }) => {
     const landing = await land(request, {
       bindings: fake.bindings,
       now: Date.now,
       random: () => 0.5,
       ...(abandoned && { abandoned }),
+      room,
       pool: async ({ name }) => ({ session: { serial: name, id: "s", version: "2025-06-18" } }),
       waitUntil: (work) => works.push(work),
     });
@@ -392,6 +393,28 @@ describe("a fill in a pooled session", () => {
       method: "notifications/cancelled",
       params: { requestId: fake.seen[0]!.id },
     });
+  });
+
+  test("holds of an event what there is room for, and gives the room back", async () => {
+    const room = { left: 1_000 };
+    const words = "x".repeat(2_000);
+    const pieces = (id: unknown) =>
+      ["data: ", words, JSON.stringify({ jsonrpc: "2.0", id, result: { tools: [] } }), "\n\n"].map((piece) =>
+        new TextEncoder().encode(piece),
+      );
+    fake.answer = ({ id }) =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            for (const piece of pieces(id)) controller.enqueue(piece);
+            controller.close();
+          },
+        }),
+        { headers: { "content-type": "text/event-stream" } },
+      );
+    expect([(await landed(undefined, room)).kind, room.left]).toEqual(["too-large", 1_000]);
+    fake.answer = ({ id }) => sse({ id, result: { tools: [] } });
+    expect([(await landed(undefined, room)).kind, room.left]).toEqual(["entry", 1_000]);
   });
 
   test("that breaks off is cancelled, and failed", async () => {
@@ -436,6 +459,24 @@ describe("a stream that is taken up again", () => {
   test("ends where there are no ids, and where the rest is not to be had", async () => {
     expect(await heardIn("data: a\n\n", ["data: last\n\n"])).toEqual({ heard: ["a"], asked: [] });
     expect(await heardIn(`${RETRY}id: 1\ndata: a\n\n`)).toEqual({ heard: ["a"], asked: ["1"] });
+  });
+
+  test("is let go of where its reader has left, also one that was just being taken up", async () => {
+    const asking = Promise.withResolvers<void>();
+    const found = Promise.withResolvers<ReadableStream<Uint8Array>>();
+    const again = () => {
+      asking.resolve();
+      return found.promise;
+    };
+    const stream = resumed(streamOf(`${RETRY}id: 1\ndata: a\n\n`), { isLast: () => false, again });
+    const reader = stream.getReader();
+    await reader.read();
+    void reader.read();
+    await asking.promise;
+    await reader.cancel();
+    const cancelled = Promise.withResolvers<void>();
+    found.resolve(new ReadableStream({ cancel: () => cancelled.resolve() }));
+    await cancelled.promise;
   });
 
   test("is not taken up for ever where nothing new comes, but is while ids do", async () => {
