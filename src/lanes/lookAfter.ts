@@ -33,7 +33,7 @@ export function lookAfterSurface(asked: Exchange): void {
   x.isolate.surfacesAt.set(key, now);
   const work = async () => {
     try {
-      await learnEras(x);
+      await learnEras(x, false);
     } catch (error) {
       x.isolate.surfacesAt.delete(key);
       x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) });
@@ -53,11 +53,11 @@ export function lookAgain(asked: Exchange): void {
   x.waitUntil(storeInitialize(x, true).catch(failed));
 }
 
-/** Sees to it that what can be known of the origin's eras is, and that its answers are stored. */
-export async function learnEras(x: Exchange): Promise<void> {
+/** Sees to it that what can be known of the origin's eras is, and that its answers are stored; `isWaitedFor` says that a caller waits for it. */
+export async function learnEras(x: Exchange, isWaitedFor = true): Promise<void> {
   const before = await erasOf(x);
   const isOld = x.now() - (before.checkedAt ?? before.at) > RECHECK_MS;
-  await storeDiscover(x, before, isOld);
+  await storeDiscover(x, before, isOld, isWaitedFor);
   const { modern, legacy } = await erasOf(x);
   // An origin that nobody has met with `initialize` need not know it: the discover answer can be retold.
   const isWanted = !isModern(x.body) || modern === false;
@@ -67,7 +67,7 @@ export async function learnEras(x: Exchange): Promise<void> {
   if (isOld) await noteEras(x, { checkedAt: x.now() });
 }
 
-async function storeDiscover(x: Exchange, { modern }: Eras, isOld: boolean): Promise<void> {
+async function storeDiscover(x: Exchange, { modern }: Eras, isOld: boolean, isWaitedFor: boolean): Promise<void> {
   // What is stored may be from before the origin lost the era.
   if (modern === false && !isOld) return;
   if (modern !== false && (await storedBootstrap(x, "server/discover", MODERN_VERSION))) {
@@ -77,8 +77,9 @@ async function storeDiscover(x: Exchange, { modern }: Eras, isOld: boolean): Pro
   const call = bootstrapCall("server/discover", MODERN_VERSION);
   const ask = (again: boolean) =>
     fill(x, call, x.origin.lists, candidatesOf(x, call, x.origin.lists)!, { again, previous: undefined, behind: true });
-  // What comes of it is noted there. Where at present nobody shares an answer, one is asked for alone.
-  if ((await ask(false)).kind === "relay") await ask(true);
+  // What comes of it is noted there. Where at present nobody shares an answer, one is asked for alone; but for a caller
+  // who waits: another who was refused may be about to ask again in words of its own.
+  if ((await ask(false)).kind === "relay" && isWaitedFor) await ask(true);
 }
 
 /** Asks the origin to initialize, where its answer is not stored, or `again`. Why there was no answer, where there was none. */
