@@ -130,20 +130,3 @@ export const BASELINE: Readonly<Record<Crossing["revision"], readonly Expected[]
     },
   ],
 };
-
-/** Checks of the suite's scenarios for clients that come out otherwise with a replica in between, by scenario and revision. */
-export const CLIENT_BASELINE: Readonly<Record<string, readonly Expected[]>> = {
-  "request-metadata 2026-07-28": [
-    {
-      reason:
-        "`server/discover` and `tools/list` are asked for on behalf of all who will get the answer. So the origin is told only of capabilities that may make a difference to them: of none for the one, of extensions for the other. The suite has nothing to look at then, and skips these.",
-      failing: {
-        "request-metadata": [
-          "sep-2575-client-declares-roots-capability",
-          "sep-2575-client-declares-sampling-capability",
-          "sep-2575-client-declares-elicitation-capability",
-        ],
-      },
-    },
-  ],
-};

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import type { Check, Checks } from "../conformance/runner/checks.ts";
 import { compareWithBaseline } from "../conformance/runner/compareWithBaseline.ts";
-import { expectDifferences } from "../conformance/runner/expectDifferences.ts";
 
 const check = (id: string, status: Check["status"]): Check => ({ id, name: id, status });
 const checks: Checks = new Map([
@@ -22,22 +21,4 @@ test.each([
 ])("what %s is a difference", (_, baseline, id, direct, replica) => {
   const { differences } = compareWithBaseline("part", checks, baseline);
   expect(differences).toEqual([expect.objectContaining({ part: "part", scenario: "one", check: id, direct, replica })]);
-});
-
-test("a difference that is expected is none, and one that does not come is", () => {
-  const difference = (check: string) => ({
-    part: "part",
-    scenario: "one",
-    check,
-    direct: "a",
-    replica: "b",
-    message: "",
-  });
-  const comparison = { equal: 3, differences: [difference("a (A)"), difference("b (B)")] };
-  const { equal, differences } = expectDifferences("part", comparison, failing("a", "c"));
-  expect(equal).toBe(4);
-  expect(differences).toEqual([
-    difference("b (B)"),
-    expect.objectContaining({ scenario: "one", check: "c", direct: "expected to differ", replica: "does not" }),
-  ]);
 });
