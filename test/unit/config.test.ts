@@ -365,7 +365,8 @@ describe("wrong values", () => {
 
   test("options that are not built yet are refused by name", () => {
     const notBuilt: [string, object][] = [
-      ["origins.a.sync", withOrigin({ sync: { pulse: "5s" } })],
+      ["origins.a.sync.listen", withOrigin({ sync: { listen: "auto" } })],
+      ["origins.a.sync.webhook", withOrigin({ sync: { pulse: "5s", webhook: { secret: "S" } } })],
       ["origins.a.collections", withOrigin({ collections: {} })],
       ...["write", "consistency", "answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
         `origins.a.tools.update.${option}`,

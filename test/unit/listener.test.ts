@@ -3,6 +3,7 @@ import { resolve } from "../../src/config/resolve.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
 import { Listener } from "../../src/lanes/Listener.ts";
 import { parseFilter, type ListenFilter } from "../../src/mcp/listenFilter.ts";
+import { FeedView } from "../../src/sync/FeedView.ts";
 import { Listening } from "../../src/sync/Listening.ts";
 
 /** A listener at an origin that answers so. */
@@ -18,9 +19,16 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   const body = { jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params };
   const listening = new Listening();
   const reports: unknown[] = [];
+  const pulse = async () => ({ feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [] });
   const x = {
     origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
-    env: { S: binding, COALESCER: { idFromName: (name: string) => name, get: () => ({ forget: async () => {} }) } },
+    replica: { enabled: true },
+    feed: new FeedView(),
+    env: {
+      S: binding,
+      COALESCER: { idFromName: (name: string) => name, get: () => ({ forget: async () => {} }) },
+      ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => ({ pulse, invalidate: pulse }) },
+    },
     isolate: { listening, suspectAt: new Map(), catalogues: new Map() },
     headers: new Headers(),
     trace: { correlationId: "0".repeat(32), flags: "01" },
