@@ -10,16 +10,13 @@ export interface Purge {
 }
 
 const name = z.string().min(1, "a name").max(8_192, "a name of at most 8192 characters");
-const shape = z.strictObject(
-  {
-    origin: name.optional(),
-    tags: z.array(name).max(100, "at most 100 tags").optional(),
-    tool: name.optional(),
-    resource: name.optional(),
-    hard: z.boolean().optional(),
-  },
-  "an object with origin, tags, tool, resource or hard",
-);
+const shape = z.strictObject({
+  origin: name.optional(),
+  tags: z.array(name).max(100, "at most 100 tags").optional(),
+  tool: name.optional(),
+  resource: name.optional(),
+  hard: z.boolean().optional(),
+});
 
 /** Reads the body of a purge; what is wrong with it is said as a text. An origin without anything of it is all of it. */
 export function parsePurge(body: string): Purge | { detail: string } {
