@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Fixture, text, tool } from "./support/fixture.ts";
 import { type Ear, listen, Mouths, silence } from "./support/listening.ts";
-import { headerOf, type Replica, seed, startReplica } from "./support/replica.ts";
+import { headerOf, nameInKv, type Replica, seed, startReplica } from "./support/replica.ts";
 import { call, codeOf, type Got, modern, said, send } from "./support/wire.ts";
 
 const origin = new Fixture();
@@ -161,12 +161,26 @@ describe("after a purge through one instance", () => {
     expect(said(await call(at(0), "t", args))).not.toBe("t 1");
   });
 
+  test("who waits for such an answer of another's, and knows of the purge when it comes, gets a new one", async () => {
+    const args = fresh();
+    let land!: () => void;
+    const landed = new Promise<void>((resolve) => (land = resolve));
+    origin.on("tools/call t", ({ nth }) => ({ ...text(`t ${nth}`), ...(nth === 1 && { sse: [], hold: landed }) }));
+    const first = call(at(1), "t", args);
+    await expect.poll(() => origin.count("tools/call", "t")).toBe(1);
+    const second = call(at(0), "t", args);
+    await purge({ tool: "t" });
+    land();
+    expect([said(await first), said(await second)]).toEqual(["t 1", "t 2"]);
+  });
+
   test("what is revalidated is saved again, though it says the same: elsewhere nobody doubts it", async () => {
     const args = fresh();
     origin.on("tools/call t", () => text("always"));
-    const name = await seed(replica, { target: "t", variant: args, ageMs: 1_000, entry: { scope: "public" } });
+    const name = await nameInKv(replica, { target: "t", variant: args, entry: { scope: "public" } });
+    await call(at(0), "t", args);
+    await expect.poll(() => replica.store.get(name)).not.toBeNull();
     const before = await headerOf(replica, name);
-    expect(statusOf(await call(at(0), "t", args))).toBe("hit");
     const { body } = await purge({ tool: "t" });
     expect(statusOf(await call(at(0), "t", args))).toBe("miss");
     await expect.poll(async () => (await headerOf(replica, name))["seq"]).toBeGreaterThanOrEqual(body.seq);

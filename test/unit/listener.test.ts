@@ -19,7 +19,11 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   const body = { jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params };
   const listening = new Listening();
   const reports: unknown[] = [];
-  const pulse = async () => ({ feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [] });
+  const pulses: number[] = [];
+  const pulse = async () => {
+    pulses.push(now());
+    return { feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [] };
+  };
   const x = {
     origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
     replica: { enabled: true },
@@ -41,7 +45,7 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   } as unknown as Exchange;
   const stream = listening.streams.open(0)!;
   const filter = parseFilter(params.notifications) as ListenFilter;
-  return { events: new Listener(x, { id: 1, filter, stream }).begin(), signals, listening, reports };
+  return { events: new Listener(x, { id: 1, filter, stream }).begin(), signals, listening, reports, pulses };
 }
 
 const sse = (...messages: unknown[]) =>
@@ -91,4 +95,10 @@ test("a stream ends in good order before what it may ask for is used up", async 
   expect(told.filter((line) => line.includes(changed.method))).toHaveLength(1_300);
   expect(told.at(-1)).toContain('"result":{"resultType":"complete"');
   expect([signals[0]!.aborted, listening.streams.size]).toEqual([true, 0]);
+});
+
+test("a listener alone keeps its isolate in step", async () => {
+  const { events, pulses } = setUp(() => new Promise<Response>(() => {}));
+  await expect.poll(() => pulses.length, { timeout: 3_000 }).toBe(1);
+  await events.cancel();
 });
