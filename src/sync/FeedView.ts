@@ -26,9 +26,9 @@ export interface Question extends Since {
 export class FeedView {
   /** Another one each time that something of what is said of entries may have changed. */
   version = 1;
-  /** When the feed is asked next; 0 until it has been asked for the first time. */
+  /** When the feed is asked next; in the past where nobody has come since. */
   dueAt = 0;
-  /** Until when the first answer is waited for; 0 before it is asked for. */
+  /** Until when an answer is waited for; 0 where none is. */
   joiningUntil = 0;
   /** The tags that are about to be invalidated, and whether hard. */
   readonly bumps = new Map<string, boolean>();
@@ -54,10 +54,12 @@ export class FeedView {
   }
 
   /** Takes in the answer to a question, unless one to a later question came before. */
-  hear({ nth }: Question, { feedId, seq, floor, hardFloor, changes }: News): void {
+  hear({ nth, feedId: then }: Question, { feedId, seq, floor, hardFloor, changes }: News): void {
     if (nth <= this.#heard) return;
-    this.#heard = nth;
     const isOther = this.#position?.feedId !== feedId;
+    // What has changed since something that is not known any more says nothing.
+    if (isOther && then === feedId) return;
+    this.#heard = nth;
     if (isOther) this.#tags.clear();
     else if (changes.length === 0 && floor === this.#floor && hardFloor === this.#hardFloor) return;
     this.#position = { feedId, seq };

@@ -139,6 +139,17 @@ describe("an isolate's view", () => {
     expect(view.position?.feedId).toBe("g");
   });
 
+  test("does not go by what has changed since what it does not know any more", () => {
+    const feed = new Feed(HEAD);
+    feed.invalidate(["a"], false, 0);
+    const view = viewOf(feed);
+    const [first, second] = [view.ask(), view.ask()];
+    const other = new Feed({ ...HEAD, feedId: "g" });
+    view.hear(first, other.since(first));
+    view.hear(second, feed.since(second));
+    expect(view.position?.feedId).toBe("g");
+  });
+
   test("names the latest invalidation that concerns an answer", () => {
     const feed = new Feed({ ...HEAD, seq: 3, floor: 2 });
     const view = viewOf(feed);

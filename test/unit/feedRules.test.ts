@@ -44,7 +44,7 @@ function makeWorld(keeps: number) {
       leastKept: { a: 0, b: 0 },
       memory: new Map(),
     })),
-    answers: [] as { isolate: Isolate; question: Question; news: News; truth: Truth; hard: Truth }[],
+    asked: [] as { isolate: Isolate; question: Question; answer?: { news: News; truth: Truth; hard: Truth } }[],
     change(tag: string, hard: boolean) {
       for (const thing of THINGS) {
         if (!touches(tag, thing)) continue;
@@ -59,22 +59,22 @@ function makeWorld(keeps: number) {
       world.hard = { a: 0, b: 0 };
     },
     ask(isolate: Isolate, isSlow: boolean) {
-      const question = isolate.view.ask();
-      const { truth, hard } = world;
-      world.answers.push({
-        isolate,
-        question,
-        news: world.feed.since(question),
-        truth: { ...truth },
-        hard: { ...hard },
-      });
-      if (!isSlow) world.arrive(world.answers.length - 1);
+      world.asked.push({ isolate, question: isolate.view.ask() });
+      if (!isSlow) world.arrive(world.asked.length - 1);
     },
-    /** One of the answers under way arrives: they may overtake each other. */
+    /** The feed answers one of the questions under way: they may overtake each other. */
+    answer(nth: number) {
+      const asked = world.asked[nth % (world.asked.length || 1)];
+      if (asked)
+        asked.answer ??= { news: world.feed.since(asked.question), truth: { ...world.truth }, hard: { ...world.hard } };
+    },
+    /** One of the answers under way arrives: they may as well. */
     arrive(nth: number) {
-      const [answer] = world.answers.splice(nth % (world.answers.length || 1), 1);
-      if (!answer) return;
-      const { isolate, question, news, truth, hard } = answer;
+      world.answer(nth);
+      const [one] = world.asked.splice(nth % (world.asked.length || 1), 1);
+      if (!one) return;
+      const { isolate, question } = one;
+      const { news, truth, hard } = one.answer!;
       isolate.view.hear(question, news);
       const { position } = isolate.view;
       if (position?.feedId !== news.feedId || position.seq < news.seq) return;
@@ -98,13 +98,14 @@ const changes = fc.oneof(
   { arbitrary: fc.record({ do: fc.constant("reset" as const) }), weight: 1 },
   often(fc.record({ do: fc.constant("change" as const), tag: fc.constantFrom(...TAG_NAMES), hard: fc.boolean() })),
   often(fc.record({ do: fc.constant("pulse" as const), isolate, isSlow: fc.boolean() })),
+  often(fc.record({ do: fc.constant("answer" as const), nth: fc.nat(5) })),
   often(fc.record({ do: fc.constant("arrive" as const), nth: fc.nat(5) })),
 );
 
 test("whatever the order of fetches, stores, invalidations, pulses and losses, nothing is sound that is older than what is known", () => {
   const steps = fc.array(
     fc.oneof(
-      { arbitrary: changes, weight: 13 },
+      { arbitrary: changes, weight: 17 },
       often(fc.record({ do: fc.constant("fetch" as const), isolate, thing, isLate: fc.boolean() })),
       often(fc.record({ do: fc.constant("store" as const), nth: fc.nat(5) })),
       often(fc.record({ do: fc.constant("read" as const), isolate, thing })),
@@ -128,6 +129,9 @@ test("whatever the order of fetches, stores, invalidations, pulses and losses, n
             break;
           case "pulse":
             world.ask(world.isolates[step.isolate]!, step.isSlow);
+            break;
+          case "answer":
+            world.answer(step.nth);
             break;
           case "arrive":
             world.arrive(step.nth);
@@ -186,7 +190,7 @@ test("whatever the order of fetches, stores, invalidations, pulses and losses, n
 test("whatever the order, nobody gets from a flight what is older than an invalidation known at the asking", async () => {
   const steps = fc.array(
     fc.oneof(
-      { arbitrary: changes, weight: 13 },
+      { arbitrary: changes, weight: 17 },
       often(fc.record({ do: fc.constant("board" as const), isolate, thing })),
       often(fc.record({ do: fc.constant("land" as const), nth: fc.nat(5) })),
     ),
@@ -212,6 +216,9 @@ test("whatever the order, nobody gets from a flight what is older than an invali
             break;
           case "pulse":
             world.ask(world.isolates[step.isolate]!, step.isSlow);
+            break;
+          case "answer":
+            world.answer(step.nth);
             break;
           case "arrive":
             world.arrive(step.nth);
