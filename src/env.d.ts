@@ -6,6 +6,8 @@ declare namespace Cloudflare {
     ORIGIN_SYNC: DurableObjectNamespace<import("./sync/OriginSync.ts").OriginSync>;
     /** Pepper of the API keys' HMAC: a secret. */
     KEY_PEPPER?: string;
+    /** Who may purge: a secret. */
+    ADMIN_TOKEN?: string;
     /** `line`, `json` or `off`. */
     REPLICA_LOG?: string;
     /** `off` relays every call. */

@@ -7,7 +7,7 @@ const VERSION = 1;
 
 /** An entry as stored: one line of JSON, a newline, the body and the `_meta` members. */
 export function encodeEntry(entry: Entry): string {
-  const { body, meta, savedAt: _, ...header } = entry;
+  const { body, meta, savedAt: _, soundAt: __, isDoubted: ___, ...header } = entry;
   return `${JSON.stringify({ v: VERSION, ...header, split: body.length })}\n${body}${meta}`;
 }
 
@@ -33,7 +33,7 @@ export function hashOf(body: string, meta: string): Promise<string> {
   return digest(`${body}\n${meta}`);
 }
 
-type Header = Omit<Entry, "body" | "meta" | "savedAt"> & { v: number; split: number };
+type Header = Omit<Entry, "body" | "meta" | "savedAt" | "soundAt" | "isDoubted"> & { v: number; split: number };
 
 const NUMBERS = ["storedAt", "ttlMs", "staleWhileRevalidateMs", "staleIfErrorMs", "promisedMs", "contentEnd", "split"];
 
@@ -48,6 +48,7 @@ function isHeader(value: unknown): value is Header {
     (value["only"] === undefined || isEra(value["only"])) &&
     isPatches(value["legacy"]) &&
     isPatches(value["modern"]) &&
+    isPosition(value) &&
     Array.isArray(value["tags"])
   );
 }
@@ -59,6 +60,12 @@ function isPatches(value: unknown): boolean {
 function isPatch(value: unknown): boolean {
   if (!isObject(value) || typeof value["text"] !== "string") return false;
   return Number.isSafeInteger(value["start"]) && Number.isSafeInteger(value["end"]);
+}
+
+/** Whether both parts of a position are there, or neither. */
+function isPosition({ feedId, seq }: Record<string, unknown>): boolean {
+  if (feedId === undefined) return seq === undefined;
+  return typeof feedId === "string" && Number.isSafeInteger(seq) && (seq as number) >= 0;
 }
 
 function isEra(value: unknown): boolean {

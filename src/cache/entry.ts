@@ -7,6 +7,12 @@ export interface Patch {
   text: string;
 }
 
+/** A place in an origin's feed: everything that it had told of by then was known. */
+export interface Position {
+  feedId: string;
+  seq: number;
+}
+
 /** One stored result in neutral form: without what differs between eras, callers and moments. Times are epoch ms or ms. */
 export interface Entry {
   /** When the origin was asked for it, so that age is never understated. */
@@ -30,8 +36,15 @@ export interface Entry {
   /** Of an answer to `initialize`: whether the origin opened a session with it. */
   opensSession?: true;
   tags: readonly string[];
+  /** The feed that was known, and how far, before the origin was asked. Absent where none was. */
+  feedId?: string;
+  seq?: number;
   /** When the copy in KV was stored, as far as this isolate knows: a refresh that changes nothing need not write it again. Not stored. */
   savedAt: number;
+  /** The version of the isolate's view of the feed that last had nothing against the entry. Not stored. */
+  soundAt?: number;
+  /** That it has been invalidated, or may have been: it stands in for an origin that fails, and no more. Not stored. */
+  isDoubted?: true;
   /** SHA-256 of body and meta, in hex. */
   hash: string;
   /** The result's members as the origin wrote them, but for `resultType`, `ttlMs`, `cacheScope` and `_meta`. Without braces. */

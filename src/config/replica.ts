@@ -17,6 +17,8 @@ export interface Replica {
 export interface Origin {
   settings: OriginSettings;
   modernize: Modernize;
+  /** How often an isolate asks what was invalidated. */
+  pulseMs: number;
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;

@@ -74,6 +74,7 @@ function resolveOrigin(
       entryBytes,
     },
     modernize: config.modernize ?? "auto",
+    pulseMs: ms(config.sync?.pulse, 5_000),
     lists: {
       ...PROTOCOL_RULE,
       defaultTtlMs: ms(config.lists?.defaultTtl, 0),

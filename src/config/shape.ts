@@ -11,6 +11,10 @@ const timeout = duration.refine((value) => {
   const ms = parseDuration(value) ?? 0;
   return ms > 0 && ms <= MAX_TIMEOUT_MS;
 }, 'more than "0s" and at most "15m"');
+const pulse = duration.refine((value) => {
+  const ms = parseDuration(value) ?? 0;
+  return ms >= 250 && ms <= 60_000;
+}, '"250ms" to "1m"');
 const size = z.custom<string>((value) => parseSize(value) !== undefined, SIZE_SHAPE);
 const secretName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, "the name of a Worker secret, such as CATALOG_TOKEN");
 const secret = z.strictObject({ secret: secretName });
@@ -46,6 +50,7 @@ const origin = z
     concurrency: z.int().min(1, "a whole number of 1 to 1000").max(1_000, "a whole number of 1 to 1000").optional(),
     region: z.enum(LOCATION_HINTS).optional(),
     modernize: z.enum(MODERNIZE).optional(),
+    sync: z.strictObject({ pulse: pulse.optional() }).optional(),
     lists: z.strictObject({ defaultTtl: duration.optional(), staleIfError: duration.optional() }).optional(),
     annotated: z.strictObject({ ttl: duration }).optional(),
     tools: z.record(z.string(), tool).optional(),

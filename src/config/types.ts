@@ -38,6 +38,8 @@ export interface OriginConfig {
    * to initialize. Default: `"auto"`.
    */
   modernize?: Modernize;
+  /** How isolates stay in step with what was invalidated. `pulse`: how often they ask, while there is traffic, ±10 %; `"250ms"` to `"1m"`. Default: `"5s"`. */
+  sync?: { pulse?: Duration };
   /** Discover, initialize and the four lists. */
   lists?: {
     /** Their ttl where the origin gives none. Default: `"0s"`. */

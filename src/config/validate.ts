@@ -8,7 +8,8 @@ import type { ReplicaConfig } from "./types.ts";
  * silently ignored is a promise silently broken.
  */
 const NOT_BUILT: ReadonlySet<string> = new Set([
-  "origins.*.sync",
+  "origins.*.sync.listen",
+  "origins.*.sync.webhook",
   "origins.*.collections",
   "origins.*.tools.*.write",
   "origins.*.tools.*.consistency",
@@ -78,9 +79,13 @@ function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
   return [{ path: path.join("."), found: shorten(value, secretive), expected: expectation(issue) }];
 }
 
+/** What of an origin goes by the operator's own names. */
+const NAMED: ReadonlySet<string> = new Set(["tools", "resources", "prompts"]);
+
 function notBuilt(path: readonly string[]): boolean {
   // Names of origins, tools and resources are the operator's own: in the table they stand as `*`.
-  const starred = path.map((part, index) => (path[0] === "origins" && (index === 1 || index === 3) ? "*" : part));
+  const isNamed = (index: number) => index === 1 || (index === 3 && NAMED.has(path[2]!));
+  const starred = path.map((part, index) => (path[0] === "origins" && isNamed(index) ? "*" : part));
   return NOT_BUILT.has(starred.join("."));
 }
 

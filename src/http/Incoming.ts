@@ -1,6 +1,7 @@
 import type { Authenticator } from "../access/authenticate.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Isolate } from "../lanes/Exchange.ts";
+import type { FeedView } from "../sync/FeedView.ts";
 import type { Reporter } from "../telemetry/events.ts";
 import type { Place } from "./place.ts";
 
@@ -22,6 +23,8 @@ export interface Incoming {
   page: string | null;
   /** The origin that the path names; `undefined` for a path that names none. */
   origin: Origin | undefined;
+  /** What the isolate knows of that origin's feed. */
+  feed: FeedView | undefined;
   env: Cloudflare.Env;
   waitUntil: (work: Promise<unknown>) => void;
 }

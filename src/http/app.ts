@@ -4,6 +4,7 @@ import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
+import { FeedView } from "../sync/FeedView.ts";
 import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
@@ -12,6 +13,7 @@ import { Health } from "./health.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
 import { placeOf, type Place } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
+import { servePurge } from "./servePurge.ts";
 import { serveMcp } from "./serveMcp.ts";
 import { servePage } from "./servePage.ts";
 
@@ -20,6 +22,9 @@ const MEMORY_BYTES = 48 * 1_048_576;
 
 /** How many sessions an isolate remembers. One that it has forgotten it unseals again. */
 const SESSIONS = 10_000;
+
+/** What a path serves. */
+type Endpoint = Pick<Incoming, "origin" | "feed">;
 
 type Bound = { Bindings: Cloudflare.Env };
 
@@ -47,10 +52,11 @@ export function createApp(replica: Replica, report: Reporter): App {
     authenticator: new Authenticator(replica.access),
   };
   const health = new Health(replica);
+  const feeds = new Map([...replica.origins.keys()].map((id) => [id, new FeedView()]));
   const app = new Hono<Bound>();
 
   const mcp = (
-    origin: Origin | undefined,
+    { origin, feed }: Endpoint,
     request: Request,
     place: Place,
     env: Cloudflare.Env,
@@ -64,16 +70,18 @@ export function createApp(replica: Replica, report: Reporter): App {
       place,
       page,
       origin,
+      feed,
       env,
       waitUntil: (work) => context.waitUntil(work),
     };
     return page === null ? serveMcp(serving, incoming) : servePage(serving, incoming, page);
   };
-  const endpoints = new Map<string, { origin: Origin | undefined }>([["/mcp", { origin: replica.defaultOrigin }]]);
-  for (const [id, origin] of replica.origins) endpoints.set(`/mcp/${id}`, { origin });
+  const endpointOf = (origin: Origin | undefined): Endpoint => ({ origin, feed: feeds.get(origin?.settings.id ?? "") });
+  const endpoints = new Map([["/mcp", endpointOf(replica.defaultOrigin)]]);
+  for (const [id, origin] of replica.origins) endpoints.set(`/mcp/${id}`, endpointOf(origin));
   // What is not an endpoint as written: an id in another spelling, one that nobody has, a `Host` that is none.
   const routed = (c: Context<Bound>, origin: Origin | undefined) =>
-    mcp(origin, c.req.raw, placeOf(c.req.url), c.env, c.executionCtx);
+    mcp(endpointOf(origin), c.req.raw, placeOf(c.req.url), c.env, c.executionCtx);
   app.all("/mcp", (c) => routed(c, replica.defaultOrigin));
   app.all("/mcp/:origin", (c) => routed(c, replica.origins.get(c.req.param("origin"))));
 
@@ -85,10 +93,11 @@ export function createApp(replica: Replica, report: Reporter): App {
     const readiness = await health.readiness(c.env);
     return c.json(readiness, readiness.ready ? 200 : 503);
   });
+  app.all("/admin/purge", (c) => servePurge({ replica, feeds, report }, c.req.raw, c.env));
   app.notFound((c) => {
     const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
     // Nobody has said who asks, so no origin is named.
-    const known = ["/mcp", "/mcp/<origin>", "/healthz", "/readyz"];
+    const known = ["/mcp", "/mcp/<origin>", "/healthz", "/readyz", "/admin/purge"];
     return respondTrouble(turnedAway ?? { kind: "unknown-path", known }, nobody()).response;
   });
   return {
@@ -96,7 +105,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       const place = placeOf(request.url);
       // Calls go straight to their endpoint: routing them would cost as much as finding their answers.
       const endpoint = endpoints.get(place.pathname);
-      if (endpoint) return mcp(endpoint.origin, request, place, env, context);
+      if (endpoint) return mcp(endpoint, request, place, env, context);
       return app.fetch(request, env, context);
     },
   };

@@ -1,3 +1,4 @@
+import type { AdminRefusal } from "../access/authenticateAdmin.ts";
 import type { Refusal } from "../access/authenticate.ts";
 import type { Failure } from "../lanes/Exchange.ts";
 import { CODE, META_ERROR } from "../mcp/names.ts";
@@ -7,6 +8,10 @@ import type { OriginFailure } from "../origin/failure.ts";
 export type Trouble =
   | Failure
   | Refusal
+  | AdminRefusal
+  | { kind: "bad-purge"; detail: string }
+  | { kind: "unknown-origin"; known: readonly string[] }
+  | { kind: "sync-unavailable"; reason: string }
   | { kind: "bad-host" }
   | { kind: "bad-origin" }
   | { kind: "unknown-path"; known: readonly string[] }
@@ -127,6 +132,24 @@ function word(trouble: Trouble): Worded {
       );
     case "unconfigured":
       return http(403, "access_not_configured", `Nobody can be let in: ${trouble.detail}.`);
+    case "admin-unauthorized":
+      return http(401, "admin_unauthorized", "The admin token is needed: send it as Authorization: Bearer <token>.");
+    case "admin-closed":
+      return http(
+        403,
+        "admin_on_loopback_only",
+        "Without the secret ADMIN_TOKEN this is open on loopback only. Its operator can set the secret.",
+      );
+    case "bad-purge":
+      return http(400, "bad_purge", `The purge cannot be understood: ${trouble.detail}.`);
+    case "unknown-origin":
+      return http(404, "unknown_origin", `Name one of these origins: ${trouble.known.join(", ")}.`);
+    case "sync-unavailable":
+      return http(
+        503,
+        "sync_unavailable",
+        `The origin's OriginSync object cannot be reached, and nothing was purged for certain: ${trouble.reason}. Try again.`,
+      );
     case "bad-host":
       return http(
         403,

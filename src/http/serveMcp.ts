@@ -70,7 +70,7 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
 
 function exchange(
   serving: Serving,
-  { request, headers, env, waitUntil }: Incoming,
+  { request, headers, feed, env, waitUntil }: Incoming,
   { origin, principal }: Admitted,
   { text, body, scan }: Parsed,
   { httpMethod, trace, word }: Pick<Exchange, "httpMethod" | "trace" | "word">,
@@ -79,6 +79,8 @@ function exchange(
     replica: serving.replica,
     isolate: serving.isolate,
     report: serving.report,
+    // Where there is an origin, there is its feed.
+    feed: feed!,
     env,
     waitUntil,
     trace,

@@ -11,6 +11,7 @@ import type { Era } from "../mcp/versions.ts";
 import type { Trace } from "../mcp/trace.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import type { SessionSource } from "../origin/SessionSource.ts";
+import type { FeedView } from "../sync/FeedView.ts";
 import type { Listening } from "../sync/Listening.ts";
 import type { Reporter, RequestResult } from "../telemetry/events.ts";
 
@@ -78,6 +79,8 @@ export interface Exchange {
   replica: Replica;
   origin: Origin;
   isolate: Isolate;
+  /** What the isolate knows of the origin's feed. */
+  feed: FeedView;
   kv: KvStore;
   env: Cloudflare.Env;
   waitUntil: (work: Promise<unknown>) => void;

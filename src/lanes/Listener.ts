@@ -16,6 +16,7 @@ import type { Exchange } from "./Exchange.ts";
 import { knownEras, lacks } from "./eras.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { heedChanges } from "./heedChange.ts";
+import { inStep } from "./inStep.ts";
 import { recheck } from "./recheck.ts";
 
 /** How often a listener looks at what the replica saw change. */
@@ -177,6 +178,7 @@ export class Listener {
       if (this.#gone.signal.aborted) return;
       const now = this.#x.now();
       streams.heard(this.#subscription.stream, now);
+      this.#pulse(now);
       if (this.#outlet.isEmpty) this.#takenAt = now;
       else if (now - this.#takenAt > DEAF_MS) return this.#end();
       if (now - this.#openedAt >= ACKNOWLEDGE_MS) this.#acknowledge();
@@ -190,6 +192,13 @@ export class Listener {
       }
       if (this.#subrequests > MAX_SUBREQUESTS) this.#end();
     }
+  }
+
+  /** A listener is traffic too: its isolate stays in step while nobody else asks. */
+  #pulse(now: number): void {
+    if (now < this.#x.feed.dueAt) return;
+    this.#subrequests++;
+    void inStep(this.#x, now);
   }
 
   /** Tells of a change that the replica saw, unless it is another's, or has been told. */

@@ -18,6 +18,7 @@ import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
+import { inStep } from "./inStep.ts";
 import { listen } from "./listen.ts";
 import { local } from "./local.ts";
 import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, wantsSessions } from "./eras.ts";
@@ -34,6 +35,11 @@ import { endSession, openSession } from "./sessions.ts";
 
 /** Answers a request: the lanes in the order in which they are tried. At once where memory has the answer. */
 export function answer(x: Exchange): Answer | Promise<Answer> {
+  const joining = x.arrivedAt < x.feed.dueAt ? undefined : inStep(x, x.arrivedAt);
+  return joining ? joining.then(() => answerNow(x)) : answerNow(x);
+}
+
+function answerNow(x: Exchange): Answer | Promise<Answer> {
   // The modern revision knows no sessions, and passes over the header (basic/transports).
   const sessionId = isModern(x.body) ? null : x.headers.get("mcp-session-id");
   if (sessionId === null) return lanes(x);
@@ -190,7 +196,7 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
       const own = previous && freshness(previous, x.now()) !== "expired" ? previous : undefined;
       const given = await relay(x, {
         call,
-        keeping: keep && { call, ...keep, previous },
+        keeping: keep && { call, ...keep, previous, position: x.feed.position },
         instead: own && (() => standIn(x, call, own, undefined).text),
       });
       const failed = failureIn(call, given);

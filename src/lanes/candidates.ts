@@ -4,6 +4,7 @@ import { addressOf, capabilityClass, PUBLIC, type Address, type Subject } from "
 import type { CacheRule } from "../config/replica.ts";
 import type { Call } from "../mcp/recognise.ts";
 import type { Exchange } from "./Exchange.ts";
+import { judged } from "./judged.ts";
 import { noteChange } from "./noteChange.ts";
 
 /** Where an answer may be kept for this caller, by scope, and where callers of the same answer meet. */
@@ -48,12 +49,13 @@ export function newer(a: Entry | undefined, b: Entry | undefined): Entry | undef
   return a.storedAt >= b.storedAt ? a : b;
 }
 
-/** What memory has, for callers of the era. */
+/** What memory has, for callers of the era, as far as the feed has nothing against it. */
 export function inMemory(x: Exchange, candidates: Candidates, era: Call["era"]): Entry | undefined {
   const { memory } = x.isolate;
   const own = candidates.private && memory.peek(candidates.private);
   const shared = candidates.public && memory.peek(candidates.public);
-  return fit(newer(own, shared), era);
+  const entry = fit(newer(own, shared), era);
+  return entry === undefined || entry.soundAt === x.feed.version ? entry : judged(x, candidates.flight, entry);
 }
 
 /** What KV has, put into memory on the way. A KV that does not work has nothing. */
@@ -75,7 +77,8 @@ export async function inKv(x: Exchange, candidates: Candidates, era: Call["era"]
     }
   };
   const [own, shared] = await Promise.all([read(candidates.private), read(candidates.public)]);
-  return fit(newer(own, shared), era);
+  const entry = fit(newer(own, shared), era);
+  return entry && judged(x, candidates.flight, entry);
 }
 
 /** An entry whose form belongs to the other era is not there. */

@@ -16,6 +16,7 @@ import { FILL_ID, isDemotion, type FillRequest } from "../origin/land.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
+import { bumped } from "./bump.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { knownEras, lacks, noteRefusal, noteEras } from "./eras.ts";
@@ -59,11 +60,16 @@ export async function fill(
   const pool = isPooled(x) ? await poolName(x) : undefined;
   // How those fail who come in no session, where the origin wants one, is nothing to those who have one.
   const key = (await digestOf(candidates.flight)) + (pool === undefined ? "" : " pooled");
+  const tags = expandTags(rule.tags, call.variant);
   // In a session every id is used once (basic, requests), and the others are the caller's.
   const id = x.session ? `edge-replica-${newId()}` : FILL_ID;
   // In the modern revision, and only there, a caller who leaves cancels (basic/transports).
   const ticket = call.era === "modern" && !behind ? newId() : undefined;
+  // What an announced invalidation is about to make old is better asked for after it.
+  await bumped(x);
+  const known = () => knownOf(x, candidates, tags);
   const request: FillRequest = {
+    ...known(),
     origin: origin.settings,
     key,
     addresses: {
@@ -74,7 +80,7 @@ export async function fill(
     era: asked.era,
     hints: call.shape.hints,
     rule,
-    tags: expandTags(rule.tags, call.variant),
+    tags,
     isWrapped: isWrapped(x, call),
     isLegacyOnly: lacks(knownEras(x), "modern"),
     laterPage,
@@ -95,7 +101,9 @@ export async function fill(
     // What another's flight brings may have been asked for before the origin said that it has changed.
     if (!again && boarding.kind === "entry" && boarding.collapsed) {
       const address = candidates[boarding.entry.scope];
-      if (address && isSuspect(x, address, boarding.entry)) boarding = await flights.fill({ ...request, again: true });
+      const isOld =
+        address && (isSuspect(x, address, boarding.entry) || x.feed.judge(boarding.entry, address) !== "sound");
+      if (isOld) boarding = await flights.fill({ ...request, ...known(), again: true });
     }
   } catch (error) {
     x.report({ type: "coalescer-failed", origin: origin.settings.id, reason: reasonOf(error) });
@@ -130,6 +138,12 @@ export async function fill(
       return { kind: "entry", entry, status, collapsed };
     }
   }
+}
+
+/** What is known of the feed: the answer carries it, and no flight is joined that knows less of what concerns it. */
+function knownOf({ feed }: Exchange, { flight }: Candidates, tags: readonly string[]): Pick<FillRequest, "known"> {
+  const { position } = feed;
+  return position ? { known: { ...position, needed: feed.latest(flight, tags) } } : {};
 }
 
 /** The request as the origin gets it: without what belongs to one caller, as it will answer many. */

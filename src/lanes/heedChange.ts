@@ -1,6 +1,8 @@
+import { listTag, resourceTag } from "../cache/implicitTags.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { changeToldBy, methodsOf, type Change } from "../mcp/change.ts";
 import { coalescerNames } from "../origin/shards.ts";
+import { bump } from "./bump.ts";
 import type { Exchange } from "./Exchange.ts";
 import { forget } from "./keep.ts";
 import { catalogueOf } from "./learn.ts";
@@ -15,7 +17,9 @@ const FORGET_EVERY_MS = 100;
  */
 export function heedChanges(x: Exchange, changes: Iterable<Change>): number {
   const doubted = new Set<string>();
+  const tags: string[] = [];
   for (const change of changes) {
+    tags.push(change.kind === "resource" ? resourceTag(change.uri) : listTag(change.list));
     for (const method of methodsOf(change)) {
       if (change.kind === "resource") suspectTarget(x, method, change.uri);
       else suspect(x, method);
@@ -23,7 +27,7 @@ export function heedChanges(x: Exchange, changes: Iterable<Change>): number {
     }
   }
   if (doubted.has("tools/list")) catalogueOf(x).readAt = 0;
-  let subrequests = 0;
+  let subrequests = bump(x, tags);
   for (const method of doubted) subrequests += forgetSoon(x, method);
   return subrequests;
 }

@@ -121,6 +121,7 @@ export async function ask(
 ): Promise<Reply> {
   const { settings } = x.origin;
   const askedAt = x.now();
+  const { position } = x.feed;
   const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
     method: "POST",
     headers,
@@ -153,7 +154,7 @@ export async function ask(
     keep(
       x,
       candidates,
-      { ...made, ...opensSession, hash: await hashOf(made.body, made.meta), savedAt: askedAt },
+      { ...made, ...opensSession, ...position, hash: await hashOf(made.body, made.meta), savedAt: askedAt },
       known,
     );
   }

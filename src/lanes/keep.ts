@@ -1,9 +1,11 @@
 import type { Entry } from "../cache/entry.ts";
+import { methodTag } from "../cache/implicitTags.ts";
 import { needsSaving } from "../cache/save.ts";
 import { coalescerNames } from "../origin/shards.ts";
 import { isList } from "../mcp/methods.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { reasonOf } from "../telemetry/events.ts";
+import { bump } from "./bump.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
 import { noteChange } from "./noteChange.ts";
@@ -37,6 +39,7 @@ export function keep(x: Exchange, candidates: Candidates, entry: Entry, previous
 /** Lets a list be asked for anew. What is kept of it goes on standing in for an origin that fails. */
 export async function doubtListing(x: Exchange, method: string): Promise<void> {
   suspect(x, method);
+  bump(x, [methodTag(method)]);
   await forget(x, method);
 }
 
@@ -45,6 +48,7 @@ export async function purgeListing(x: Exchange, method: string): Promise<void> {
   const { id } = x.origin.settings;
   void x.isolate.memory.purge(id, method);
   inBackground(x, "purge", x.kv.purge(id, method));
+  bump(x, [methodTag(method)], true);
   await doubtListing(x, method);
 }
 

@@ -1,6 +1,6 @@
 import { freshness } from "../cache/freshness.ts";
 import { hashOf } from "../cache/codec.ts";
-import type { Entry } from "../cache/entry.ts";
+import type { Entry, Position } from "../cache/entry.ts";
 import { needsSaving } from "../cache/save.ts";
 import { neutralise, SUPERSEDING } from "../cache/neutralise.ts";
 import { expandTags } from "../cache/tags.ts";
@@ -22,6 +22,8 @@ export interface Keeping {
   rule: CacheRule;
   candidates: Candidates;
   previous: Entry | undefined;
+  /** How far the feed was known before the origin was asked. */
+  position: Position | undefined;
 }
 
 /**
@@ -42,7 +44,7 @@ function inBackground(x: Exchange, work: Promise<void>): void {
 }
 
 async function store(x: Exchange, keeping: Keeping, reply: string, askedAt: number): Promise<void> {
-  const { call, rule, candidates, previous } = keeping;
+  const { call, rule, candidates, previous, position } = keeping;
   const { era } = inOriginsEra(x, call);
   const made = neutralise(reply, {
     method: call.method,
@@ -60,7 +62,8 @@ async function store(x: Exchange, keeping: Keeping, reply: string, askedAt: numb
     if (previous && SUPERSEDING.has(made)) await supersede(x, call.method, candidates, askedAt);
     return;
   }
-  const entry: Entry = { ...made, hash: await hashOf(made.body, made.meta), savedAt: made.storedAt };
+  const hash = await hashOf(made.body, made.meta);
+  const entry: Entry = { ...made, ...position, hash, savedAt: made.storedAt };
   keep(x, candidates, entry, previous);
   const laterPage = isList(call.method) && call.variant !== undefined;
   if (isDemotion({ method: call.method, era, rule, laterPage, ...(previous && { previous }) }, entry)) {

@@ -30,8 +30,9 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
   /** Answers a fill, from a flight of this key where there is one. */
   async fill(request: FillRequest): Promise<Boarding> {
     const launch = (tower: Tower) => this.#launch(request, tower);
-    const { key, again, era, method: group, ticket } = request;
-    const boarding = await this.#flights.board({ key, again, era, group, ...(ticket && { ticket }) }, launch);
+    const { key, again, era, method: group, ticket, known } = request;
+    const passenger = { key, again, era, group, ...(ticket && { ticket }), ...(known && { known }) };
+    const boarding = await this.#flights.board(passenger, launch);
     if (boarding.kind !== "entry") return boarding;
     const { saving: _, ...told } = boarding;
     return told;

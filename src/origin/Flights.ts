@@ -1,3 +1,4 @@
+import type { Position } from "../cache/entry.ts";
 import { freshness } from "../cache/freshness.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Era } from "../mcp/versions.ts";
@@ -20,6 +21,12 @@ export interface FlightOptions {
   kept: (landing: Extract<Landing, { kind: "entry" }>) => void;
 }
 
+/** What a passenger knows of the origin's feed. */
+export interface Known extends Position {
+  /** The seq of the latest invalidation that concerns the answer: what knows less may not be the answer. */
+  needed: number;
+}
+
 /** Who boards. */
 export interface Passenger {
   key: string;
@@ -29,6 +36,8 @@ export interface Passenger {
   era: Era;
   /** Flights of a group can be forgotten together. */
   group: string;
+  /** Absent for who knows of no feed, and so of no invalidation. */
+  known?: Known;
   /** Names the passenger who may leave. Those without one stay to the end. */
   ticket?: string;
 }
@@ -47,6 +56,8 @@ interface Flight {
   /** The how manieth it is. */
   nth: number;
   era: Era;
+  /** What was known of the feed at its launch. */
+  known: Known | undefined;
   /** Whether the origin has been asked. Until then even those who want a new answer may join. */
   begun: boolean;
   /** Who may leave, of those who wait. */
@@ -93,7 +104,7 @@ export class Flights {
 
   /** Joins the flight of a key, or launches it. */
   async board(passenger: Passenger, launch: (tower: Tower) => Promise<Landing>): Promise<Boarding> {
-    const { key, again, era, group } = passenger;
+    const { key, again, era, group, known } = passenger;
     const now = this.#options.now();
     const oldest = this.#forgotten.get(group) ?? 0;
     const failed = this.#failed.get(failureKey(passenger));
@@ -103,14 +114,15 @@ export class Flights {
     }
     if (!again) {
       const finished = this.#finished.get(key);
-      const isCurrent = finished && finished.nth > oldest && now < finished.until;
+      const isCurrent =
+        finished && finished.nth > oldest && now < finished.until && knowsEnough(finished.landing.entry, known);
       if (isCurrent && fits(finished.landing, era) && freshness(finished.landing.entry, now) === "fresh") {
         return { ...finished.landing, collapsed: true };
       }
       if ((this.#passing.get(failureKey(passenger)) ?? 0) > now) return { kind: "pass" };
     }
     const flying = this.#flying.get(key);
-    if (flying && flying.nth > oldest && (!again || !flying.begun)) {
+    if (flying && flying.nth > oldest && (!again || !flying.begun) && knowsEnough(flying.known, known)) {
       enter(flying, passenger);
       const landing = await flying.landing;
       if (fits(landing, era)) return { ...landing, collapsed: true };
@@ -121,6 +133,7 @@ export class Flights {
       landing: undefined as never,
       nth: ++this.#flights,
       era,
+      known,
       begun: false,
       aboard: new Set(),
       hasStayers: false,
@@ -192,6 +205,11 @@ export class Flights {
 function enter(flight: Flight, { ticket }: Passenger): void {
   if (ticket === undefined) flight.hasStayers = true;
   else flight.aboard.add(ticket);
+}
+
+/** Whether what was launched then saw every invalidation that a passenger knows to concern it. */
+function knowsEnough(then: Partial<Position> | undefined, known: Known | undefined): boolean {
+  return !known || (then?.feedId === known.feedId && (then.seq ?? -1) >= known.needed);
 }
 
 /** Whether a landing is an answer for callers of the era. */

@@ -10,6 +10,7 @@ import type { Era } from "../mcp/versions.ts";
 import { withId } from "../mcp/withId.ts";
 import { withoutTools } from "../mcp/withoutTools.ts";
 import { callOrigin, type Bindings } from "./callOrigin.ts";
+import type { Known } from "./Flights.ts";
 import type { Landing, Saving } from "./Landing.ts";
 import { PooledCall } from "./PooledCall.ts";
 import type { PoolReply, PoolRequest } from "./PooledSession.ts";
@@ -45,6 +46,8 @@ export interface FillRequest {
   again: boolean;
   /** Names the caller who may leave before it comes. */
   ticket?: string;
+  /** What the caller knows of the origin's feed. */
+  known?: Known;
   /** What was known before, so that KV is written only where that is worth it. */
   previous?: Traits;
 }
@@ -101,8 +104,13 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
   if (typeof made === "string") return { kind: "reply", status, text, why: made };
   const address = request.addresses[made.scope];
   if (!address) return { kind: "reply", status, text, why: "scope" };
-  const entry: Entry = { ...made, hash: await hashOf(made.body, made.meta), savedAt: made.storedAt };
-  const { previous } = request;
+  const { previous, known } = request;
+  const entry: Entry = {
+    ...made,
+    ...(known && { feedId: known.feedId, seq: known.seq }),
+    hash: await hashOf(made.body, made.meta),
+    savedAt: made.storedAt,
+  };
   if (!needsSaving(entry, previous)) return { kind: "entry", entry: { ...entry, savedAt: previous!.savedAt }, status };
   // A legacy result has no hints, so that it is private says nothing of a public one beside it.
   const replaces = previous && previous.scope !== entry.scope && (entry.scope === "public" || entry.era === "modern");

@@ -1,13 +1,16 @@
 import { DurableObject } from "cloudflare:workers";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import { openPool } from "../origin/SessionPool.ts";
+import type { News } from "./Feed.ts";
+import { KeptFeed } from "./KeptFeed.ts";
 
 /**
- * What all isolates have to agree on for one origin: the key that seals its session ids, which of its sessions have
- * ended, and the sessions that the replica has opened for those who open none.
+ * What all isolates have to agree on for one origin: what was invalidated, the key that seals its session ids, which of
+ * its sessions have ended, and the sessions that the replica has opened for those who open none.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #pool = openPool(this.ctx, this.env);
+  readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -16,6 +19,25 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     sql.exec("CREATE TABLE IF NOT EXISTS ended_session (name TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT");
     // Each end looks for those that need not be remembered any more: not among all that are.
     sql.exec("CREATE INDEX IF NOT EXISTS ended_session_until ON ended_session (until)");
+  }
+
+  /**
+   * Invalidates tags: what carries one of them and was asked for before is stale from now on, or gone where `hard`. What
+   * has changed since what the caller knows of the feed, with that. `now` is epoch ms.
+   */
+  async invalidate(
+    tags: readonly string[],
+    hard: boolean,
+    seq: number,
+    feedId: string | undefined,
+    now: number,
+  ): Promise<News> {
+    return this.#feed.invalidate(tags, hard, { seq, feedId }, now);
+  }
+
+  /** What has been invalidated since what the caller knows of the feed. */
+  async pulse(seq: number, feedId: string | undefined): Promise<News> {
+    return this.#feed.since({ seq, feedId });
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */

@@ -30,6 +30,8 @@ export type ReplicaEvent =
   | { type: "store-failed"; operation: "get" | "put" | "delete" | "purge"; reason: string }
   /** The Coalescer could not be reached; the origin was asked without it. */
   | { type: "coalescer-failed"; origin: string; reason: string }
+  /** The origin's `OriginSync` could not be reached: the isolate goes on with what it knows, and what it had to tell the others it did not. */
+  | { type: "sync-failed"; operation: "pulse" | "invalidate"; origin: string; reason: string }
   /** The operator's file allows something that the origin does not call safe. */
   | { type: "policy-warning"; origin: string; name: string; message: string }
   /** A defect of the replica. */

@@ -84,6 +84,22 @@ describe("durations and sizes", () => {
   });
 });
 
+test.each([
+  ["250ms", 250],
+  ["1m", 60_000],
+])("a pulse of %s is taken", (pulse, ms) => {
+  expect(originOf({ sync: { pulse } }).pulseMs).toBe(ms);
+});
+
+test.each(["249ms", "61s", "0s", "5", 5_000])("a pulse of %j is not", (pulse) => {
+  expect(onlyProblem(withOrigin({ sync: { pulse } }))).toMatchObject({ path: "origins.a.sync.pulse" });
+});
+
+test("an option of sync that nobody knows is not one that is yet to be built", () => {
+  const { expected } = onlyProblem(withOrigin({ sync: { puls: "5s" } }));
+  expect(expected).toBe("one of the known options");
+});
+
 describe("defaults", () => {
   test("a file that names only an origin gets every default", () => {
     const replica = resolve(withOrigin());
@@ -110,6 +126,7 @@ describe("defaults", () => {
     expect(origin.lists).toEqual({ ...PROTOCOL_RULE, defaultTtlMs: 0, staleIfErrorMs: 86_400_000 });
     expect(origin.annotated).toBeUndefined();
     expect(origin.modernize).toBe("auto");
+    expect(origin.pulseMs).toBe(5_000);
   });
 
   test("the rule of an entry that says nothing keeps nothing for longer than the origin says, and private", () => {
@@ -365,7 +382,8 @@ describe("wrong values", () => {
 
   test("options that are not built yet are refused by name", () => {
     const notBuilt: [string, object][] = [
-      ["origins.a.sync", withOrigin({ sync: { pulse: "5s" } })],
+      ["origins.a.sync.listen", withOrigin({ sync: { listen: "auto" } })],
+      ["origins.a.sync.webhook", withOrigin({ sync: { pulse: "5s", webhook: { secret: "S" } } })],
       ["origins.a.collections", withOrigin({ collections: {} })],
       ...["write", "consistency", "answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
         `origins.a.tools.update.${option}`,

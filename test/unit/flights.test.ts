@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Entry } from "../../src/cache/entry.ts";
-import { Flights } from "../../src/origin/Flights.ts";
+import { Flights, type Known } from "../../src/origin/Flights.ts";
 import type { Era } from "../../src/mcp/versions.ts";
 import type { Landing } from "../../src/origin/Landing.ts";
 import { Gate } from "../../src/origin/Gate.ts";
@@ -42,7 +42,18 @@ function setUp() {
     });
   const withTicket = (ticket: string) => board("k", false, true, "modern", ticket);
   const leave = (ticket: string) => flights.leave("k", ticket);
-  return { clock, launched, board, kept, begins, abandoned, withTicket, leave, forget: () => flights.forget("g") };
+  return {
+    flights,
+    clock,
+    launched,
+    board,
+    kept,
+    begins,
+    abandoned,
+    withTicket,
+    leave,
+    forget: () => flights.forget("g"),
+  };
 }
 
 const result = (now: number, ttlMs?: number): Landing => ({ kind: "entry", entry: entry(now, ttlMs), status: 200 });
@@ -89,6 +100,57 @@ describe("those who leave", () => {
     await landed;
     leave("a");
     expect(abandoned[0]!.aborted).toBe(false);
+  });
+});
+
+describe("who knows of an invalidation", () => {
+  const knowing = (seq: number, needed = 0, feedId = "f") => ({ feedId, seq, needed });
+  /** Boards, and gives the number of calls that there have been. */
+  function setUpKnowing() {
+    const { flights, clock, launched } = setUp();
+    const board = (known?: Known, again = false) => {
+      const passenger = { key: "k", again, era: "modern" as const, group: "g", ...(known && { known }) };
+      return flights.board(passenger, ({ begin }) => {
+        begin();
+        return new Promise<Landing>((land) =>
+          launched.push(() => land({ ...answer(clock.now), entry: { ...entry(clock.now), ...known } })),
+        );
+      });
+    };
+    return { board, launched };
+  }
+  const answer = (now: number) => result(now) as Extract<Landing, { kind: "entry" }>;
+
+  test.each([
+    ["what was launched before it", knowing(3), knowing(4, 4), false],
+    ["what was launched with it", knowing(4), knowing(5, 4), true],
+    ["what was launched by who knew more", knowing(9), knowing(4, 4), true],
+    ["what was launched before one of something else", knowing(3), knowing(9, 2), true],
+    ["what was launched under another feed", knowing(9, 0, "lost"), knowing(4), false],
+    ["what was launched by who knew of no feed", undefined, knowing(4), false],
+  ])("joins, or takes when it has landed, %s: %j then %j: %s", async (_, first, second, isShared) => {
+    const { board, launched } = setUpKnowing();
+    const boarded = board(first);
+    void board(second);
+    expect(launched).toHaveLength(isShared ? 1 : 2);
+    const landed = setUpKnowing();
+    const done = landed.board(first);
+    landed.launched[0]!(failure);
+    await done;
+    void landed.board(second);
+    expect(landed.launched).toHaveLength(isShared ? 1 : 2);
+    launched[0]!(failure);
+    await boarded;
+  });
+
+  test("is the only one to mind: who knows of no feed takes what there is", async () => {
+    const { board, launched } = setUpKnowing();
+    const first = board(knowing(3));
+    const second = board();
+    launched[0]!(failure);
+    expect(await second).toMatchObject({ kind: "entry", collapsed: true });
+    await first;
+    expect(await board()).toMatchObject({ kind: "entry", collapsed: true });
   });
 });
 

@@ -3,6 +3,7 @@ import { resolve } from "../../src/config/resolve.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
 import { Listener } from "../../src/lanes/Listener.ts";
 import { parseFilter, type ListenFilter } from "../../src/mcp/listenFilter.ts";
+import { FeedView } from "../../src/sync/FeedView.ts";
 import { Listening } from "../../src/sync/Listening.ts";
 
 /** A listener at an origin that answers so. */
@@ -18,9 +19,20 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   const body = { jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params };
   const listening = new Listening();
   const reports: unknown[] = [];
+  const pulses: number[] = [];
+  const pulse = async () => {
+    pulses.push(now());
+    return { feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [] };
+  };
   const x = {
     origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
-    env: { S: binding, COALESCER: { idFromName: (name: string) => name, get: () => ({ forget: async () => {} }) } },
+    replica: { enabled: true },
+    feed: new FeedView(),
+    env: {
+      S: binding,
+      COALESCER: { idFromName: (name: string) => name, get: () => ({ forget: async () => {} }) },
+      ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => ({ pulse, invalidate: pulse }) },
+    },
     isolate: { listening, suspectAt: new Map(), catalogues: new Map(), eras: new Map() },
     headers: new Headers(),
     trace: { correlationId: "0".repeat(32), flags: "01" },
@@ -33,7 +45,7 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   } as unknown as Exchange;
   const stream = listening.streams.open(0)!;
   const filter = parseFilter(params.notifications) as ListenFilter;
-  return { events: new Listener(x, { id: 1, filter, stream }).begin(), signals, listening, reports };
+  return { events: new Listener(x, { id: 1, filter, stream }).begin(), signals, listening, reports, pulses };
 }
 
 const sse = (...messages: unknown[]) =>
@@ -83,4 +95,10 @@ test("a stream ends in good order before what it may ask for is used up", async 
   expect(told.filter((line) => line.includes(changed.method))).toHaveLength(1_300);
   expect(told.at(-1)).toContain('"result":{"resultType":"complete"');
   expect([signals[0]!.aborted, listening.streams.size]).toEqual([true, 0]);
+});
+
+test("a listener alone keeps its isolate in step", async () => {
+  const { events, pulses } = setUp(() => new Promise<Response>(() => {}));
+  await expect.poll(() => pulses.length, { timeout: 3_000 }).toBe(1);
+  await events.cancel();
 });

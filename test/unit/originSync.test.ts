@@ -1,6 +1,6 @@
-import { runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 const objectOf = (name: string) => env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName(name));
 const DAY_MS = 86_400_000;
@@ -39,5 +39,48 @@ test("however many have ended, the next end looks at few of them", async () => {
     sql.exec = counted as typeof exec;
     await object.endSession("another", DAY_MS, 1);
     expect(read).toBeLessThan(10);
+  });
+});
+
+describe("the feed", () => {
+  const NOTHING = [0, undefined] as const;
+
+  test("is the same for all who ask, and another at each origin", async () => {
+    const [first, second] = [await objectOf("e").pulse(...NOTHING), await objectOf("e").pulse(...NOTHING)];
+    expect(second).toEqual(first);
+    expect(first).toEqual({ feedId: expect.any(String), seq: 0, floor: 0, hardFloor: 0, changes: [] });
+    expect((await objectOf("f").pulse(...NOTHING)).feedId).not.toBe(first.feedId);
+  });
+
+  test("tells who invalidates, and who asks, what has changed since what they know", async () => {
+    const object = objectOf("g");
+    const { feedId } = await object.invalidate(["a", "b"], false, ...NOTHING, 1_000);
+    const news = await object.invalidate(["c"], true, 1, feedId, 1_000);
+    expect(news.changes).toEqual([{ tag: "c", seq: 2, hard: 2 }]);
+    expect(await object.pulse(1, feedId)).toEqual(news);
+    expect((await object.pulse(...NOTHING)).changes.map(({ tag }) => tag)).toEqual(["a", "b", "c"]);
+  });
+
+  test("survives the object, with its floor", async () => {
+    const object = objectOf("h");
+    const many = Array.from({ length: 10_001 }, (_, nth) => `t${nth}`);
+    await object.invalidate(["hard"], true, ...NOTHING, 1_000);
+    await object.invalidate(many, false, ...NOTHING, 1_000);
+    const before = await object.pulse(...NOTHING);
+    expect(before).toMatchObject({ seq: 2, floor: 2, hardFloor: 1 });
+    await evictDurableObject(object);
+    const after = await objectOf("h").pulse(...NOTHING);
+    expect(after).toMatchObject({ feedId: before.feedId, seq: 2, floor: 2, hardFloor: 1 });
+    expect(new Set(after.changes.map(({ tag }) => tag))).toEqual(new Set(many.slice(1)));
+  });
+
+  test("begins anew, under another name, where its storage is lost", async () => {
+    const object = objectOf("i");
+    const { feedId } = await object.invalidate(["a"], false, ...NOTHING, 1_000);
+    await runInDurableObject(object, (_, { storage }) => storage.deleteAll());
+    await evictDurableObject(object);
+    const news = await objectOf("i").pulse(1, feedId);
+    expect(news).toMatchObject({ seq: 0, changes: [] });
+    expect(news.feedId).not.toBe(feedId);
   });
 });

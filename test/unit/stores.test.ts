@@ -6,7 +6,7 @@ import { lifetimeMs, type Entry } from "../../src/cache/entry.ts";
 import { addressOf, PUBLIC, type Address, type Partition } from "../../src/cache/key.ts";
 import { KvStore } from "../../src/cache/KvStore.ts";
 import { MemoryStore } from "../../src/cache/MemoryStore.ts";
-import { needsSaving } from "../../src/cache/save.ts";
+import { needsSaving, traitsOf } from "../../src/cache/save.ts";
 import type { Store } from "../../src/cache/Store.ts";
 
 const KV = (env as unknown as { KV: KVNamespace }).KV;
@@ -378,6 +378,12 @@ describe("the stored form", () => {
     for (const wrong of [undefined, null, "t", {}]) expect(await decoded({ tags: wrong })).toBeUndefined();
     for (const wrong of [null, "1"]) expect(await decoded({ clientTtlMs: wrong })).toBeUndefined();
     for (const wrong of [null, "future", 1]) expect(await decoded({ only: wrong })).toBeUndefined();
+    expect(await decoded({ feedId: "f", seq: 0 })).toMatchObject({ feedId: "f", seq: 0 });
+    for (const wrong of [{ feedId: "f" }, { seq: 1 }, { feedId: 1, seq: 1 }, { feedId: "f", seq: -1 }])
+      expect(await decoded(wrong)).toBeUndefined();
+    // What only an isolate knows is not written.
+    const own = await entryOf({ soundAt: 1, isDoubted: true });
+    expect(encodeEntry(own)).not.toMatch(/soundAt|isDoubted/);
     expect(await decoded({ split: (whole["split"] as number) - 1 })).toBeUndefined();
     for (const other of ["", "\n", "null\n", "[]\n", "1\nx", "{}\n", `${header}${body}`])
       expect(await decodeEntry(other)).toBeUndefined();
@@ -390,6 +396,7 @@ describe("writing to KV", () => {
     const again = (change: Partial<Entry> = {}) => entryOf({ ttlMs: 1_000, staleIfErrorMs: 1_000, ...change });
     expect(needsSaving(await again(), undefined)).toBe(true);
     expect(needsSaving(await again(), previous)).toBe(false);
+    expect(needsSaving(await again(), traitsOf({ ...previous, isDoubted: true }))).toBe(true);
     expect(needsSaving(await again({ storedAt: T0 + 1_000 }), previous)).toBe(false);
     expect(needsSaving(await again({ storedAt: T0 + 1_001 }), previous)).toBe(true);
     expect(needsSaving(await again({ body: '"content":[]' }), previous)).toBe(true);

@@ -19,7 +19,7 @@ export function requestOf({ callOf }: Filled, index: number): Request {
 }
 
 /** A request as the lanes get it. */
-export function incomingOf({ serving }: Filled, request: Request): Incoming {
+export function incomingOf({ serving, feed }: Filled, request: Request): Incoming {
   const { headers } = request;
   return {
     request,
@@ -27,6 +27,7 @@ export function incomingOf({ serving }: Filled, request: Request): Incoming {
     place: placeOf(request.url),
     page: headers.get("origin"),
     origin: serving.replica.defaultOrigin,
+    feed,
     env: NO_ENV,
     waitUntil: () => {},
   };

@@ -59,6 +59,7 @@ function partsOf(filled: Filled): Part[] {
     replica,
     origin: replica.defaultOrigin!,
     isolate: serving.isolate,
+    feed: filled.feed,
     report: serving.report,
     env: {} as Cloudflare.Env,
     waitUntil: () => {},

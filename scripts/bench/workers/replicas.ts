@@ -3,6 +3,7 @@ import { addressOf, PUBLIC } from "../../../src/cache/key.ts";
 import { MemoryStore } from "../../../src/cache/MemoryStore.ts";
 import { S3Fifo } from "../../../src/cache/S3Fifo.ts";
 import { SessionSource } from "../../../src/origin/SessionSource.ts";
+import { FeedView } from "../../../src/sync/FeedView.ts";
 import { Listening } from "../../../src/sync/Listening.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
@@ -12,6 +13,7 @@ import { CONTENT, modernCall, TOOL, type Call } from "../exchange.ts";
 
 /** A replica whose memory is filled, and the calls that hit it. */
 export interface Filled {
+  feed: FeedView;
   serving: Serving;
   /** How many different calls hit. */
   entries: number;
@@ -68,7 +70,11 @@ export async function filledReplica(entries: number, tools: number, full: boolea
       contentEnd: 0,
     });
   }
+  // Nothing was invalidated, and the next pulse is not due.
+  const feed = new FeedView();
+  feed.dueAt = Number.POSITIVE_INFINITY;
   return {
+    feed,
     serving: {
       replica,
       report: SILENT,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type LocalKv, type ServeOptions, type Served, serve } from "../../../scripts/serve/serve.ts";
 import { encodeEntry, hashOf } from "../../../src/cache/codec.ts";
-import type { Entry } from "../../../src/cache/entry.ts";
+import type { Entry, Position } from "../../../src/cache/entry.ts";
 import { addressOf, digest } from "../../../src/cache/key.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { ReplicaConfig } from "../../../src/config/types.ts";
@@ -62,6 +62,14 @@ export async function nameInKv(
   return `e1/${origin}/${method}/${part}/${await digest(text)}`;
 }
 
+/** Where an origin's feed is: what is stored there is doubted by nobody. */
+export async function positionOf({ url }: Pick<Replica, "url">, origin = "o"): Promise<Position> {
+  const body = JSON.stringify({ origin, tags: ["nothing that exists"] });
+  const response = await fetch(`${url}/admin/purge`, { method: "POST", body });
+  const { feedId, seq } = (await response.json()) as Position;
+  return { feedId, seq };
+}
+
 /** Puts an entry of that age into KV. By default it is a tool's text `old`, fresh for an hour. */
 export async function seed(replica: Replica, what: Seed): Promise<string> {
   const body = what.entry?.body ?? '"content":[{"type":"text","text":"old"}]';
@@ -79,6 +87,7 @@ export async function seed(replica: Replica, what: Seed): Promise<string> {
     hash: await hashOf(body, meta),
     contentEnd: 0,
     era: "modern",
+    ...(await positionOf(replica, what.origin)),
     ...what.entry,
     body,
     meta,

@@ -1,0 +1,54 @@
+import { originSync } from "../origin/originSync.ts";
+import { reasonOf } from "../telemetry/events.ts";
+import type { Exchange } from "./Exchange.ts";
+
+/** Many may see one change at about the same time: the feed is told once, and once more of what came meanwhile. */
+const EVERY_MS = 100;
+/** How long those who ask anew wait for the feed to have been told. */
+const PATIENCE_MS = 250;
+const LOOK_EVERY_MS = 5;
+
+/**
+ * Invalidates tags in the origin's feed, in the background, so that every isolate forgets what carries them within a
+ * pulse. How many subrequests that takes.
+ */
+export function bump(x: Exchange, tags: readonly string[], hard = false): number {
+  const { feed } = x;
+  const now = x.now();
+  // Somebody is about to, and takes these along.
+  const isAnnounced = feed.bumps.size > 0 && now < feed.bumpingUntil;
+  for (const tag of tags) feed.bumps.set(tag, hard || feed.bumps.get(tag) === true);
+  if (isAnnounced || tags.length === 0) return 0;
+  feed.bumpingUntil = now + PATIENCE_MS;
+  x.waitUntil(tell(x, Math.max(0, feed.bumpedAt + EVERY_MS - now), feed.bumpingUntil));
+  return 1;
+}
+
+/** Waits until what this isolate is about to invalidate is: an answer asked for before that would be stale at once. */
+export async function bumped({ feed, now }: Exchange): Promise<void> {
+  if (feed.bumpingUntil === 0) return;
+  const until = now() + PATIENCE_MS;
+  while (now() < Math.min(until, feed.bumpingUntil)) await scheduler.wait(LOOK_EVERY_MS);
+}
+
+async function tell(x: Exchange, waitMs: number, announced: number): Promise<void> {
+  const { feed, origin, env } = x;
+  try {
+    if (waitMs > 0) await scheduler.wait(waitMs);
+    const bumps = [...feed.bumps];
+    feed.bumps.clear();
+    feed.bumpedAt = x.now();
+    for (const hard of [true, false]) {
+      const tags = bumps.filter(([, isHard]) => isHard === hard).map(([tag]) => tag);
+      if (tags.length === 0) continue;
+      const question = feed.ask();
+      const object = originSync(env, origin.settings);
+      feed.hear(question, await object.invalidate(tags, hard, question.seq, question.feedId, x.now()));
+    }
+  } catch (error) {
+    x.report({ type: "sync-failed", operation: "invalidate", origin: origin.settings.id, reason: reasonOf(error) });
+  } finally {
+    // Unless another has been announced meanwhile.
+    if (feed.bumpingUntil === announced) feed.bumpingUntil = 0;
+  }
+}

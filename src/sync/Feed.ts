@@ -1,0 +1,110 @@
+/** The latest invalidation of a tag. */
+export interface FeedRow {
+  tag: string;
+  /** Of the latest of all. */
+  seq: number;
+  /** Of the latest hard one; 0 where there was none. */
+  hard: number;
+  /** When, epoch ms. */
+  at: number;
+}
+
+/** What of a feed is not in its rows. */
+export interface FeedHead {
+  /** Random: a feed that begins anew has another, so that nobody takes its numbers for the old one's. */
+  feedId: string;
+  /** Of the latest invalidation. */
+  seq: number;
+  /** What was asked for below this may have been invalidated: the rows that would say so are no more. */
+  floor: number;
+  /** The same for hard invalidations. Never above `floor`. */
+  hardFloor: number;
+}
+
+/** What has changed since somebody last asked: for the tags named, the latest seqs. */
+export interface News extends FeedHead {
+  changes: { tag: string; seq: number; hard: number }[];
+}
+
+/** What somebody knows of a feed: how far, and of which. */
+export interface Since {
+  seq: number;
+  feedId: string | undefined;
+}
+
+/** What an invalidation changes in a feed's rows. */
+export interface Written {
+  rows: FeedRow[];
+  /** The tags whose rows are no more. */
+  dropped: string[];
+}
+
+/** How much is remembered. */
+export interface Retention {
+  tags: number;
+  ms: number;
+}
+
+const RETENTION: Retention = { tags: 10_000, ms: 7 * 86_400_000 };
+
+/**
+ * What was invalidated at an origin, in the order in which it was: the latest seq of each tag, soft or hard. Pure: it is
+ * kept elsewhere.
+ */
+export class Feed {
+  readonly #retention: Retention;
+  /** The oldest first. */
+  readonly #rows = new Map<string, FeedRow>();
+  #head: FeedHead;
+
+  /** From what is kept of it; the rows by seq. */
+  constructor(head: FeedHead, rows: Iterable<FeedRow> = [], retention = RETENTION) {
+    this.#head = head;
+    this.#retention = retention;
+    for (const row of rows) this.#rows.set(row.tag, row);
+  }
+
+  get head(): FeedHead {
+    return this.#head;
+  }
+
+  /** Invalidates tags, all under one seq. Soft makes stale what was asked for before; hard takes it away. */
+  invalidate(tags: readonly string[], hard: boolean, now: number): Written {
+    if (tags.length === 0) return { rows: [], dropped: [] };
+    const seq = this.#head.seq + 1;
+    this.#head = { ...this.#head, seq };
+    const rows = [...new Set(tags)].map((tag): FeedRow => {
+      const row = { tag, seq, hard: hard ? seq : (this.#rows.get(tag)?.hard ?? 0), at: now };
+      // The newest stand last.
+      this.#rows.delete(tag);
+      this.#rows.set(tag, row);
+      return row;
+    });
+    const dropped = this.#trim(now);
+    return { rows: rows.filter(({ tag }) => this.#rows.has(tag)), dropped };
+  }
+
+  /** What somebody does not know yet: everything, where it is another feed that they know. */
+  since({ seq, feedId }: Since): News {
+    const from = feedId === this.#head.feedId ? seq : 0;
+    const changes: News["changes"] = [];
+    if (from < this.#head.seq) {
+      for (const { tag, seq: at, hard } of this.#rows.values()) if (at > from) changes.push({ tag, seq: at, hard });
+    }
+    return { ...this.#head, changes };
+  }
+
+  /** Forgets what is too old or too much, and raises the floor over it. */
+  #trim(now: number): string[] {
+    const { tags, ms } = this.#retention;
+    const dropped: string[] = [];
+    for (const { tag, seq, hard, at } of this.#rows.values()) {
+      if (this.#rows.size <= tags && now - at <= ms) break;
+      this.#rows.delete(tag);
+      dropped.push(tag);
+      const { floor, hardFloor } = this.#head;
+      this.#head = { ...this.#head, floor: Math.max(floor, seq), hardFloor: Math.max(hardFloor, hard) };
+    }
+    return dropped;
+  }
+}

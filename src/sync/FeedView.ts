@@ -1,0 +1,107 @@
+import type { Entry, Position } from "../cache/entry.ts";
+import { cut, implicitTags } from "../cache/implicitTags.ts";
+import type { Address } from "../cache/key.ts";
+import type { News, Since } from "./Feed.ts";
+
+/** What the feed says of an entry. */
+export type Verdict =
+  /** Nothing. */
+  | "sound"
+  /** One of its tags was invalidated since it was asked for. */
+  | "stale"
+  /** It may have been: it is from before what the feed remembers, or of another feed, or of none. */
+  | "suspect"
+  /** One of its tags was invalidated for good. */
+  | "gone";
+
+/** A question to the feed: `nth` orders the answers, which may overtake each other. */
+export interface Question extends Since {
+  nth: number;
+}
+
+/**
+ * What an isolate knows of an origin's feed. Plain data, shared between requests: promises belong to the request that
+ * made them. Times are epoch ms.
+ */
+export class FeedView {
+  /** Another one each time that something of what is said of entries may have changed. */
+  version = 1;
+  /** When the feed is asked next; in the past where nobody has come since. */
+  dueAt = 0;
+  /** Until when an answer is waited for; 0 where none is. */
+  joiningUntil = 0;
+  /** The tags that are about to be invalidated, and whether hard. */
+  readonly bumps = new Map<string, boolean>();
+  /** Until when an announced invalidation is waited for; 0 where there is none. */
+  bumpingUntil = 0;
+  /** When tags were last invalidated from here. */
+  bumpedAt = 0;
+  #position: Position | undefined;
+  #floor = 0;
+  #hardFloor = 0;
+  readonly #tags = new Map<string, { seq: number; hard: number }>();
+  #asked = 0;
+  #heard = 0;
+
+  /** How far the feed is known; `undefined` while nothing was ever heard of it. */
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** What to ask the feed. */
+  ask(): Question {
+    return { nth: ++this.#asked, seq: this.#position?.seq ?? 0, feedId: this.#position?.feedId };
+  }
+
+  /** Takes in the answer to a question, unless one to a later question came before. */
+  hear({ nth, feedId: then }: Question, { feedId, seq, floor, hardFloor, changes }: News): void {
+    if (nth <= this.#heard) return;
+    const isOther = this.#position?.feedId !== feedId;
+    // What has changed since something that is not known any more says nothing.
+    if (isOther && then === feedId) return;
+    this.#heard = nth;
+    if (isOther) this.#tags.clear();
+    else if (changes.length === 0 && floor === this.#floor && hardFloor === this.#hardFloor) return;
+    this.#position = { feedId, seq };
+    this.#floor = floor;
+    this.#hardFloor = hardFloor;
+    for (const { tag, seq: at, hard } of changes) this.#tags.set(tag, { seq: at, hard });
+    for (const [tag, known] of this.#tags) if (known.seq <= floor && known.hard <= hardFloor) this.#tags.delete(tag);
+    this.version++;
+  }
+
+  /** What the feed says of an entry. That there is nothing against it is noted on the entry, until the view changes. */
+  judge(entry: Entry, address: Pick<Address, "method" | "target">): Verdict {
+    if (entry.soundAt === this.version) return "sound";
+    const verdict = this.#look(entry, address);
+    if (verdict === "sound") entry.soundAt = this.version;
+    return verdict;
+  }
+
+  #look({ feedId, seq = -1, tags }: Entry, address: Pick<Address, "method" | "target">): Verdict {
+    const position = this.#position;
+    // Who knows of no feed knows of no invalidation.
+    if (!position) return "sound";
+    if (feedId !== position.feedId) return "suspect";
+    // A late store of an old answer is found out here: what counts is what was known when the origin was asked.
+    if (seq >= position.seq) return "sound";
+    if (seq < this.#hardFloor) return "gone";
+    let verdict: Verdict = seq < this.#floor ? "suspect" : "sound";
+    for (const tag of [...implicitTags(address), ...tags]) {
+      const known = this.#tags.get(cut(tag));
+      if (!known || known.seq <= seq) continue;
+      if (known.hard > seq) return "gone";
+      verdict = "stale";
+    }
+    return verdict;
+  }
+
+  /** The seq of the latest invalidation that may concern an answer. */
+  latest(address: Pick<Address, "method" | "target">, tags: readonly string[]): number {
+    let latest = this.#floor;
+    for (const tag of [...implicitTags(address), ...tags]) {
+      latest = Math.max(latest, this.#tags.get(cut(tag))?.seq ?? 0);
+    }
+    return latest;
+  }
+}

@@ -1,0 +1,187 @@
+import { describe, expect, test } from "vitest";
+import { resolve } from "../../src/config/resolve.ts";
+import { bump, bumped } from "../../src/lanes/bump.ts";
+import type { Exchange } from "../../src/lanes/Exchange.ts";
+import { inStep } from "../../src/lanes/inStep.ts";
+import { Feed, type News } from "../../src/sync/Feed.ts";
+import { FeedView } from "../../src/sync/FeedView.ts";
+
+const PULSE_MS = 1_000;
+
+/** An isolate whose object does as it is told. `answer` stands between the feed and the isolate. */
+function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
+  const feed = new Feed({ feedId: "f", seq: 0, floor: 0, hardFloor: 0 });
+  const view = new FeedView();
+  const calls: string[] = [];
+  const reports: unknown[] = [];
+  const background: Promise<unknown>[] = [];
+  const clock = { now: 1_000_000 };
+  const object = {
+    pulse: async (seq: number, feedId: string | undefined) => {
+      calls.push(`pulse ${seq} ${feedId}`);
+      return answer(feed.since({ seq, feedId }));
+    },
+    invalidate: async (tags: string[], hard: boolean, seq: number, feedId: string | undefined, now: number) => {
+      calls.push(`invalidate ${tags.join(" ")}${hard ? " hard" : ""}`);
+      feed.invalidate(tags, hard, now);
+      return answer(feed.since({ seq, feedId }));
+    },
+  };
+  const config = { origins: { o: { service: "S", sync: { pulse: "1s" } } } };
+  const x = {
+    replica: { enabled: true },
+    origin: resolve(config).origins.get("o"),
+    feed: view,
+    env: { ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => object } },
+    now: () => clock.now,
+    random: () => 0.5,
+    waitUntil: (work: Promise<unknown>) => void background.push(work),
+    report: (event: unknown) => void reports.push(event),
+  } as unknown as Exchange;
+  /** As the way of each request begins. */
+  const arrive = () => (clock.now < view.dueAt ? undefined : inStep(x, clock.now));
+  return { feed, view, calls, reports, background, clock, x, arrive };
+}
+
+const down = () => {
+  throw new Error("no such object");
+};
+const never = () => new Promise<News>(() => {});
+
+describe("a pulse", () => {
+  test("is waited for by the first request, and made once an interval after it, waited for by nobody", async () => {
+    const { feed, view, calls, background, clock, arrive } = setUp();
+    feed.invalidate(["a"], false, 0);
+    await arrive();
+    expect(view.position).toEqual({ feedId: "f", seq: 1 });
+    clock.now += PULSE_MS - 1;
+    for (let request = 0; request < 100; request++) expect(arrive()).toBeUndefined();
+    expect(calls).toEqual(["pulse 0 undefined"]);
+    clock.now += 1;
+    feed.invalidate(["b"], false, 0);
+    for (let request = 0; request < 100; request++) expect(arrive()).toBeUndefined();
+    await Promise.all(background);
+    expect(calls).toEqual(["pulse 0 undefined", "pulse 1 f"]);
+    expect(view.position).toEqual({ feedId: "f", seq: 2 });
+  });
+
+  test.each([
+    [0, 0.9],
+    [1, 1.1],
+  ])("is spread: with chance %f after %f of the interval", async (chance, share) => {
+    const { x, view, clock } = setUp();
+    await inStep({ ...x, random: () => chance } as Exchange, clock.now);
+    expect(view.dueAt - clock.now).toBeCloseTo(share * PULSE_MS);
+  });
+
+  test("that does not come is not waited for long, and counts when it comes after all", async () => {
+    let come!: (news: News) => void;
+    const late = new Promise<News>((resolve) => (come = resolve));
+    const { view, feed, background, arrive } = setUp(() => late);
+    await arrive();
+    expect(view.position).toBeUndefined();
+    expect(arrive()).toBeUndefined();
+    come(feed.since({ seq: 0, feedId: undefined }));
+    await Promise.all(background);
+    expect(view.position).toEqual({ feedId: "f", seq: 0 });
+  });
+
+  test("that is the first is waited for by those who come meanwhile, by each for itself", async () => {
+    let come!: (news: News) => void;
+    const late = new Promise<News>((resolve) => (come = resolve));
+    const { view, feed, calls, arrive } = setUp(() => late);
+    const [first, second] = [arrive(), arrive()];
+    expect(second).toBeInstanceOf(Promise);
+    expect(second).not.toBe(first);
+    come(feed.since({ seq: 0, feedId: undefined }));
+    await Promise.all([first, second]);
+    expect(view.position).toBeDefined();
+    expect(calls).toHaveLength(1);
+  });
+
+  test("whose request was dropped by the runtime is made again by who comes later", () => {
+    const { calls, clock, arrive } = setUp(never);
+    void arrive();
+    clock.now += 251;
+    void arrive();
+    expect(calls).toHaveLength(2);
+  });
+
+  test("is waited for after a pause too: what everybody else knows by then is not answered past", async () => {
+    const { feed, view, calls, clock, arrive } = setUp();
+    await arrive();
+    // Without requests there is none.
+    clock.now += 100 * PULSE_MS;
+    expect(calls).toHaveLength(1);
+    feed.invalidate(["a"], false, 0);
+    await arrive();
+    expect(view.position).toEqual({ feedId: "f", seq: 1 });
+    expect(view.dueAt - clock.now).toBe(PULSE_MS);
+  });
+
+  test("that fails is reported, and what is known stays", async () => {
+    const { feed, view, reports, background, clock, x, arrive } = setUp();
+    await arrive();
+    clock.now += PULSE_MS;
+    feed.invalidate(["a"], false, 0);
+    const { ORIGIN_SYNC } = x.env;
+    x.env = { ORIGIN_SYNC: { ...ORIGIN_SYNC, get: down } } as unknown as Cloudflare.Env;
+    expect(arrive()).toBeUndefined();
+    await Promise.all(background);
+    const reason = "Error: no such object";
+    expect(reports).toEqual([{ type: "sync-failed", operation: "pulse", origin: "o", reason }]);
+    expect(view.position).toEqual({ feedId: "f", seq: 0 });
+    // Not at each request.
+    expect(arrive()).toBeUndefined();
+    expect(reports).toHaveLength(1);
+  });
+
+  test("is not made where every call is relayed", () => {
+    const { x, calls, clock } = setUp();
+    expect(inStep({ ...x, replica: { enabled: false } } as Exchange, clock.now)).toBeUndefined();
+    expect(calls).toEqual([]);
+  });
+});
+
+describe("what an isolate invalidates", () => {
+  test("is told at once, and what comes within a short while after that together, soft and hard apart", async () => {
+    const { view, calls, background, clock, x } = setUp();
+    bump(x, ["a"]);
+    await Promise.all(background);
+    for (let time = 0; time < 100; time++) bump(x, ["b"]);
+    bump(x, ["c"], true);
+    bump(x, ["b"]);
+    clock.now += 100;
+    await Promise.all(background);
+    expect(calls).toEqual(["invalidate a", "invalidate c hard", "invalidate b"]);
+    expect(view.position).toEqual({ feedId: "f", seq: 3 });
+    expect(bump(x, [])).toBe(0);
+  });
+
+  test("is waited for by who asks anew: that answer is not stale when it comes", async () => {
+    const { view, x } = setUp();
+    bump(x, ["a"]);
+    await bumped(x);
+    expect(view.position).toEqual({ feedId: "f", seq: 1 });
+  });
+
+  test("is not waited for long", async () => {
+    const { clock, x } = setUp(never);
+    bump(x, ["a"]);
+    let isOver = false;
+    const waiting = bumped(x).then(() => (isOver = true));
+    await scheduler.wait(20);
+    expect(isOver).toBe(false);
+    clock.now += 250;
+    await waiting;
+  });
+
+  test("is reported where nobody can be told", async () => {
+    const { reports, background, x } = setUp();
+    x.env = { ORIGIN_SYNC: { idFromName: String, get: down } } as unknown as Cloudflare.Env;
+    bump(x, ["a"]);
+    await Promise.all(background);
+    expect(reports).toMatchObject([{ type: "sync-failed", operation: "invalidate" }]);
+    await bumped(x);
+  });
+});
