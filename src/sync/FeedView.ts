@@ -14,7 +14,7 @@ export type Verdict =
   /** One of its tags was invalidated for good. */
   | "gone";
 
-/** A question to the feed: `nth` orders the answers, which may overtake each other. */
+/** A question to the feed; `nth` says in which order they were put. */
 export interface Question extends Since {
   nth: number;
 }
@@ -41,7 +41,8 @@ export class FeedView {
   #hardFloor = 0;
   readonly #tags = new Map<string, { seq: number; hard: number }>();
   #asked = 0;
-  #heard = 0;
+  /** How many questions had been put when another feed was found. */
+  #movedAt = 0;
 
   /** How far the feed is known; `undefined` while nothing was ever heard of it. */
   get position(): Position | undefined {
@@ -53,15 +54,14 @@ export class FeedView {
     return { nth: ++this.#asked, seq: this.#position?.seq ?? 0, feedId: this.#position?.feedId };
   }
 
-  /** Takes in the answer to a question, unless one to a later question came before. */
-  hear({ nth, feedId: then }: Question, { feedId, seq, floor, hardFloor, changes }: News): void {
-    if (nth <= this.#heard) return;
-    const isOther = this.#position?.feedId !== feedId;
-    // What has changed since something that is not known any more says nothing.
-    if (isOther && then === feedId) return;
-    this.#heard = nth;
-    if (isOther) this.#tags.clear();
-    else if (changes.length === 0 && floor === this.#floor && hardFloor === this.#hardFloor) return;
+  /** Takes in the answer to a question. Answers overtake each other: one that says less than is known says nothing. */
+  hear({ nth }: Question, { feedId, seq, floor, hardFloor, changes }: News): void {
+    if (this.#position?.feedId !== feedId) {
+      // Where the question is from before this feed was known, the answer may be that of the one before.
+      if (nth <= this.#movedAt) return;
+      this.#movedAt = this.#asked;
+      this.#tags.clear();
+    } else if (seq <= this.#position.seq) return;
     this.#position = { feedId, seq };
     this.#floor = floor;
     this.#hardFloor = hardFloor;

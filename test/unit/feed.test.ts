@@ -96,6 +96,33 @@ describe("an isolate's view", () => {
     expect(view.judge(entry(9, ["product:2"]), TOOL)).toBe("sound");
   });
 
+  test("does not go back where a later question was answered earlier", () => {
+    const feed = new Feed(HEAD);
+    feed.invalidate(["a"], false, 0);
+    const view = new FeedView();
+    const questions = [view.ask(), view.ask()];
+    const early = feed.since(questions[1]!);
+    feed.invalidate(["a"], false, 0);
+    view.hear(questions[0]!, feed.since(questions[0]!));
+    view.hear(questions[1]!, early);
+    expect(view.position).toEqual({ feedId: "f", seq: 2 });
+    expect(view.judge(entry(1, ["a"]), TOOL)).toBe("stale");
+  });
+
+  test("does not go back to a feed that was lost meanwhile", () => {
+    const [lost, feed] = [new Feed(HEAD), new Feed({ ...HEAD, feedId: "another" })];
+    const view = viewOf(lost);
+    const questions = [view.ask(), view.ask()];
+    const early = lost.since(questions[1]!);
+    feed.invalidate(["a"], false, 0);
+    view.hear(questions[0]!, feed.since(questions[0]!));
+    view.hear(questions[1]!, early);
+    expect(view.position).toEqual({ feedId: "another", seq: 1 });
+    // A question put since is answered by the latest.
+    viewOf(new Feed({ ...HEAD, feedId: "a third" }), view);
+    expect(view.position).toEqual({ feedId: "a third", seq: 0 });
+  });
+
   test("a soft invalidation after a hard one brings nothing back", () => {
     const feed = new Feed(HEAD);
     feed.invalidate(["a"], true, 0);
