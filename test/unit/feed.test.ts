@@ -111,7 +111,7 @@ describe("an isolate's view", () => {
 
   test("does not go back to a feed that was lost meanwhile", () => {
     const [lost, feed] = [new Feed(HEAD), new Feed({ ...HEAD, feedId: "another" })];
-    const view = viewOf(lost);
+    const view = new FeedView();
     const questions = [view.ask(), view.ask()];
     const early = lost.since(questions[1]!);
     feed.invalidate(["a"], false, 0);
