@@ -9,10 +9,10 @@ import { SessionSource } from "../origin/SessionSource.ts";
 import { FeedView } from "../sync/FeedView.ts";
 import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
-import { newId } from "../telemetry/newId.ts";
 import { guard } from "./guard.ts";
 import { Health } from "./health.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
+import { nobody } from "./nobody.ts";
 import { placeOf, type Place } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
 import { servePurge } from "./servePurge.ts";
@@ -111,8 +111,4 @@ export function createApp(replica: Replica, report: Reporter): App {
       return app.fetch(request, env, context);
     },
   };
-}
-
-function nobody() {
-  return { id: null, isRequest: false, isToolCall: false, isModern: false, correlationId: newId() };
 }

@@ -3,9 +3,9 @@ import type { Replica } from "../config/replica.ts";
 import { originSync } from "../origin/originSync.ts";
 import type { FeedView } from "../sync/FeedView.ts";
 import { reasonOf, type Reporter } from "../telemetry/events.ts";
-import { newId } from "../telemetry/newId.ts";
 import type { Trouble } from "./errors.ts";
 import { guard } from "./guard.ts";
+import { nobody } from "./nobody.ts";
 import { placeOf } from "./place.ts";
 import { parsePurge } from "./purgeRequest.ts";
 import { readBody } from "./readBody.ts";
@@ -34,8 +34,7 @@ export interface Purged {
 export async function servePurge(purging: Purging, request: Request, env: Cloudflare.Env): Promise<Response> {
   const done = await purge(purging, request, env);
   if (!("trouble" in done)) return Response.json(done, { headers: { "cache-control": "no-store" } });
-  const nobody = { id: null, isRequest: false, isToolCall: false, isModern: false, correlationId: newId() };
-  return respondTrouble(done.trouble, nobody).response;
+  return respondTrouble(done.trouble, nobody()).response;
 }
 
 async function purge(

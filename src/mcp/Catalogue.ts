@@ -23,11 +23,4 @@ export class Catalogue {
     if (this.#tools.size > MAX_TOOLS) this.#tools.clear();
     for (const [name, fact] of facts) this.#tools.set(name, fact);
   }
-
-  /** Forgets everything, for instance when the origin says that callers go by an old list. */
-  clear(): void {
-    this.#tools.clear();
-    this.readAt = 0;
-    this.complete = false;
-  }
 }
