@@ -9,6 +9,7 @@ import { SessionSource } from "../origin/SessionSource.ts";
 import { FeedView } from "../sync/FeedView.ts";
 import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
+import { newId } from "../telemetry/newId.ts";
 import { guard } from "./guard.ts";
 import { Health } from "./health.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
@@ -54,7 +55,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     authenticator: new Authenticator(replica.access),
   };
   const health = new Health(replica);
-  const feeds = new Map([...replica.origins.keys()].map((id) => [id, new FeedView()]));
+  const feeds = new Map([...replica.origins.keys()].map((id) => [id, new FeedView(newId)]));
   const app = new Hono<Bound>();
 
   const mcp = (

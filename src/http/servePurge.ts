@@ -68,7 +68,7 @@ async function purge(
   try {
     const question = feed.ask();
     const object = originSync(env, origin.settings);
-    const news = await object.invalidate(tags, hard, question.seq, question.feedId, Date.now());
+    const news = await object.invalidate(tags, { hard }, { seq: question.seq, feedId: question.feedId });
     // Here it is forgotten at once.
     feed.hear(question, news);
     return { origin: id, tags, hard, feedId: news.feedId, seq: news.seq };

@@ -1,6 +1,5 @@
-import { originSync } from "../origin/originSync.ts";
-import { reasonOf } from "../telemetry/events.ts";
 import type { Exchange } from "./Exchange.ts";
+import { tune } from "./tune.ts";
 
 /** Many may see one change at about the same time: the feed is told once, and once more of what came meanwhile. */
 const EVERY_MS = 100;
@@ -32,23 +31,16 @@ export async function bumped({ feed, now }: Exchange): Promise<void> {
 }
 
 async function tell(x: Exchange, waitMs: number, announced: number): Promise<void> {
-  const { feed, origin, env } = x;
-  try {
-    if (waitMs > 0) await scheduler.wait(waitMs);
-    const bumps = [...feed.bumps];
-    feed.bumps.clear();
-    feed.bumpedAt = x.now();
-    for (const hard of [true, false]) {
-      const tags = bumps.filter(([, isHard]) => isHard === hard).map(([tag]) => tag);
-      if (tags.length === 0) continue;
-      const question = feed.ask();
-      const object = originSync(env, origin.settings);
-      feed.hear(question, await object.invalidate(tags, hard, question.seq, question.feedId, x.now()));
-    }
-  } catch (error) {
-    x.report({ type: "sync-failed", operation: "invalidate", origin: origin.settings.id, reason: reasonOf(error) });
-  } finally {
-    // Unless another has been announced meanwhile.
-    if (feed.bumpingUntil === announced) feed.bumpingUntil = 0;
+  const { feed } = x;
+  if (waitMs > 0) await scheduler.wait(waitMs);
+  const bumps = [...feed.bumps];
+  feed.bumps.clear();
+  feed.bumpedAt = x.now();
+  for (const hard of [true, false]) {
+    const tags = bumps.filter(([, isHard]) => isHard === hard).map(([tag]) => tag);
+    if (tags.length === 0) continue;
+    await tune(x, "invalidate", (object, { seq, feedId }) => object.invalidate(tags, { hard }, { seq, feedId }));
   }
+  // Unless another has been announced meanwhile.
+  if (feed.bumpingUntil === announced) feed.bumpingUntil = 0;
 }

@@ -1,6 +1,5 @@
-import { originSync } from "../origin/originSync.ts";
-import { reasonOf } from "../telemetry/events.ts";
 import type { Exchange } from "./Exchange.ts";
+import { tune } from "./tune.ts";
 
 /** How long the first requests of an isolate, or after a pause, wait for what the origin's feed says. */
 const JOIN_MS = 250;
@@ -36,14 +35,12 @@ async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
 }
 
-async function pulse(x: Exchange): Promise<void> {
-  const { feed, origin, env } = x;
-  const question = feed.ask();
-  try {
-    feed.hear(question, await originSync(env, origin.settings).pulse(question.seq, question.feedId));
-  } catch (error) {
-    x.report({ type: "sync-failed", operation: "pulse", origin: origin.settings.id, reason: reasonOf(error) });
-  }
+function pulse(x: Exchange): Promise<boolean> {
+  const { settings } = x.origin;
+  return tune(x, "pulse", (object, { seq, feedId }) => {
+    const { name } = x.feed;
+    return object.pulse({ seq, feedId, isolate: name, origin: settings });
+  });
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {

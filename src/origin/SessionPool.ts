@@ -15,6 +15,8 @@ const CLOSED_AT_ONCE = 32;
 /** What the pool needs to know. */
 export interface PoolTools {
   storage: DurableObjectStorage;
+  /** Called when there is something to close. */
+  arm: () => Promise<void>;
   bindings: Bindings;
   /** Epoch ms. */
   now: () => number;
@@ -62,8 +64,16 @@ export class SessionPool {
     return opening;
   }
 
-  /** Closes what nobody has used for long. When there is something to close again, epoch ms; `undefined` where nothing is open. */
-  async closeIdle(): Promise<number | undefined> {
+  /** When there is something to close, epoch ms; `undefined` where nothing is open. */
+  dueAt(): number | undefined {
+    const { at } = this.#tools.storage.sql
+      .exec<{ at: number | null }>("SELECT min(closes_at) AS at FROM pooled_session")
+      .one();
+    return at ?? undefined;
+  }
+
+  /** Closes what nobody has used for long. */
+  async run(): Promise<void> {
     const { storage, bindings, now } = this.#tools;
     const idle = storage.sql
       .exec<Row>(`${SELECT} WHERE closes_at <= ? ORDER BY closes_at LIMIT ?`, now(), CLOSED_AT_ONCE)
@@ -73,8 +83,6 @@ export class SessionPool {
     await Promise.all(
       idle.map((row) => closeSession(JSON.parse(row.origin) as OriginSettings, bindings, sessionOf(row))),
     );
-    const [next] = storage.sql.exec<{ at: number | null }>("SELECT min(closes_at) AS at FROM pooled_session").toArray();
-    return next?.at ?? undefined;
   }
 
   async #open({ name, over, origin }: PoolRequest, row: Row | undefined): Promise<PoolReply> {
@@ -94,7 +102,7 @@ export class SessionPool {
       closesAt,
       JSON.stringify(origin),
     );
-    if ((await storage.getAlarm()) === null) await storage.setAlarm(closesAt);
+    await this.#tools.arm();
     return reply;
   }
 
@@ -129,6 +137,6 @@ function idleMs({ firstByteMs, totalMs }: OriginSettings): number {
 }
 
 /** The pool of a Durable Object. */
-export function openPool({ storage }: DurableObjectState, env: Cloudflare.Env): SessionPool {
-  return new SessionPool({ storage, bindings: env as unknown as Bindings, now: Date.now });
+export function openPool({ storage }: DurableObjectState, env: Cloudflare.Env, arm: () => Promise<void>): SessionPool {
+  return new SessionPool({ storage, arm, bindings: env as unknown as Bindings, now: Date.now });
 }

@@ -5,6 +5,8 @@ export interface FeedRow {
   seq: number;
   /** Of the latest hard one; 0 where there was none. */
   hard: number;
+  /** Of the latest after which listeners are told that it has changed; 0 where there was none. */
+  told: number;
   /** When, epoch ms. */
   at: number;
 }
@@ -23,13 +25,21 @@ export interface FeedHead {
 
 /** What has changed since somebody last asked: for the tags named, the latest seqs. */
 export interface News extends FeedHead {
-  changes: { tag: string; seq: number; hard: number }[];
+  changes: Omit<FeedRow, "at">[];
 }
 
 /** What somebody knows of a feed: how far, and of which. */
 export interface Since {
   seq: number;
   feedId: string | undefined;
+}
+
+/** How tags are invalidated. */
+export interface How {
+  /** What carries them is gone: else it is stale. */
+  hard?: boolean;
+  /** What they name is known to say something else than before: listeners are told. */
+  told?: boolean;
 }
 
 /** What an invalidation changes in a feed's rows. */
@@ -68,13 +78,14 @@ export class Feed {
     return this.#head;
   }
 
-  /** Invalidates tags, all under one seq. Soft makes stale what was asked for before; hard takes it away. */
-  invalidate(tags: readonly string[], hard: boolean, now: number): Written {
+  /** Invalidates tags, all under one seq: what was asked for before is stale, or gone. `now` is epoch ms. */
+  invalidate(tags: readonly string[], { hard = false, told = false }: How, now: number): Written {
     if (tags.length === 0) return { rows: [], dropped: [] };
     const seq = this.#head.seq + 1;
     this.#head = { ...this.#head, seq };
     const rows = [...new Set(tags)].map((tag): FeedRow => {
-      const row = { tag, seq, hard: hard ? seq : (this.#rows.get(tag)?.hard ?? 0), at: now };
+      const before = this.#rows.get(tag);
+      const row = { tag, seq, hard: hard ? seq : (before?.hard ?? 0), told: told ? seq : (before?.told ?? 0), at: now };
       // The newest stand last.
       this.#rows.delete(tag);
       this.#rows.set(tag, row);
@@ -89,9 +100,14 @@ export class Feed {
     const from = feedId === this.#head.feedId ? seq : 0;
     const changes: News["changes"] = [];
     if (from < this.#head.seq) {
-      for (const { tag, seq: at, hard } of this.#rows.values()) if (at > from) changes.push({ tag, seq: at, hard });
+      for (const { at: _, ...row } of this.#rows.values()) if (row.seq > from) changes.push(row);
     }
     return { ...this.#head, changes };
+  }
+
+  /** The seq at which listeners were last told that what a tag names has changed; 0 where nobody remembers that they were. */
+  toldAt(tag: string): number {
+    return this.#rows.get(tag)?.told ?? 0;
   }
 
   /** Forgets what is too old or too much, and raises the floor over it. */

@@ -2,6 +2,7 @@ import type { Entry, Position } from "../cache/entry.ts";
 import { cut, implicitTags } from "../cache/implicitTags.ts";
 import type { Address } from "../cache/key.ts";
 import type { News, Since } from "./Feed.ts";
+import type { PulseReply } from "./Pulse.ts";
 
 /** What the feed says of an entry. */
 export type Verdict =
@@ -19,11 +20,27 @@ export interface Question extends Since {
   nth: number;
 }
 
+/** What was new in an answer. */
+export interface Heard {
+  /** It is another feed than the one that was known: anything may have happened. */
+  isOther: boolean;
+  /** The tags that were invalidated. */
+  invalidated: string[];
+  /** Those of which listeners are to be told that what they name has changed. */
+  told: string[];
+}
+
+const NOTHING: Heard = Object.freeze({ isOther: false, invalidated: [], told: [] });
+
 /**
  * What an isolate knows of an origin's feed. Plain data, shared between requests: promises belong to the request that
  * made them. Times are epoch ms.
  */
 export class FeedView {
+  /** The isolate's own, random: made when it is first needed, as nothing may be random before there is a request. */
+  get name(): string {
+    return (this.#name ??= this.#newName());
+  }
   /** Another one each time that something of what is said of entries may have changed. */
   version = 1;
   /** When the feed is asked next; in the past where nobody has come since. */
@@ -36,6 +53,8 @@ export class FeedView {
   bumpingUntil = 0;
   /** When tags were last invalidated from here. */
   bumpedAt = 0;
+  #name: string | undefined;
+  readonly #newName: () => string;
   #position: Position | undefined;
   #floor = 0;
   #hardFloor = 0;
@@ -43,6 +62,10 @@ export class FeedView {
   #asked = 0;
   /** How many questions had been put when another feed was found. */
   #movedAt = 0;
+
+  constructor(newName: () => string) {
+    this.#newName = newName;
+  }
 
   /** How far the feed is known; `undefined` while nothing was ever heard of it. */
   get position(): Position | undefined {
@@ -54,20 +77,32 @@ export class FeedView {
     return { nth: ++this.#asked, seq: this.#position?.seq ?? 0, feedId: this.#position?.feedId };
   }
 
-  /** Takes in the answer to a question. Answers overtake each other: one that says less than is known says nothing. */
-  hear({ nth }: Question, { feedId, seq, floor, hardFloor, changes }: News): void {
-    if (this.#position?.feedId !== feedId) {
+  /**
+   * Takes in the answer to a question; what was new in it. Answers overtake each other: one that says less than is known
+   * says nothing.
+   */
+  hear({ nth }: Question, reply: PulseReply): Heard {
+    const { feedId, seq, floor, hardFloor, changes }: News = reply;
+    const before = this.#position;
+    if (before?.feedId !== feedId) {
       // Where the question is from before this feed was known, the answer may be that of the one before.
-      if (nth <= this.#movedAt) return;
+      if (nth <= this.#movedAt) return NOTHING;
       this.#movedAt = this.#asked;
       this.#tags.clear();
-    } else if (seq <= this.#position.seq) return;
+    } else if (seq <= before.seq) return NOTHING;
     this.#position = { feedId, seq };
     this.#floor = floor;
     this.#hardFloor = hardFloor;
     for (const { tag, seq: at, hard } of changes) this.#tags.set(tag, { seq: at, hard });
     for (const [tag, known] of this.#tags) if (known.seq <= floor && known.hard <= hardFloor) this.#tags.delete(tag);
     this.version++;
+    if (before?.feedId !== feedId) return { isOther: before !== undefined, invalidated: [], told: [] };
+    const news = changes.filter((change) => change.seq > before.seq);
+    return {
+      isOther: false,
+      invalidated: news.map(({ tag }) => tag),
+      told: news.filter(({ told }) => told > before.seq).map(({ tag }) => tag),
+    };
   }
 
   /** What the feed says of an entry. That there is nothing against it is noted on the entry, until the view changes. */

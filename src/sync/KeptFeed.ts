@@ -1,4 +1,4 @@
-import { Feed, type FeedHead, type FeedRow, type News, type Since } from "./Feed.ts";
+import { Feed, type FeedHead, type FeedRow, type How, type News, type Since } from "./Feed.ts";
 
 /** An origin's feed in the storage of a Durable Object. Where the storage is empty, a new feed begins. */
 export class KeptFeed {
@@ -9,33 +9,37 @@ export class KeptFeed {
   constructor(sql: SqlStorage, newId: () => string) {
     this.#sql = sql;
     sql.exec(
-      `CREATE TABLE IF NOT EXISTS feed
+      `CREATE TABLE IF NOT EXISTS feed_head
         (only INTEGER PRIMARY KEY CHECK (only = 1), feed_id TEXT NOT NULL, seq INTEGER NOT NULL, floor INTEGER NOT NULL, hard_floor INTEGER NOT NULL)
         STRICT`,
     );
     sql.exec(
-      `CREATE TABLE IF NOT EXISTS feed_tag
-        (tag TEXT PRIMARY KEY, seq INTEGER NOT NULL, hard INTEGER NOT NULL, at INTEGER NOT NULL) STRICT`,
+      `CREATE TABLE IF NOT EXISTS feed_row
+        (tag TEXT PRIMARY KEY, seq INTEGER NOT NULL, hard INTEGER NOT NULL, told INTEGER NOT NULL, at INTEGER NOT NULL) STRICT`,
     );
-    sql.exec("INSERT OR IGNORE INTO feed (only, feed_id, seq, floor, hard_floor) VALUES (1, ?, 0, 0, 0)", newId());
+    sql.exec("INSERT OR IGNORE INTO feed_head (only, feed_id, seq, floor, hard_floor) VALUES (1, ?, 0, 0, 0)", newId());
     const head = sql
-      .exec<Row<FeedHead>>("SELECT feed_id AS feedId, seq, floor, hard_floor AS hardFloor FROM feed")
+      .exec<Row<FeedHead>>("SELECT feed_id AS feedId, seq, floor, hard_floor AS hardFloor FROM feed_head")
       .one();
-    this.#feed = new Feed(head, sql.exec<Row<FeedRow>>("SELECT tag, seq, hard, at FROM feed_tag ORDER BY seq"));
+    this.#feed = new Feed(head, sql.exec<Row<FeedRow>>("SELECT tag, seq, hard, told, at FROM feed_row ORDER BY seq"));
   }
 
-  /** Invalidates tags. What has changed since what the caller knows, with that. */
-  invalidate(tags: readonly string[], hard: boolean, since: Since, now: number): News {
-    const { rows, dropped } = this.#feed.invalidate(tags, hard, now);
+  /** Invalidates tags. `now` is epoch ms. */
+  invalidate(tags: readonly string[], how: How, now: number): void {
+    const { rows, dropped } = this.#feed.invalidate(tags, how, now);
     const { seq, floor, hardFloor } = this.#feed.head;
     for (const row of rows) {
-      const values = [row.tag, row.seq, row.hard, row.at];
-      this.#sql.exec("INSERT OR REPLACE INTO feed_tag (tag, seq, hard, at) VALUES (?, ?, ?, ?)", ...values);
+      const values = [row.tag, row.seq, row.hard, row.told, row.at];
+      this.#sql.exec("INSERT OR REPLACE INTO feed_row (tag, seq, hard, told, at) VALUES (?, ?, ?, ?, ?)", ...values);
     }
-    for (const tag of dropped) this.#sql.exec("DELETE FROM feed_tag WHERE tag = ?", tag);
+    for (const tag of dropped) this.#sql.exec("DELETE FROM feed_row WHERE tag = ?", tag);
     if (rows.length + dropped.length > 0)
-      this.#sql.exec("UPDATE feed SET seq = ?, floor = ?, hard_floor = ?", seq, floor, hardFloor);
-    return this.#feed.since(since);
+      this.#sql.exec("UPDATE feed_head SET seq = ?, floor = ?, hard_floor = ?", seq, floor, hardFloor);
+  }
+
+  /** The seq at which listeners were last told that what a tag names has changed; 0 where nobody remembers that they were. */
+  toldAt(tag: string): number {
+    return this.#feed.toldAt(tag);
   }
 
   /** What has changed since what the caller knows. */

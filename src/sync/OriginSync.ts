@@ -1,16 +1,23 @@
 import { DurableObject } from "cloudflare:workers";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import { openPool } from "../origin/SessionPool.ts";
-import type { News } from "./Feed.ts";
+import { consoleReporter } from "../telemetry/consoleReporter.ts";
+import { reasonOf } from "../telemetry/events.ts";
+import { Alarm } from "./Alarm.ts";
+import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
+import type { PulseReply, PulseRequest } from "./Pulse.ts";
 
 /**
  * What all isolates have to agree on for one origin: what was invalidated, the key that seals its session ids, which of
  * its sessions have ended, and the sessions that the replica has opened for those who open none.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
-  readonly #pool = openPool(this.ctx, this.env);
+  readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
+  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool], Date.now, (error) =>
+    consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
+  );
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -19,25 +26,19 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     sql.exec("CREATE TABLE IF NOT EXISTS ended_session (name TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT");
     // Each end looks for those that need not be remembered any more: not among all that are.
     sql.exec("CREATE INDEX IF NOT EXISTS ended_session_until ON ended_session (until)");
+    // Whatever ended the object before, what is due is done.
+    void ctx.blockConcurrencyWhile(() => this.#alarm.arm());
   }
 
-  /**
-   * Invalidates tags: what carries one of them and was asked for before is stale from now on, or gone where `hard`. What
-   * has changed since what the caller knows of the feed, with that. `now` is epoch ms.
-   */
-  async invalidate(
-    tags: readonly string[],
-    hard: boolean,
-    seq: number,
-    feedId: string | undefined,
-    now: number,
-  ): Promise<News> {
-    return this.#feed.invalidate(tags, hard, { seq, feedId }, now);
+  /** Invalidates tags. What has changed since what the caller knows of the feed, with that. */
+  async invalidate(tags: readonly string[], how: How, since: Since): Promise<PulseReply> {
+    this.#feed.invalidate(tags, how, Date.now());
+    return this.#reply(since);
   }
 
-  /** What has been invalidated since what the caller knows of the feed. */
-  async pulse(seq: number, feedId: string | undefined): Promise<News> {
-    return this.#feed.since({ seq, feedId });
+  /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
+  async pulse(request: PulseRequest): Promise<PulseReply> {
+    return this.#reply(request);
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */
@@ -66,9 +67,12 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     return this.#pool.find(request);
   }
 
-  /** Closes the sessions that nobody uses any more. */
+  /** Does what is due. */
   override async alarm(): Promise<void> {
-    const next = await this.#pool.closeIdle();
-    if (next !== undefined) await this.ctx.storage.setAlarm(next);
+    await this.#alarm.goOff();
+  }
+
+  #reply(since: Since): PulseReply {
+    return this.#feed.since(since);
   }
 }

@@ -31,11 +31,16 @@ export type ReplicaEvent =
   /** The Coalescer could not be reached; the origin was asked without it. */
   | { type: "coalescer-failed"; origin: string; reason: string }
   /** The origin's `OriginSync` could not be reached: the isolate goes on with what it knows, and what it had to tell the others it did not. */
-  | { type: "sync-failed"; operation: "pulse" | "invalidate"; origin: string; reason: string }
+  | { type: "sync-failed"; operation: SyncOperation; origin: string; reason: string }
+  /** Something that an `OriginSync` had to do at its time failed; it will be tried again. */
+  | { type: "duty-failed"; reason: string }
   /** The operator's file allows something that the origin does not call safe. */
   | { type: "policy-warning"; origin: string; name: string; message: string }
   /** A defect of the replica. */
   | { type: "defect"; reason: string; correlationId: string };
+
+/** What an `OriginSync` was asked for. */
+export type SyncOperation = "pulse" | "invalidate";
 
 /** How a request was answered. */
 export type RequestResult = "hit" | "stale" | "miss" | "relay" | "local" | "error";

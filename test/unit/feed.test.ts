@@ -13,7 +13,7 @@ const entry = (seq?: number, tags: string[] = [], feedId = "f") =>
   ({ tags, ...(seq !== undefined && { feedId, seq }) }) as unknown as Entry;
 
 /** A view that has heard all of a feed. */
-function viewOf(feed: Feed, view = new FeedView()): FeedView {
+function viewOf(feed: Feed, view = new FeedView(() => "i")): FeedView {
   const question = view.ask();
   view.hear(question, feed.since(question));
   return view;
@@ -22,46 +22,46 @@ function viewOf(feed: Feed, view = new FeedView()): FeedView {
 describe("the feed", () => {
   test("numbers each invalidation, and tells of each tag the latest", () => {
     const feed = new Feed(HEAD);
-    feed.invalidate(["a", "b", "a"], false, 0);
-    feed.invalidate(["a"], true, 0);
-    feed.invalidate(["a"], false, 0);
-    feed.invalidate([], true, 0);
+    feed.invalidate(["a", "b", "a"], {}, 0);
+    feed.invalidate(["a"], { hard: true }, 0);
+    feed.invalidate(["a"], {}, 0);
+    feed.invalidate([], { hard: true }, 0);
     expect(feed.since(NEW)).toEqual({
       ...HEAD,
       seq: 3,
       changes: [
-        { tag: "b", seq: 1, hard: 0 },
-        { tag: "a", seq: 3, hard: 2 },
+        { tag: "b", seq: 1, hard: 0, told: 0 },
+        { tag: "a", seq: 3, hard: 2, told: 0 },
       ],
     });
-    expect(feed.since({ seq: 2, feedId: "f" }).changes).toEqual([{ tag: "a", seq: 3, hard: 2 }]);
+    expect(feed.since({ seq: 2, feedId: "f" }).changes).toEqual([{ tag: "a", seq: 3, hard: 2, told: 0 }]);
     expect(feed.since({ seq: 3, feedId: "f" }).changes).toEqual([]);
     expect(feed.since({ seq: 3, feedId: "another" }).changes).toHaveLength(2);
   });
 
   test("forgets the oldest of too many, and raises the floor over them", () => {
     const feed = new Feed(HEAD, [], { tags: 2, ms: 1_000 });
-    feed.invalidate(["a"], true, 0);
-    feed.invalidate(["b"], false, 0);
+    feed.invalidate(["a"], { hard: true }, 0);
+    feed.invalidate(["b"], {}, 0);
     expect(feed.head).toMatchObject({ floor: 0, hardFloor: 0 });
-    expect(feed.invalidate(["c"], false, 0)).toMatchObject({ dropped: ["a"] });
+    expect(feed.invalidate(["c"], {}, 0)).toMatchObject({ dropped: ["a"] });
     expect(feed.head).toEqual({ feedId: "f", seq: 3, floor: 1, hardFloor: 1 });
-    expect(feed.invalidate(["d"], false, 0)).toMatchObject({ dropped: ["b"] });
+    expect(feed.invalidate(["d"], {}, 0)).toMatchObject({ dropped: ["b"] });
     expect(feed.head).toMatchObject({ floor: 2, hardFloor: 1 });
   });
 
   test("forgets what is too old", () => {
     const feed = new Feed(HEAD, [], { tags: 9, ms: 1_000 });
-    feed.invalidate(["a"], false, 0);
-    feed.invalidate(["b"], false, 1_000);
+    feed.invalidate(["a"], {}, 0);
+    feed.invalidate(["b"], {}, 1_000);
     expect(feed.head.floor).toBe(0);
-    expect(feed.invalidate(["c"], false, 1_001).dropped).toEqual(["a"]);
+    expect(feed.invalidate(["c"], {}, 1_001).dropped).toEqual(["a"]);
     expect(feed.head.floor).toBe(1);
   });
 
   test("more tags at once than it remembers are one floor", () => {
     const feed = new Feed(HEAD, [], { tags: 2, ms: 1_000 });
-    const { rows, dropped } = feed.invalidate(["a", "b", "c"], true, 0);
+    const { rows, dropped } = feed.invalidate(["a", "b", "c"], { hard: true }, 0);
     expect(rows.map(({ tag }) => tag)).toEqual(["b", "c"]);
     expect(dropped).toEqual(["a"]);
     expect(viewOf(feed).judge(entry(0, ["a"]), TOOL)).toBe("gone");
@@ -71,7 +71,7 @@ describe("the feed", () => {
 
 describe("an isolate's view", () => {
   test("has nothing against anything while nothing was heard", () => {
-    const view = new FeedView();
+    const view = new FeedView(() => "i");
     expect(view.position).toBeUndefined();
     expect([entry(), entry(1), entry(1, [], "another")].map((one) => view.judge(one, TOOL))).toEqual([
       "sound",
@@ -82,9 +82,9 @@ describe("an isolate's view", () => {
 
   test("finds stale what was asked for before one of its tags was invalidated, and gone where that was hard", () => {
     const feed = new Feed(HEAD);
-    feed.invalidate(["product:1"], false, 0);
-    feed.invalidate(["tool:search"], false, 0);
-    feed.invalidate(["product:2"], true, 0);
+    feed.invalidate(["product:1"], {}, 0);
+    feed.invalidate(["tool:search"], {}, 0);
+    feed.invalidate(["product:2"], { hard: true }, 0);
     const view = viewOf(feed);
     expect(view.position).toEqual({ feedId: "f", seq: 3 });
     expect(view.judge(entry(0, ["product:1"]), { ...TOOL, target: "other" })).toBe("stale");
@@ -98,11 +98,11 @@ describe("an isolate's view", () => {
 
   test("does not go back where a later question was answered earlier", () => {
     const feed = new Feed(HEAD);
-    feed.invalidate(["a"], false, 0);
-    const view = new FeedView();
+    feed.invalidate(["a"], {}, 0);
+    const view = new FeedView(() => "i");
     const questions = [view.ask(), view.ask()];
     const early = feed.since(questions[1]!);
-    feed.invalidate(["a"], false, 0);
+    feed.invalidate(["a"], {}, 0);
     view.hear(questions[0]!, feed.since(questions[0]!));
     view.hear(questions[1]!, early);
     expect(view.position).toEqual({ feedId: "f", seq: 2 });
@@ -111,10 +111,10 @@ describe("an isolate's view", () => {
 
   test("does not go back to a feed that was lost meanwhile", () => {
     const [lost, feed] = [new Feed(HEAD), new Feed({ ...HEAD, feedId: "another" })];
-    const view = new FeedView();
+    const view = new FeedView(() => "i");
     const questions = [view.ask(), view.ask()];
     const early = lost.since(questions[1]!);
-    feed.invalidate(["a"], false, 0);
+    feed.invalidate(["a"], {}, 0);
     view.hear(questions[0]!, feed.since(questions[0]!));
     view.hear(questions[1]!, early);
     expect(view.position).toEqual({ feedId: "another", seq: 1 });
@@ -125,8 +125,8 @@ describe("an isolate's view", () => {
 
   test("a soft invalidation after a hard one brings nothing back", () => {
     const feed = new Feed(HEAD);
-    feed.invalidate(["a"], true, 0);
-    feed.invalidate(["a"], false, 0);
+    feed.invalidate(["a"], { hard: true }, 0);
+    feed.invalidate(["a"], {}, 0);
     expect(viewOf(feed).judge(entry(0, ["a"]), TOOL)).toBe("gone");
     expect(viewOf(feed).judge(entry(1, ["a"]), TOOL)).toBe("stale");
   });
@@ -149,7 +149,7 @@ describe("an isolate's view", () => {
     expect(one.soundAt).toBe(view.version);
     viewOf(feed, view);
     expect(one.soundAt).toBe(view.version);
-    feed.invalidate(["method:tools/call"], false, 0);
+    feed.invalidate(["method:tools/call"], {}, 0);
     viewOf(feed, view);
     expect(one.soundAt).not.toBe(view.version);
     expect(view.judge(one, TOOL)).toBe("stale");
@@ -168,7 +168,7 @@ describe("an isolate's view", () => {
 
   test("does not go by what has changed since what it does not know any more", () => {
     const feed = new Feed(HEAD);
-    feed.invalidate(["a"], false, 0);
+    feed.invalidate(["a"], {}, 0);
     const view = viewOf(feed);
     const [first, second] = [view.ask(), view.ask()];
     const other = new Feed({ ...HEAD, feedId: "g" });
@@ -181,8 +181,8 @@ describe("an isolate's view", () => {
     const feed = new Feed({ ...HEAD, seq: 3, floor: 2 });
     const view = viewOf(feed);
     expect(view.latest(TOOL, ["a"])).toBe(2);
-    feed.invalidate(["a"], false, 0);
-    feed.invalidate(["b"], false, 0);
+    feed.invalidate(["a"], {}, 0);
+    feed.invalidate(["b"], {}, 0);
     viewOf(feed, view);
     expect([view.latest(TOOL, ["a"]), view.latest(TOOL, ["b", "a"]), view.latest(TOOL, [])]).toEqual([4, 5, 2]);
   });
@@ -208,6 +208,6 @@ test("a name that is too long for a tag is cut for the entry as it is for the fe
   expect(tags(long)[2]).toHaveLength(512);
   expect(tags(long)).toEqual(tags(other));
   const feed = new Feed(HEAD);
-  feed.invalidate(["t".repeat(512)], false, 0);
+  feed.invalidate(["t".repeat(512)], {}, 0);
   expect(viewOf(feed).judge(entry(0, ["t".repeat(600)]), TOOL)).toBe("stale");
 });

@@ -39,7 +39,7 @@ function makeWorld(keeps: number) {
     /** What of the truth the present feed took away the old versions of. */
     hard: { a: 0, b: 0 } as Truth,
     isolates: [1, 2, 3].map((): Isolate => ({
-      view: new FeedView(),
+      view: new FeedView(() => "i"),
       least: { a: 0, b: 0 },
       leastKept: { a: 0, b: 0 },
       memory: new Map(),
@@ -51,7 +51,7 @@ function makeWorld(keeps: number) {
         world.truth[thing]++;
         if (hard) world.hard[thing] = world.truth[thing];
       }
-      world.feed.invalidate([tag], hard, 0);
+      world.feed.invalidate([tag], { hard }, 0);
     },
     /** The feed loses all that it knew. */
     reset() {

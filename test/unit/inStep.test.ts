@@ -3,28 +3,29 @@ import { resolve } from "../../src/config/resolve.ts";
 import { bump, bumped } from "../../src/lanes/bump.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
 import { inStep } from "../../src/lanes/inStep.ts";
-import { Feed, type News } from "../../src/sync/Feed.ts";
+import { Feed, type How, type News, type Since } from "../../src/sync/Feed.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
+import type { PulseRequest } from "../../src/sync/Pulse.ts";
 
 const PULSE_MS = 1_000;
 
 /** An isolate whose object does as it is told. `answer` stands between the feed and the isolate. */
 function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   const feed = new Feed({ feedId: "f", seq: 0, floor: 0, hardFloor: 0 });
-  const view = new FeedView();
+  const view = new FeedView(() => "i");
   const calls: string[] = [];
   const reports: unknown[] = [];
   const background: Promise<unknown>[] = [];
   const clock = { now: 1_000_000 };
   const object = {
-    pulse: async (seq: number, feedId: string | undefined) => {
+    pulse: async ({ seq, feedId }: PulseRequest) => {
       calls.push(`pulse ${seq} ${feedId}`);
       return answer(feed.since({ seq, feedId }));
     },
-    invalidate: async (tags: string[], hard: boolean, seq: number, feedId: string | undefined, now: number) => {
-      calls.push(`invalidate ${tags.join(" ")}${hard ? " hard" : ""}`);
-      feed.invalidate(tags, hard, now);
-      return answer(feed.since({ seq, feedId }));
+    invalidate: async (tags: string[], how: How, since: Since) => {
+      calls.push(`invalidate ${tags.join(" ")}${how.hard ? " hard" : ""}`);
+      feed.invalidate(tags, how, clock.now);
+      return answer(feed.since(since));
     },
   };
   const config = { origins: { o: { service: "S", sync: { pulse: "1s" } } } };
@@ -51,14 +52,14 @@ const never = () => new Promise<News>(() => {});
 describe("a pulse", () => {
   test("is waited for by the first request, and made once an interval after it, waited for by nobody", async () => {
     const { feed, view, calls, background, clock, arrive } = setUp();
-    feed.invalidate(["a"], false, 0);
+    feed.invalidate(["a"], {}, 0);
     await arrive();
     expect(view.position).toEqual({ feedId: "f", seq: 1 });
     clock.now += PULSE_MS - 1;
     for (let request = 0; request < 100; request++) expect(arrive()).toBeUndefined();
     expect(calls).toEqual(["pulse 0 undefined"]);
     clock.now += 1;
-    feed.invalidate(["b"], false, 0);
+    feed.invalidate(["b"], {}, 0);
     for (let request = 0; request < 100; request++) expect(arrive()).toBeUndefined();
     await Promise.all(background);
     expect(calls).toEqual(["pulse 0 undefined", "pulse 1 f"]);
@@ -113,7 +114,7 @@ describe("a pulse", () => {
     // Without requests there is none.
     clock.now += 100 * PULSE_MS;
     expect(calls).toHaveLength(1);
-    feed.invalidate(["a"], false, 0);
+    feed.invalidate(["a"], {}, 0);
     await arrive();
     expect(view.position).toEqual({ feedId: "f", seq: 1 });
     expect(view.dueAt - clock.now).toBe(PULSE_MS);
@@ -123,7 +124,7 @@ describe("a pulse", () => {
     const { feed, view, reports, background, clock, x, arrive } = setUp();
     await arrive();
     clock.now += PULSE_MS;
-    feed.invalidate(["a"], false, 0);
+    feed.invalidate(["a"], {}, 0);
     const { ORIGIN_SYNC } = x.env;
     x.env = { ORIGIN_SYNC: { ...ORIGIN_SYNC, get: down } } as unknown as Cloudflare.Env;
     expect(arrive()).toBeUndefined();

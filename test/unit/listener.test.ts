@@ -27,7 +27,7 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   const x = {
     origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
     replica: { enabled: true },
-    feed: new FeedView(),
+    feed: new FeedView(() => "i"),
     env: {
       S: binding,
       COALESCER: { idFromName: (name: string) => name, get: () => ({ forget: async () => {} }) },

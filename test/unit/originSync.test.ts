@@ -1,6 +1,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { resolve } from "../../src/config/resolve.ts";
+import type { Since } from "../../src/sync/Feed.ts";
 
 const objectOf = (name: string) => env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName(name));
 const DAY_MS = 86_400_000;
@@ -43,43 +45,45 @@ test("however many have ended, the next end looks at few of them", async () => {
 });
 
 describe("the feed", () => {
-  const NOTHING = [0, undefined] as const;
+  const NOTHING = { seq: 0, feedId: undefined };
+  const { settings } = resolve({ origins: { o: { service: "S" } } }).origins.get("o")!;
+  const pulse = (since: Since) => ({ ...since, isolate: "i", origin: settings });
 
   test("is the same for all who ask, and another at each origin", async () => {
-    const [first, second] = [await objectOf("e").pulse(...NOTHING), await objectOf("e").pulse(...NOTHING)];
+    const [first, second] = [await objectOf("e").pulse(pulse(NOTHING)), await objectOf("e").pulse(pulse(NOTHING))];
     expect(second).toEqual(first);
     expect(first).toEqual({ feedId: expect.any(String), seq: 0, floor: 0, hardFloor: 0, changes: [] });
-    expect((await objectOf("f").pulse(...NOTHING)).feedId).not.toBe(first.feedId);
+    expect((await objectOf("f").pulse(pulse(NOTHING))).feedId).not.toBe(first.feedId);
   });
 
   test("tells who invalidates, and who asks, what has changed since what they know", async () => {
     const object = objectOf("g");
-    const { feedId } = await object.invalidate(["a", "b"], false, ...NOTHING, 1_000);
-    const news = await object.invalidate(["c"], true, 1, feedId, 1_000);
-    expect(news.changes).toEqual([{ tag: "c", seq: 2, hard: 2 }]);
-    expect(await object.pulse(1, feedId)).toEqual(news);
-    expect((await object.pulse(...NOTHING)).changes.map(({ tag }) => tag)).toEqual(["a", "b", "c"]);
+    const { feedId } = await object.invalidate(["a", "b"], {}, NOTHING);
+    const news = await object.invalidate(["c"], { hard: true }, { seq: 1, feedId });
+    expect(news.changes).toEqual([{ tag: "c", seq: 2, hard: 2, told: 0 }]);
+    expect(await object.pulse(pulse({ seq: 1, feedId }))).toEqual(news);
+    expect((await object.pulse(pulse(NOTHING))).changes.map(({ tag }) => tag)).toEqual(["a", "b", "c"]);
   });
 
   test("survives the object, with its floor", async () => {
     const object = objectOf("h");
     const many = Array.from({ length: 10_001 }, (_, nth) => `t${nth}`);
-    await object.invalidate(["hard"], true, ...NOTHING, 1_000);
-    await object.invalidate(many, false, ...NOTHING, 1_000);
-    const before = await object.pulse(...NOTHING);
+    await object.invalidate(["hard"], { hard: true }, NOTHING);
+    await object.invalidate(many, {}, NOTHING);
+    const before = await object.pulse(pulse(NOTHING));
     expect(before).toMatchObject({ seq: 2, floor: 2, hardFloor: 1 });
     await evictDurableObject(object);
-    const after = await objectOf("h").pulse(...NOTHING);
+    const after = await objectOf("h").pulse(pulse(NOTHING));
     expect(after).toMatchObject({ feedId: before.feedId, seq: 2, floor: 2, hardFloor: 1 });
     expect(new Set(after.changes.map(({ tag }) => tag))).toEqual(new Set(many.slice(1)));
   });
 
   test("begins anew, under another name, where its storage is lost", async () => {
     const object = objectOf("i");
-    const { feedId } = await object.invalidate(["a"], false, ...NOTHING, 1_000);
+    const { feedId } = await object.invalidate(["a"], {}, NOTHING);
     await runInDurableObject(object, (_, { storage }) => storage.deleteAll());
     await evictDurableObject(object);
-    const news = await objectOf("i").pulse(1, feedId);
+    const news = await objectOf("i").pulse(pulse({ seq: 1, feedId }));
     expect(news).toMatchObject({ seq: 0, changes: [] });
     expect(news.feedId).not.toBe(feedId);
   });

@@ -84,7 +84,7 @@ function inPool(work: (pool: SessionPool, clock: { now: number }, again: () => S
   const stub = env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName(`pool ${++objects}`));
   return runInDurableObject(stub, async (_, { storage }) => {
     const clock = { now: Date.now() };
-    const make = () => new SessionPool({ storage, bindings: fake.bindings, now: () => clock.now });
+    const make = () => new SessionPool({ storage, arm: async () => {}, bindings: fake.bindings, now: () => clock.now });
     await work(make(), clock, make);
   });
 }
@@ -149,14 +149,17 @@ describe("the pool", () => {
       await pool.find(asked("b"));
       clock.now += 290_000;
       await pool.find(asked("b"));
-      expect(await pool.closeIdle()).toBeGreaterThan(clock.now);
+      await pool.run();
+      expect(pool.dueAt()).toBeGreaterThan(clock.now);
       expect(fake.count("DELETE")).toBe(0);
       clock.now += 20_000;
-      const next = await pool.closeIdle();
+      await pool.run();
+      const next = pool.dueAt();
       expect(fake.seen.filter(({ http }) => http === "DELETE").map(({ session }) => session)).toEqual(["s1"]);
       expect([...fake.live]).toEqual(["s2"]);
       clock.now = next!;
-      expect(await pool.closeIdle()).toBeUndefined();
+      await pool.run();
+      expect(pool.dueAt()).toBeUndefined();
       expect(fake.live.size).toBe(0);
       // Who comes back gets a new one.
       expect(found(await pool.find(asked("a"))).id).toBe("s3");
@@ -166,17 +169,24 @@ describe("the pool", () => {
     inPool(async (pool) => {
       fake.opensSessions = false;
       expect(await pool.find(asked("a"))).toMatchObject({ session: { version: "2025-06-18" } });
-      expect(await pool.closeIdle()).toBeUndefined();
+      await pool.run();
+      expect(pool.dueAt()).toBeUndefined();
       const gone = { ...origin, endpoint: { service: "NOT_THERE" } };
       expect(await pool.find({ origin: gone, name: "b" })).toMatchObject({ failure: { kind: "misconfigured" } });
-      expect(await pool.closeIdle()).toBeUndefined();
+      await pool.run();
+      expect(pool.dueAt()).toBeUndefined();
     }));
 
   test("is woken to close what is idle", async () => {
     const stub = env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName("alarm"));
     const alarm = () => runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
     await runInDurableObject(stub, async (_, { storage }) => {
-      const pool = new SessionPool({ storage, bindings: fake.bindings, now: Date.now });
+      const pool = new SessionPool({
+        storage,
+        arm: () => storage.setAlarm(pool.dueAt()!),
+        bindings: fake.bindings,
+        now: Date.now,
+      });
       await pool.find(asked("a"));
     });
     expect(await alarm()).toBeGreaterThan(Date.now() + 300_000);

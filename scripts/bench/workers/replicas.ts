@@ -71,7 +71,7 @@ export async function filledReplica(entries: number, tools: number, full: boolea
     });
   }
   // Nothing was invalidated, and the next pulse is not due.
-  const feed = new FeedView();
+  const feed = new FeedView(() => "i");
   feed.dueAt = Number.POSITIVE_INFINITY;
   return {
     feed,

@@ -1,0 +1,13 @@
+import type { OriginSettings } from "../config/replica.ts";
+import type { News, Since } from "./Feed.ts";
+
+/** What an isolate says in a pulse. Plain data: it crosses to `OriginSync`. */
+export interface PulseRequest extends Since {
+  /** The isolate's own name, random. */
+  isolate: string;
+  /** How the origin is reached, as the isolate's configuration has it. */
+  origin: OriginSettings;
+}
+
+/** What it hears: the feed, from what it knows on. */
+export interface PulseReply extends News {}
