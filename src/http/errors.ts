@@ -221,6 +221,12 @@ function wordOrigin(failure: OriginFailure): Worded {
         "Too many calls are waiting for the origin server. Try again later.",
         failure.retryAfterMs || 1_000,
       );
+    case "down":
+      return inBand(
+        "origin_unavailable",
+        "The origin server has failed too often to be asked now, and nothing is stored that could answer this. Try again later.",
+        failure.retryAfterMs,
+      );
   }
 }
 

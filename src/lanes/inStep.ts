@@ -35,12 +35,15 @@ async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
 }
 
-function pulse(x: Exchange): Promise<boolean> {
+async function pulse(x: Exchange): Promise<void> {
   const { settings } = x.origin;
-  return tune(x, "pulse", (object, { seq, feedId }) => {
+  const { health } = x.feed;
+  const outcomes = health.take();
+  const isTold = await tune(x, "pulse", (object, { seq, feedId }) => {
     const { name } = x.feed;
-    return object.pulse({ seq, feedId, isolate: name, origin: settings });
+    return object.pulse({ seq, feedId, isolate: name, origin: settings, ...(outcomes && { outcomes }) });
   });
+  if (outcomes && !isTold) health.giveBack(outcomes);
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {

@@ -1,21 +1,31 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Bindings } from "../origin/callOrigin.ts";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
+import { endingOf } from "../origin/endingOf.ts";
+import { PROBE_MS, probeOrigin } from "../origin/probeOrigin.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { Alarm } from "./Alarm.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
+import { KeptHealth } from "./KeptHealth.ts";
 import type { PulseReply, PulseRequest } from "./Pulse.ts";
 
 /**
- * What all isolates have to agree on for one origin: what was invalidated, the key that seals its session ids, which of
+ * What all isolates have to agree on for one origin: what was invalidated, how it is, the key that seals its session ids, which of
  * its sessions have ended, and the sessions that the replica has opened for those who open none.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
-  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool], Date.now, (error) =>
+  readonly #health = new KeptHealth({
+    sql: this.ctx.storage.sql,
+    now: Date.now,
+    random: Math.random,
+    probe: async (origin) => endingOf(await probeOrigin(origin, this.env as unknown as Bindings, PROBE_MS)),
+  });
+  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#health], Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );
 
@@ -38,6 +48,9 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
+    this.#health.pulsed(request.origin, request.outcomes);
+    // What is due while the origin is down is due now, if nobody has asked for long.
+    if (this.#health.dueAt() !== undefined) await this.#alarm.arm();
     return this.#reply(request);
   }
 
@@ -73,6 +86,6 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   }
 
   #reply(since: Since): PulseReply {
-    return this.#feed.since(since);
+    return { ...this.#feed.since(since), health: this.#health.published() };
   }
 }

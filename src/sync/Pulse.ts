@@ -1,5 +1,6 @@
 import type { OriginSettings } from "../config/replica.ts";
 import type { News, Since } from "./Feed.ts";
+import type { Health, Outcomes } from "./Health.ts";
 
 /** What an isolate says in a pulse. Plain data: it crosses to `OriginSync`. */
 export interface PulseRequest extends Since {
@@ -7,7 +8,12 @@ export interface PulseRequest extends Since {
   isolate: string;
   /** How the origin is reached, as the isolate's configuration has it. */
   origin: OriginSettings;
+  /** How its calls to the origin ended since the last pulse; absent where it has made none. */
+  outcomes?: Outcomes;
 }
 
 /** What it hears: the feed, from what it knows on. */
-export interface PulseReply extends News {}
+export interface PulseReply extends News {
+  /** How the origin is. */
+  health: Health;
+}
