@@ -15,5 +15,5 @@ export function noteHealth(x: Exchange, take: (health: HealthView) => void): voi
 /** Takes in how a call ended that was begun at `begunAt` (epoch ms): with a failure, or else well. */
 export function noteEnding(x: Exchange, begunAt: number, failure?: OriginFailure): void {
   const ending = endingOf(failure);
-  if (ending) noteHealth(x, (health) => health.record(ending, begunAt, x.now(), x.random()));
+  if (ending) noteHealth(x, (health) => health.record(ending, begunAt, x.now()));
 }

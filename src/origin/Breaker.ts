@@ -9,7 +9,7 @@ export interface BreakerState {
   /** When the next probe may be made; while one is under way, when it counts as lost. */
   probeAt: number;
   isProbing: boolean;
-  /** How often in a row it was found unwell; -1 where it was well for long. */
+  /** How often in a row probes have found it unwell, without its having been well for a while in between. */
   level: number;
 }
 
@@ -36,9 +36,9 @@ const MAX_WAIT_MS = CAP_MS * (1 + JITTER);
 
 /**
  * Whether an origin may be asked, from how its calls end. After 5 failures within 30 s that are half of all calls it is
- * in doubt, and a probe decides: callers need not suffer for one tool that fails. Found unwell, it is left alone for 1 s,
- * 2 s, 4 s, up to 30 s, each time until one probe. One whose calls go on failing though its probes succeed is left alone
- * for growing periods too. Pure: clock and chance are passed in, in epoch ms and from 0 to 1.
+ * in doubt, and a probe decides at once: where one tool fails, or hangs, nobody is kept from the others. Found unwell, it
+ * is left alone for 1 s, 2 s, 4 s, up to 30 s, each time until one probe. Pure: clock and chance are passed in, in epoch
+ * ms and from 0 to 1.
  */
 export class Breaker {
   #state: BreakerState;
@@ -47,7 +47,7 @@ export class Breaker {
 
   /** From what is kept of it. A new one is well. */
   constructor(state: Partial<BreakerState> = {}) {
-    this.#state = { condition: "well", since: 0, changedAt: 0, probeAt: 0, isProbing: false, level: -1, ...state };
+    this.#state = { condition: "well", since: 0, changedAt: 0, probeAt: 0, isProbing: false, level: 0, ...state };
   }
 
   get state(): Readonly<BreakerState> {
@@ -59,7 +59,7 @@ export class Breaker {
   }
 
   /** Takes in how calls ended that were begun at `begunAt` or before. Those of an earlier condition are no news. */
-  record({ ok, failed }: Counts, begunAt: number, now: number, random: number): void {
+  record({ ok, failed }: Counts, begunAt: number, now: number): void {
     const { changedAt, level } = this.#state;
     if (!this.isWell || (begunAt < changedAt && changedAt <= now)) return;
     const second = Math.floor(now / BUCKET_MS);
@@ -67,8 +67,7 @@ export class Breaker {
     this.#window.set(second, { ok: ok + (bucket?.ok ?? 0), failed: failed + (bucket?.failed ?? 0) });
     const recent = this.recent(now);
     if (failed === 0 || recent.failed < MIN_FAILED || recent.failed < MIN_SHARE * (recent.ok + recent.failed)) return;
-    if (level < 0 || now - changedAt >= WELL_MS) this.#become("doubted", now, { level: 0, probeAt: now });
-    else this.#leaveAlone(now, random);
+    this.#become("doubted", now, { level: now - changedAt >= WELL_MS ? 0 : level, probeAt: now });
   }
 
   /** How the calls of the last half minute ended. */
@@ -115,7 +114,7 @@ export class Breaker {
   }
 
   #leaveAlone(now: number, random: number, until = 0): void {
-    const level = Math.max(1, Math.min(MAX_LEVEL, this.#state.level + 1));
+    const level = Math.min(MAX_LEVEL, this.#state.level + 1);
     const ms = Math.min(CAP_MS, BASE_MS * 2 ** (level - 1)) * (1 - JITTER + 2 * JITTER * random);
     this.#become("down", now, { level, probeAt: Math.max(until, now + ms) });
   }

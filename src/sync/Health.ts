@@ -1,6 +1,6 @@
 /** How an origin is, as `OriginSync` tells it. Times are epoch ms. */
 export interface Health {
-  /** `down`: its calls failed, and so did a probe, or the calls after one. */
+  /** `down`: its calls failed, and so did a probe. */
   state: "up" | "down";
   /** Since when; where it never changed, since the object began. */
   since: number;

@@ -24,10 +24,10 @@ export class HealthView {
   }
 
   /** Takes in how a call ended. */
-  record(ending: Ending, begunAt: number, now: number, random: number): void {
+  record(ending: Ending, begunAt: number, now: number): void {
     this.#note(ending, begunAt);
     const counts = ending.ok ? { ok: 1, failed: 0 } : { ok: 0, failed: 1 };
-    this.breaker.record(counts, begunAt, now, random);
+    this.breaker.record(counts, begunAt, now);
   }
 
   /** Takes in how a probe ended. One that could not be made is no reason to leave the origin alone. */
@@ -48,7 +48,7 @@ export class HealthView {
     this.#outcomes = this.#outcomes ? together(outcomes, this.#outcomes) : outcomes;
   }
 
-  /** Takes in what `OriginSync` says; an object of an earlier version says nothing. What is older than what is known is no news. */
+  /** Takes in what `OriginSync` says. What is older than what is known is no news. */
   hear(health: Health | undefined, now: number, random: number): void {
     if (!health || health.since <= this.#heardSince) return;
     this.#heardSince = health.since;

@@ -53,15 +53,15 @@ export class KeptHealth implements Duty {
 
   /** Takes in a pulse: how an isolate's calls ended, if it has made any, and how it reaches the origin. */
   pulsed(origin: OriginSettings, outcomes: Outcomes | undefined): void {
-    const { now, random } = this.#tools;
+    const { now } = this.#tools;
     this.#kept = { ...this.#kept, origin, pulsedAt: now() };
     if (!outcomes) return;
     const { ok, failed, okAt = 0, failedAt = 0, reason } = outcomes;
     const before = this.#breaker.state;
-    this.#breaker.record({ ok, failed: 0 }, okAt, now(), random());
+    this.#breaker.record({ ok, failed: 0 }, okAt, now());
     if (failed > 0) {
       this.#kept.reason = reason ?? "unknown";
-      this.#breaker.record({ ok: 0, failed }, failedAt, now(), random());
+      this.#breaker.record({ ok: 0, failed }, failedAt, now());
     }
     if (this.#breaker.state !== before) this.#keep();
   }

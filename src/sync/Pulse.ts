@@ -14,6 +14,6 @@ export interface PulseRequest extends Since {
 
 /** What it hears: the feed, from what it knows on. */
 export interface PulseReply extends News {
-  /** How the origin is. */
-  health: Health;
+  /** How the origin is; absent where an object of an earlier version says nothing of it. */
+  health?: Health;
 }

@@ -52,7 +52,10 @@ describe("the feed", () => {
   test("is the same for all who ask, and another at each origin", async () => {
     const [first, second] = [await objectOf("e").pulse(pulse(NOTHING)), await objectOf("e").pulse(pulse(NOTHING))];
     expect(second).toEqual(first);
-    expect(first).toEqual({ feedId: expect.any(String), seq: 0, floor: 0, hardFloor: 0, changes: [] });
+    expect(first).toEqual({
+      ...{ feedId: expect.any(String), seq: 0, floor: 0, hardFloor: 0, changes: [] },
+      health: { state: "up", since: expect.any(Number) },
+    });
     expect((await objectOf("f").pulse(pulse(NOTHING))).feedId).not.toBe(first.feedId);
   });
 
