@@ -56,7 +56,7 @@ export class Health {
 }
 
 async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<boolean> {
-  return (await probeOrigin(settings, env as unknown as Bindings, PROBE_TIMEOUT_MS)) === undefined;
+  return (await probeOrigin(settings, env as unknown as Bindings, { timeoutMs: PROBE_TIMEOUT_MS })) === undefined;
 }
 
 async function isStored(id: string, env: Cloudflare.Env): Promise<boolean> {

@@ -1,7 +1,8 @@
 import { endingOf } from "../origin/endingOf.ts";
 import type { OriginFailure } from "../origin/failure.ts";
-import { PROBE_MS, probeOrigin } from "../origin/probeOrigin.ts";
+import { probeOrigin } from "../origin/probeOrigin.ts";
 import type { Exchange } from "./Exchange.ts";
+import { knownEras, lacks } from "./eras.ts";
 import { noteHealth } from "./noteHealth.ts";
 
 /** How long those who have nothing else to answer wait for a probe. */
@@ -43,6 +44,7 @@ function why(x: Exchange): OriginFailure | undefined {
 
 async function probe(x: Exchange): Promise<void> {
   const begunAt = x.now();
-  const failure = await probeOrigin(x.origin.settings, x.env as unknown as Record<string, unknown>, PROBE_MS);
+  const isLegacy = lacks(knownEras(x), "modern");
+  const failure = await probeOrigin(x.origin.settings, x.env as unknown as Record<string, unknown>, { isLegacy });
   noteHealth(x, (health) => health.probed(endingOf(failure), begunAt, x.now(), x.random()));
 }

@@ -1,3 +1,4 @@
+import { knownEras, lacks } from "./eras.ts";
 import type { Exchange } from "./Exchange.ts";
 import { tune } from "./tune.ts";
 
@@ -41,7 +42,8 @@ async function pulse(x: Exchange): Promise<void> {
   const outcomes = health.take();
   const isTold = await tune(x, "pulse", (object, { seq, feedId }) => {
     const { name } = x.feed;
-    return object.pulse({ seq, feedId, isolate: name, origin: settings, ...(outcomes && { outcomes }) });
+    const isLegacy = lacks(knownEras(x), "modern");
+    return object.pulse({ seq, feedId, isolate: name, origin: settings, isLegacy, ...(outcomes && { outcomes }) });
   });
   if (outcomes && !isTold) health.giveBack(outcomes);
 }

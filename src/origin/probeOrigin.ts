@@ -5,28 +5,37 @@ import { callOrigin, failureOf, type Bindings } from "./callOrigin.ts";
 import type { OriginFailure } from "./failure.ts";
 import { MESSAGE_HEADERS } from "./inSession.ts";
 
-/** How long an origin that is found to be down is given to answer a probe, in ms. */
-export const PROBE_MS = 5_000;
+/** How a probe is made. */
+export interface ProbeOptions {
+  /** How long the origin may take to answer, unless its own bound is less. Default: 5 s, as one that starts may need. */
+  timeoutMs?: number;
+  /** The origin is known to speak the earlier revisions only: some of those servers fail at what they do not know. */
+  isLegacy?: boolean;
+}
 
-const HEADERS = { ...MESSAGE_HEADERS, "mcp-protocol-version": MODERN_VERSION, "mcp-method": "server/discover" };
-const BODY = JSON.stringify({
-  jsonrpc: "2.0",
-  id: 1,
-  method: "server/discover",
-  params: { _meta: { [META_VERSION]: MODERN_VERSION, [META_CAPABILITIES]: {} } },
-});
+const TIMEOUT_MS = 5_000;
+const DISCOVER = {
+  headers: { ...MESSAGE_HEADERS, "mcp-protocol-version": MODERN_VERSION, "mcp-method": "server/discover" },
+  body: JSON.stringify({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "server/discover",
+    params: { _meta: { [META_VERSION]: MODERN_VERSION, [META_CAPABILITIES]: {} } },
+  }),
+};
+const PING = { headers: MESSAGE_HEADERS, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" }) };
 
 /**
- * Asks the origin what it is, which changes nothing there, to see whether it answers at all within `timeoutMs`. Why it did
- * not: whatever is said with a status under 500 will do, also that there is no such method.
+ * Asks the origin something that changes nothing there, to see whether it answers at all. Why it did not: whatever is said
+ * with a status under 500 will do, also that it knows no such method, or wants a session.
  */
 export async function probeOrigin(
   origin: OriginSettings,
   bindings: Bindings,
-  timeoutMs: number,
+  { timeoutMs = TIMEOUT_MS, isLegacy = false }: ProbeOptions = {},
 ): Promise<OriginFailure | undefined> {
   const quick = { ...origin, firstByteMs: Math.min(origin.firstByteMs, timeoutMs) };
-  const called = await callOrigin(quick, bindings, { method: "POST", headers: HEADERS, body: BODY });
+  const called = await callOrigin(quick, bindings, { method: "POST", ...(isLegacy ? PING : DISCOVER) });
   if ("response" in called) await called.response.body?.cancel().catch(() => {});
   return failureOf(called);
 }

@@ -2,7 +2,8 @@ import type { OriginSettings } from "../config/replica.ts";
 import { Breaker, type BreakerState, type Counts } from "../origin/Breaker.ts";
 import type { Ending } from "../origin/endingOf.ts";
 import type { Duty } from "./Alarm.ts";
-import type { Health, Outcomes } from "./Health.ts";
+import type { Health } from "./Health.ts";
+import type { PulseRequest } from "./Pulse.ts";
 
 /** Without pulses for this long nobody wants to know how the origin is, and it is not probed. */
 const QUIET_MS = 120_000;
@@ -14,14 +15,16 @@ export interface HealthTools {
   now: () => number;
   /** 0 to 1. */
   random: () => number;
-  /** Probes the origin. How that ended; `undefined` where it could not be made. */
-  probe: (origin: OriginSettings) => Promise<Ending | undefined>;
+  /** Probes the origin, in the era that it speaks. How that ended; `undefined` where it could not be made. */
+  probe: (origin: OriginSettings, isLegacy: boolean) => Promise<Ending | undefined>;
 }
 
 interface Kept {
   breaker: BreakerState;
   reason?: string;
+  /** How the origin is reached, as the last pulse said. */
   origin?: OriginSettings;
+  isLegacy?: boolean;
   /** When the last pulse came, epoch ms. */
   pulsedAt: number;
 }
@@ -52,9 +55,9 @@ export class KeptHealth implements Duty {
   }
 
   /** Takes in a pulse: how an isolate's calls ended, if it has made any, and how it reaches the origin. */
-  pulsed(origin: OriginSettings, outcomes: Outcomes | undefined): void {
+  pulsed({ origin, isLegacy = false, outcomes }: Pick<PulseRequest, "origin" | "isLegacy" | "outcomes">): void {
     const { now } = this.#tools;
-    this.#kept = { ...this.#kept, origin, pulsedAt: now() };
+    this.#kept = { ...this.#kept, origin, isLegacy, pulsedAt: now() };
     if (!outcomes) return;
     const { ok, failed, okAt = 0, failedAt = 0, reason } = outcomes;
     const before = this.#breaker.state;
@@ -87,10 +90,10 @@ export class KeptHealth implements Duty {
 
   async run(): Promise<void> {
     const { now, random, probe } = this.#tools;
-    const { origin } = this.#kept;
+    const { origin, isLegacy = false } = this.#kept;
     if (!origin || !this.#breaker.claim(now())) return;
     this.#keep();
-    const ending = (await probe(origin)) ?? { ok: true };
+    const ending = (await probe(origin, isLegacy)) ?? { ok: true };
     if (!ending.ok) this.#kept.reason = ending.reason;
     this.#breaker.probed(ending.ok, now(), random());
     this.#keep();

@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { Bindings } from "../origin/callOrigin.ts";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import { endingOf } from "../origin/endingOf.ts";
-import { PROBE_MS, probeOrigin } from "../origin/probeOrigin.ts";
+import { probeOrigin } from "../origin/probeOrigin.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
@@ -23,7 +23,8 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     sql: this.ctx.storage.sql,
     now: Date.now,
     random: Math.random,
-    probe: async (origin) => endingOf(await probeOrigin(origin, this.env as unknown as Bindings, PROBE_MS)),
+    probe: async (origin, isLegacy) =>
+      endingOf(await probeOrigin(origin, this.env as unknown as Bindings, { isLegacy })),
   });
   readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#health], Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
@@ -48,7 +49,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
-    this.#health.pulsed(request.origin, request.outcomes);
+    this.#health.pulsed(request);
     // What is due while the origin is down is due now, if nobody has asked for long.
     if (this.#health.dueAt() !== undefined) await this.#alarm.arm();
     return this.#reply(request);

@@ -8,6 +8,8 @@ export interface PulseRequest extends Since {
   isolate: string;
   /** How the origin is reached, as the isolate's configuration has it. */
   origin: OriginSettings;
+  /** Whether it knows the origin to speak the earlier revisions only. */
+  isLegacy?: boolean;
   /** How its calls to the origin ended since the last pulse; absent where it has made none. */
   outcomes?: Outcomes;
 }

@@ -31,6 +31,7 @@ function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   const config = { origins: { o: { service: "S", sync: { pulse: "1s" } } } };
   const x = {
     replica: { enabled: true },
+    isolate: { eras: new Map() },
     origin: resolve(config).origins.get("o"),
     feed: view,
     env: { ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => object } },

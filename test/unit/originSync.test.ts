@@ -53,7 +53,11 @@ describe("the feed", () => {
     const [first, second] = [await objectOf("e").pulse(pulse(NOTHING)), await objectOf("e").pulse(pulse(NOTHING))];
     expect(second).toEqual(first);
     expect(first).toEqual({
-      ...{ feedId: expect.any(String), seq: 0, floor: 0, hardFloor: 0, changes: [] },
+      feedId: expect.any(String),
+      seq: 0,
+      floor: 0,
+      hardFloor: 0,
+      changes: [],
       health: { state: "up", since: expect.any(Number) },
     });
     expect((await objectOf("f").pulse(pulse(NOTHING))).feedId).not.toBe(first.feedId);
