@@ -15,11 +15,13 @@ function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   const view = new FeedView(() => "i");
   const calls: string[] = [];
   const reports: unknown[] = [];
+  const reported: unknown[] = [];
   const background: Promise<unknown>[] = [];
   const clock = { now: 1_000_000 };
   const object = {
-    pulse: async ({ seq, feedId }: PulseRequest) => {
+    pulse: async ({ seq, feedId, outcomes }: PulseRequest) => {
       calls.push(`pulse ${seq} ${feedId}`);
+      if (outcomes) reported.push(outcomes);
       return answer(feed.since({ seq, feedId }));
     },
     invalidate: async (tags: string[], how: How, since: Since) => {
@@ -42,7 +44,7 @@ function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   } as unknown as Exchange;
   /** As the way of each request begins. */
   const arrive = () => (clock.now < view.dueAt ? undefined : inStep(x, clock.now));
-  return { feed, view, calls, reports, background, clock, x, arrive };
+  return { feed, view, calls, reports, reported, background, clock, x, arrive };
 }
 
 const down = () => {
@@ -136,6 +138,23 @@ describe("a pulse", () => {
     // Not at each request.
     expect(arrive()).toBeUndefined();
     expect(reports).toHaveLength(1);
+  });
+
+  test("tells how calls ended, once, and again where that did not arrive", async () => {
+    let isUp = false;
+    const { view, reported, background, clock, arrive } = setUp((news) => (isUp ? news : down()));
+    view.health.record({ ok: true }, 7, clock.now);
+    await arrive();
+    await Promise.all(background);
+    expect(reported.splice(0)).toEqual([{ ok: 1, failed: 0, okAt: 7 }]);
+    view.health.record({ ok: false, reason: "timeout" }, 8, clock.now);
+    isUp = true;
+    for (let pulse = 0; pulse < 3; pulse++) {
+      clock.now += PULSE_MS;
+      void arrive();
+      await Promise.all(background);
+    }
+    expect(reported).toEqual([{ ok: 1, failed: 1, okAt: 7, failedAt: 8, reason: "timeout" }]);
   });
 
   test("is not made where every call is relayed", () => {
