@@ -1,3 +1,4 @@
+import { retell } from "./bump.ts";
 import type { Exchange } from "./Exchange.ts";
 import { tune } from "./tune.ts";
 
@@ -35,12 +36,13 @@ async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
 }
 
-function pulse(x: Exchange): Promise<boolean> {
+async function pulse(x: Exchange): Promise<void> {
   const { settings } = x.origin;
-  return tune(x, "pulse", (object, { seq, feedId }) => {
+  const isHeard = await tune(x, "pulse", (object, { seq, feedId }) => {
     const { name } = x.feed;
     return object.pulse({ seq, feedId, isolate: name, origin: settings });
   });
+  if (isHeard) retell(x);
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {
