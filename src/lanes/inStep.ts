@@ -1,3 +1,4 @@
+import { retell } from "./bump.ts";
 import { knownEras, lacks } from "./eras.ts";
 import type { Exchange } from "./Exchange.ts";
 import { tune } from "./tune.ts";
@@ -40,12 +41,13 @@ async function pulse(x: Exchange): Promise<void> {
   const { settings } = x.origin;
   const { health } = x.feed;
   const outcomes = health.take();
-  const isTold = await tune(x, "pulse", (object, { seq, feedId }) => {
+  const isHeard = await tune(x, "pulse", (object, { seq, feedId }) => {
     const { name } = x.feed;
     const isLegacy = lacks(knownEras(x), "modern");
     return object.pulse({ seq, feedId, isolate: name, origin: settings, isLegacy, ...(outcomes && { outcomes }) });
   });
-  if (outcomes && !isTold) health.giveBack(outcomes);
+  if (isHeard) retell(x);
+  else if (outcomes) health.giveBack(outcomes);
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {

@@ -205,4 +205,49 @@ describe("what an isolate invalidates", () => {
     expect(reports).toMatchObject([{ type: "sync-failed", operation: "invalidate" }]);
     await bumped(x);
   });
+
+  describe("and could not be told", () => {
+    /** Invalidates while nobody can be told, then goes on for a pulse in which they can. */
+    async function outage(invalidate: (x: Exchange) => void) {
+      const made = setUp();
+      const { background, clock, x, arrive } = made;
+      const { ORIGIN_SYNC } = x.env;
+      x.env = { ORIGIN_SYNC: { ...ORIGIN_SYNC, get: down } } as unknown as Cloudflare.Env;
+      invalidate(x);
+      await Promise.all(background);
+      clock.now += PULSE_MS;
+      arrive();
+      await Promise.all(background);
+      x.env = { ORIGIN_SYNC } as unknown as Cloudflare.Env;
+      clock.now += PULSE_MS;
+      arrive();
+      // The pulse, and then what it gives rise to.
+      await Promise.all(background);
+      await Promise.all(background);
+      return made;
+    }
+
+    test("is told after the next pulse that is answered, soft and hard as it was, and once", async () => {
+      const { calls, clock, arrive, background } = await outage((x) => {
+        bump(x, ["a"]);
+        bump(x, ["b"], true);
+      });
+      expect(calls).toEqual(["pulse 0 undefined", "invalidate b hard", "invalidate a"]);
+      clock.now += PULSE_MS;
+      arrive();
+      await Promise.all(background);
+      expect(calls).toHaveLength(4);
+    });
+
+    test("is remembered as everything where it is too much", async () => {
+      const { calls } = await outage((x) =>
+        bump(
+          x,
+          Array.from({ length: 1_001 }, (_, nth) => `t${nth}`),
+          true,
+        ),
+      );
+      expect(calls).toEqual(["pulse 0 undefined", "invalidate origin hard"]);
+    });
+  });
 });
