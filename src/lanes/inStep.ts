@@ -17,7 +17,9 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
   if (!x.replica.enabled) return undefined;
   if (now < feed.joiningUntil) return joined(x);
   const isInStep = now - feed.dueAt <= origin.pulseMs;
-  const working = pulse(x);
+  // After a pause nothing is answered before the feed is heard: only who goes on without it lags.
+  feed.heardAt ||= now;
+  const working = pulse(x, now, isInStep ? now - feed.heardAt : 0);
   x.waitUntil(working);
   if (isInStep) {
     feed.dueAt = dueAfter(x, now);
@@ -35,12 +37,28 @@ async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
 }
 
-function pulse(x: Exchange): Promise<boolean> {
-  const { settings } = x.origin;
-  return tune(x, "pulse", (object, { seq, feedId }) => {
-    const { name } = x.feed;
-    return object.pulse({ seq, feedId, isolate: name, origin: settings });
-  });
+async function pulse(x: Exchange, now: number, lagMs: number): Promise<boolean> {
+  const { feed, origin, tally } = x;
+  const counted = tally.take();
+  const vitals = { active: tally.active(now - longest(x)), lagMs };
+  const isHeard = await tune(x, "pulse", (object, { seq, feedId }) =>
+    object.pulse({
+      seq,
+      feedId,
+      isolate: feed.name,
+      origin: origin.settings,
+      vitals,
+      ...(counted && { tally: counted }),
+    }),
+  );
+  if (isHeard && counted) tally.taken(counted);
+  return isHeard;
+}
+
+/** How long an operation may take until its answer begins: a fill, and what is asked before it. */
+function longest({ origin }: Exchange): number {
+  const { firstByteMs, totalMs } = origin.settings;
+  return 2 * (firstByteMs + totalMs);
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {

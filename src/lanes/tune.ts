@@ -20,6 +20,7 @@ export async function tune(
   const question = feed.ask();
   try {
     feed.hear(question, await ask(originSync(env, origin.settings), question));
+    feed.heardAt = x.now();
     return true;
   } catch (error) {
     x.report({ type: "sync-failed", operation, origin: origin.settings.id, reason: reasonOf(error) });

@@ -6,16 +6,19 @@ import { reasonOf } from "../telemetry/events.ts";
 import { Alarm } from "./Alarm.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
+import { KeptTotals } from "./KeptTotals.ts";
+import type { OriginTotals } from "./OriginTotals.ts";
 import type { PulseReply, PulseRequest } from "./Pulse.ts";
 
 /**
- * What all isolates have to agree on for one origin: what was invalidated, the key that seals its session ids, which of
- * its sessions have ended, and the sessions that the replica has opened for those who open none.
+ * What all isolates have to agree on for one origin: what was invalidated, what they have counted, the key that seals its
+ * session ids, which of its sessions have ended, and the sessions that the replica has opened for those who open none.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
-  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool], Date.now, (error) =>
+  readonly #totals = new KeptTotals(this.ctx.storage.sql, Date.now());
+  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#totals], Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );
 
@@ -38,7 +41,13 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
+    if (this.#totals.pulse(request, Date.now())) await this.#alarm.arm();
     return this.#reply(request);
+  }
+
+  /** What is known of the origin, with what the asking isolate has counted and not told yet. */
+  async totals(asking: Pick<PulseRequest, "isolate" | "tally">): Promise<OriginTotals> {
+    return { ...this.#totals.show(asking, Date.now()), feed: this.#feed.position };
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */
