@@ -9,11 +9,13 @@ import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
 import { SILENT } from "../../../src/telemetry/events.ts";
+import { Tally } from "../../../src/telemetry/Tally.ts";
 import { CONTENT, modernCall, TOOL, type Call } from "../exchange.ts";
 
 /** A replica whose memory is filled, and the calls that hit it. */
 export interface Filled {
   feed: FeedView;
+  tally: Tally;
   serving: Serving;
   /** How many different calls hit. */
   entries: number;
@@ -75,6 +77,7 @@ export async function filledReplica(entries: number, tools: number, full: boolea
   feed.dueAt = Number.POSITIVE_INFINITY;
   return {
     feed,
+    tally: new Tally((_, target) => target),
     serving: {
       replica,
       report: SILENT,
