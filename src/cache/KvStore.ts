@@ -1,5 +1,6 @@
 import { decodeEntry, encodeEntry } from "./codec.ts";
 import { lifetimeMs, type Entry } from "./entry.ts";
+import type { KeptCount } from "./KeptCount.ts";
 import { digest, digestOf, type Address } from "./key.ts";
 import type { Store } from "./Store.ts";
 
@@ -14,17 +15,6 @@ const COUNTED_PAGES = 10;
 const COUNTED_TOOLS = 200;
 /** KV keeps 1,024 bytes of JSON beside a value; a character may take six. */
 const MAX_TOOL_LENGTH = 160;
-
-/** How many entries are kept of an origin. */
-export interface KeptCount {
-  /** False where counting has ended before they did: there are more. */
-  isWhole: boolean;
-  total: number;
-  /** Of each method. */
-  byMethod: Record<string, number>;
-  /** Of each tool; of those stored by an earlier version it is not known. */
-  byTool: Record<string, number>;
-}
 
 /**
  * Entries in Workers KV, under `e1/<origin>/<method>/<partition>/<hash>`. Eventually consistent: another location may

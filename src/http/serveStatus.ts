@@ -1,47 +1,17 @@
-import { KvStore, type KeptCount } from "../cache/KvStore.ts";
+import { KvStore } from "../cache/KvStore.ts";
 import type { Origin } from "../config/replica.ts";
 import { storedEras } from "../lanes/eras.ts";
-import type { Eras, Isolate } from "../lanes/Exchange.ts";
-import type { OriginTotals } from "../sync/OriginTotals.ts";
 import type { Counted } from "../telemetry/Counted.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { admitAdmin } from "./admitAdmin.ts";
 import type { Trouble } from "./errors.ts";
 import { nobody } from "./nobody.ts";
+import type { OriginStatus } from "./OriginStatus.ts";
 import { respondTrouble } from "./respond.ts";
 import { totalsOf, type Showing } from "./totals.ts";
 
-/** How an origin stands. Times are epoch ms. */
-export interface OriginStatus {
-  /** What it speaks, as far as it has shown. */
-  eras: Eras | null;
-  /** Its `OriginSync`: whether it could be asked. While it cannot, what it knows is absent. */
-  sync: { up: true } | { up: false; reason: string };
-  health?: OriginTotals["health"];
-  feed?: OriginTotals["feed"];
-  listen?: OriginTotals["listen"];
-  /** When the origin was last asked for something that was then kept; `null` where it never was. */
-  refreshedAt?: number | null;
-  /** The isolates that were heard lately. */
-  isolates?: OriginTotals["isolates"];
-  /** What is stored, or why that cannot be said. */
-  entries: KeptCount | { reason: string };
-  counted?: {
-    since: number;
-    pulses: number;
-    /** Operations that were answered without a call to the origin of their own. */
-    callsSaved: number;
-    /** By method and name, the most frequent first. `hitRatio`: of them, those that were answered from the cache; 0 to 1. */
-    operations: (Counted["operations"][number] & { total: number; hitRatio: number })[];
-  };
-}
-
 /** Serves `GET /admin/status`: how all origins stand, or the one that `?origin=` names. */
-export async function serveStatus(
-  showing: Showing & { isolate: Pick<Isolate, "eras"> },
-  request: Request,
-  env: Cloudflare.Env,
-): Promise<Response> {
+export async function serveStatus(showing: Showing, request: Request, env: Cloudflare.Env): Promise<Response> {
   const { replica } = showing;
   const trouble = (kind: Trouble) => respondTrouble(kind, nobody()).response;
   const refusal = await admitAdmin(replica, request, env.ADMIN_TOKEN);
@@ -55,11 +25,7 @@ export async function serveStatus(
   return Response.json({ origins }, { headers: { "cache-control": "no-store" } });
 }
 
-async function statusOf(
-  showing: Showing & { isolate: Pick<Isolate, "eras"> },
-  origin: Origin,
-  env: Cloudflare.Env,
-): Promise<OriginStatus> {
+async function statusOf(showing: Showing, origin: Origin, env: Cloudflare.Env): Promise<OriginStatus> {
   const { id } = origin.settings;
   const [told, eras, entries] = await Promise.all([
     totalsOf(showing, origin, env),

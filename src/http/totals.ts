@@ -1,4 +1,5 @@
 import type { Origin, Replica } from "../config/replica.ts";
+import type { Isolate } from "../lanes/Exchange.ts";
 import { originSync } from "../origin/originSync.ts";
 import type { FeedView } from "../sync/FeedView.ts";
 import type { OriginTotals } from "../sync/OriginTotals.ts";
@@ -10,6 +11,7 @@ export interface Showing {
   replica: Replica;
   /** What the isolate knows of the origins, by id. */
   known: ReadonlyMap<string, { feed: FeedView; tally: Tally }>;
+  isolate: Pick<Isolate, "eras">;
   report: Reporter;
 }
 
