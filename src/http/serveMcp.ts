@@ -1,10 +1,11 @@
-import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import { KvStore } from "../cache/KvStore.ts";
 import { answer } from "../lanes/answer.ts";
+import { isSaved } from "../lanes/countAnswer.ts";
 import type { Answer, Exchange, Failure } from "../lanes/Exchange.ts";
 import { metaOf } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { META_VERSION } from "../mcp/names.ts";
+import { targetOf } from "../mcp/targetOf.ts";
 import { continueTrace, LateTrace, type Trace } from "../mcp/trace.ts";
 import { reasonOf, SILENT } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
@@ -27,7 +28,8 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
   );
   let responded: Responded;
   let durationMs = 0;
-  let isSaved = false;
+  let saved = false;
+  let isCounted = false;
   try {
     const admitting = admit(serving, incoming, httpMethod);
     const admitted = admitting instanceof Promise ? await admitting : admitting;
@@ -50,7 +52,9 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
           settled = await given.finally(() => x.tally.leave(operation));
           durationMs = Math.max(0, x.now() - x.arrivedAt);
         } else settled = given;
-        isSaved = settled.kind === "message" && isWithoutCall(settled.outcome);
+        saved = isSaved(settled);
+        // The messages of a batch are counted one by one.
+        isCounted = Array.isArray(parsed.body) && settled.kind !== "failure";
         responded =
           settled.kind === "failure"
             ? respondTrouble(settled.failure, told(message, headers, trace))
@@ -64,14 +68,14 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
   const { response, result, ageMs, code } = responded;
   // What is no message of MCP is counted by its HTTP method.
   const method = message.method ?? httpMethod;
-  const name = nameOf(message);
-  tally?.count({ method, target: name, result, durationMs, ageMs, isSaved });
+  const target = targetOf(message.params);
+  if (!isCounted) tally?.count({ method, target, result, durationMs, ageMs, isSaved: saved });
   if (report !== SILENT) {
     report({
       type: "request",
       origin: incoming.origin?.settings.id ?? "-",
       method: method.slice(0, MAX_NAME),
-      name,
+      name: target && target.slice(0, MAX_NAME),
       result,
       status: response.status,
       ...(ageMs !== undefined && { ageMs }),
@@ -119,11 +123,6 @@ function exchange(
   };
 }
 
-/** Whether the origin was not called for an answer, or only for somebody else's. */
-function isWithoutCall(outcome: CacheOutcome | undefined): boolean {
-  return outcome?.kind === "hit" || (outcome?.kind === "forward" && outcome.collapsed === true);
-}
-
 /** What of a name reaches the log: callers choose names. */
 const MAX_NAME = 500;
 
@@ -144,12 +143,6 @@ function messageOf(body: unknown): Message {
     method: typeof method === "string" ? method : undefined,
     params,
   };
-}
-
-function nameOf({ params }: Message): string | null {
-  if (!isObject(params)) return null;
-  const name = params["name"] ?? params["uri"];
-  return typeof name === "string" ? name.slice(0, MAX_NAME) : null;
 }
 
 function told(message: Message, headers: Headers, { correlationId }: Trace): Told {

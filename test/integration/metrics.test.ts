@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Fixture, text, tool } from "./support/fixture.ts";
 import { type Metrics, type Sample, scrape, sumOf } from "./support/metrics.ts";
 import { type Replica, seed, startReplica, stored } from "./support/replica.ts";
-import { call, codeOf, legacy, legacyCall, modern, send } from "./support/wire.ts";
+import { BOTH_FORMS, call, codeOf, legacy, legacyCall, modern, send } from "./support/wire.ts";
 
 const origin = new Fixture();
 const kept = { cache: { ttl: "10m", staleWhileRevalidate: "1h" } } as const;
@@ -141,6 +141,21 @@ describe("what real traffic adds up to", () => {
     expect(status.feed).toEqual({ feedId: expect.any(String), seq: expect.any(Number), tags: 1 });
     expect(status.isolates).toEqual({ count: 1, active: 0, lagMs: 0 });
   });
+});
+
+test("the messages of a batch are counted one by one", async () => {
+  const before = await scrape(replica.url);
+  const message = (id: number, method: string, params: object) => ({ jsonrpc: "2.0", id, method, params });
+  const hit = { name: "kept", arguments: { in: "batch" } };
+  await legacyCall(replica.mcp, "kept", hit.arguments, { headers: { "mcp-protocol-version": "2025-03-26" } });
+  const body = [message(1, "ping", {}), message(2, "tools/call", hit), message(3, "tools/call", hit)];
+  await send(replica.mcp, {
+    headers: { accept: BOTH_FORMS, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const after = await scrape(replica.url);
+  const grown = (labels: object) => operations(after, labels) - operations(before, labels);
+  expect([grown({ method: "ping" }), grown({ name: "kept", status: "hit" }), grown({})]).toEqual([1, 2, 4]);
 });
 
 test("names that callers make up make no series", async () => {
