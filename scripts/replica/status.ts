@@ -41,7 +41,7 @@ export function statusText(id: string, one: OriginStatus, now: number): string {
   if (!sync.up) facts.push(["sync", `cannot be reached: ${sync.reason}`]);
   if (feed) facts.push(["feed", `seq ${feed.seq} of ${feed.feedId.slice(0, 8)}, ${feed.tags} tags remembered`]);
   if (sync.up) facts.push(["listen", listen ? listenText(listen, since) : "off"]);
-  if (isolates) facts.push(["isolates", `${isolates.count} heard lately, ${isolates.active} operations going on`]);
+  if (isolates) facts.push(["isolates", `${isolates.count} heard lately; operations going on: ${isolates.active}`]);
   if (sync.up) facts.push(["last refresh", since(refreshedAt)]);
   facts.push(["entries in KV", entriesText(entries)]);
   if (counted) facts.push(["calls saved", `${counted.callsSaved} since ${since(counted.since)}`]);

@@ -4,7 +4,9 @@ import { encodeEntry, hashOf } from "../../src/cache/codec.ts";
 import { addressOf, digest } from "../../src/cache/key.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { createApp } from "../../src/http/app.ts";
+import { Totals } from "../../src/sync/Totals.ts";
 import type { ReplicaEvent } from "../../src/telemetry/events.ts";
+import type { Delta } from "../../src/telemetry/Tally.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -14,10 +16,13 @@ const replica = resolve({
 });
 const { settings } = replica.defaultOrigin!;
 
-/** An application whose objects are counted each time that somebody turns to one. `pulse` answers for the feed. */
-function setUp(
-  pulse: () => Promise<unknown> = async () => ({ feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [] }),
-) {
+const down = async (): Promise<never> => {
+  throw new Error("no such object");
+};
+const NEWS = { feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [] };
+
+/** An application whose objects are counted each time that somebody turns to one; what they say, `object` says. */
+function setUp(object: object = {}) {
   const reports: ReplicaEvent[] = [];
   const background: Promise<unknown>[] = [];
   const calls: string[] = [];
@@ -29,12 +34,9 @@ function setUp(
     },
   });
   const app = createApp(replica, (event) => reports.push(event));
-  const down = async () => {
-    throw new Error("no such object");
-  };
   const world = {
     KV: env.KV,
-    ORIGIN_SYNC: fake("sync", { pulse, totals: down }),
+    ORIGIN_SYNC: fake("sync", { pulse: async () => NEWS, totals: down, ...object }),
     COALESCER: fake("coalescer", {}),
   } as unknown as Cloudflare.Env;
   const context = { waitUntil: (work: Promise<unknown>) => void background.push(work) } as unknown as ExecutionContext;
@@ -94,13 +96,9 @@ test("hits are counted without a call, a look into KV, or anything left to be do
   expect(reports.filter((event) => event.type === "request" && event.result === "hit")).toHaveLength(1_001);
 });
 
-test("metrics are there where the object cannot be reached, and say so; what was counted is told later", async () => {
+test("metrics are there where the object cannot be reached, and say so", async () => {
   await seed();
-  let told: any[] = [];
-  const { ask, call, reports } = setUp((async (request: unknown) => {
-    told.push(request);
-    throw new Error("no such object");
-  }) as never);
+  const { ask, call, reports } = setUp({ pulse: down });
   await call();
   const response = await ask("/metrics");
   expect(response.status).toBe(200);
@@ -108,7 +106,40 @@ test("metrics are there where the object cannot be reached, and say so; what was
   expect(text).toContain('mcp_sync_up{origin="o"} 0\n');
   expect(text).toMatch(/^mcp_feed_lag_seconds\{origin="o"\} \d/m);
   expect(text).not.toContain("mcp_operations_total");
-  expect(reports).toContainEqual(expect.objectContaining({ type: "sync-failed", operation: "totals", origin: "o" }));
+  const failed = { type: "sync-failed", operation: "totals", origin: "o", reason: "Error: no such object" };
+  expect(reports).toContainEqual(failed);
+});
+
+test("what a scrape could not tell the object, the next one tells it, once", async () => {
+  await seed();
+  const asked: { tally?: Delta }[] = [];
+  let isDown = true;
+  const counted = { ...new Totals(undefined, 0).all };
+  const { ask, call } = setUp({
+    totals: async (request: object) => {
+      asked.push(structuredClone(request));
+      if (isDown) return down();
+      return { counted, isolates: { count: 0, active: 0, lagMs: 0 }, feed: { feedId: "f", seq: 0, tags: 0 } };
+    },
+  });
+  await call();
+  await ask("/metrics");
+  isDown = false;
+  await ask("/metrics");
+  await ask("/metrics");
+  const hits = asked.map(({ tally }) => tally && [tally.nth, tally.counted.operations[0]?.counts.hit]);
+  expect(hits).toEqual([[1, 1], [1, 1], undefined]);
+});
+
+test("a scrape shows the origin's health where it is watched", async () => {
+  const totals = { counted: new Totals(undefined, 0).all, isolates: { count: 0, active: 0, lagMs: 0 }, feed: {} };
+  for (const [state, value] of [
+    ["up", 1],
+    ["down", 0],
+  ] as const) {
+    const { ask } = setUp({ totals: async () => ({ ...totals, health: { state, since: 1 } }) });
+    expect(await (await ask("/metrics")).text()).toContain(`mcp_origin_health{origin="o"} ${value}\n`);
+  }
 });
 
 test("status says that the object cannot be reached, and the rest", async () => {
