@@ -12,6 +12,7 @@ export type Trouble =
   | { kind: "bad-purge"; detail: string }
   | { kind: "unknown-origin"; known: readonly string[] }
   | { kind: "sync-unavailable"; reason: string }
+  | { kind: "get-only" }
   | { kind: "bad-host" }
   | { kind: "bad-origin" }
   | { kind: "unknown-path"; known: readonly string[] }
@@ -166,6 +167,8 @@ function word(trouble: Trouble): Worded {
       return http(404, "not_found", `There is nothing at this path. Served here: ${trouble.known.join(", ")}.`);
     case "method-not-allowed":
       return http(405, "method_not_allowed", "Use POST: this endpoint keeps no sessions and offers no stream on GET.");
+    case "get-only":
+      return http(405, "method_not_allowed", "Use GET: there is nothing to change here.");
     case "unsupported-media-type":
       return http(415, "unsupported_media_type", "Send the message as Content-Type: application/json.");
     case "too-large":

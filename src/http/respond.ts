@@ -67,6 +67,6 @@ export function respondTrouble(trouble: Trouble, told: Told): Responded {
   const { status, code, body } = wireError(trouble, told);
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (status === 401) headers["www-authenticate"] = "Bearer";
-  if (status === 405) headers["allow"] = "POST";
+  if (status === 405) headers["allow"] = trouble.kind === "get-only" ? "GET" : "POST";
   return { response: new Response(body, { status, headers }), result: "error", code };
 }

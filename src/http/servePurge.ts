@@ -1,12 +1,10 @@
-import { authenticateAdmin } from "../access/authenticateAdmin.ts";
 import type { Replica } from "../config/replica.ts";
 import { originSync } from "../origin/originSync.ts";
 import type { FeedView } from "../sync/FeedView.ts";
 import { reasonOf, type Reporter } from "../telemetry/events.ts";
+import { admitAdmin } from "./admitAdmin.ts";
 import type { Trouble } from "./errors.ts";
-import { guard } from "./guard.ts";
 import { nobody } from "./nobody.ts";
-import { placeOf } from "./place.ts";
 import { parsePurge } from "./purgeRequest.ts";
 import { readBody } from "./readBody.ts";
 import { respondTrouble } from "./respond.ts";
@@ -42,17 +40,7 @@ async function purge(
   request: Request,
   env: Cloudflare.Env,
 ): Promise<Purged | { trouble: Trouble }> {
-  const { headers } = request;
-  const place = placeOf(request.url);
-  const turnedAway = guard(place, null, replica.hosts);
-  if (turnedAway) return { trouble: turnedAway };
-  // No page of a browser is an operator, on whatever machine.
-  if (headers.has("origin")) return { trouble: { kind: "bad-origin" } };
-  const refusal = await authenticateAdmin({
-    authorization: headers.get("authorization"),
-    hostname: place.hostname,
-    token: env.ADMIN_TOKEN,
-  });
+  const refusal = await admitAdmin(replica, request, env.ADMIN_TOKEN);
   if (refusal) return { trouble: refusal };
   if (request.method !== "POST") return { trouble: { kind: "method-not-allowed" } };
   const read = await readBody(request, null, MAX_BYTES);

@@ -1,7 +1,5 @@
-import { retell } from "./bump.ts";
-import { knownEras, lacks } from "./eras.ts";
 import type { Exchange } from "./Exchange.ts";
-import { tune } from "./tune.ts";
+import { pulse } from "./pulse.ts";
 
 /** How long the first requests of an isolate, or after a pause, wait for what the origin's feed says. */
 const JOIN_MS = 250;
@@ -19,7 +17,9 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
   if (!x.replica.enabled) return undefined;
   if (now < feed.joiningUntil) return joined(x);
   const isInStep = now - feed.dueAt <= origin.pulseMs;
-  const working = pulse(x);
+  // After a pause nothing is answered before the feed is heard: only who goes on without it lags.
+  feed.heardAt ||= now;
+  const working = pulse(x, now, isInStep ? now - feed.heardAt : 0);
   x.waitUntil(working);
   if (isInStep) {
     feed.dueAt = dueAfter(x, now);
@@ -35,19 +35,6 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
 /** Promises are not shared between requests, so those that come meanwhile look again and again. */
 async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
-}
-
-async function pulse(x: Exchange): Promise<void> {
-  const { settings } = x.origin;
-  const { health } = x.feed;
-  const outcomes = health.take();
-  const isHeard = await tune(x, "pulse", (object, { seq, feedId }) => {
-    const { name } = x.feed;
-    const isLegacy = lacks(knownEras(x), "modern");
-    return object.pulse({ seq, feedId, isolate: name, origin: settings, isLegacy, ...(outcomes && { outcomes }) });
-  });
-  if (isHeard) retell(x);
-  else if (outcomes) health.giveBack(outcomes);
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {

@@ -9,9 +9,8 @@ import { noteHealth } from "./noteHealth.ts";
 type Object = ReturnType<typeof originSync>;
 
 /**
- * Calls the origin's `OriginSync`, and takes in what it tells of the feed and of the origin's health, as it
- * does in every answer. Whether there was
- * one: never throws.
+ * Calls the origin's `OriginSync`, and takes in what it tells of the feed and of the origin's health, as it does in
+ * every answer. Whether there was one: never throws.
  */
 export async function tune(
   x: Exchange,
@@ -24,6 +23,7 @@ export async function tune(
     const reply = await ask(originSync(env, origin.settings), question);
     feed.hear(question, reply);
     noteHealth(x, (health) => health.hear(reply.health, x.now(), x.random()));
+    feed.heardAt = x.now();
     return true;
   } catch (error) {
     x.report({ type: "sync-failed", operation, origin: origin.settings.id, reason: reasonOf(error) });

@@ -48,6 +48,8 @@ export class FeedView {
   version = 1;
   /** When the feed is asked next; in the past where nobody has come since. */
   dueAt = 0;
+  /** When it was last heard, or first asked; 0 while neither has been. */
+  heardAt = 0;
   /** Until when an answer is waited for; 0 where none is. */
   joiningUntil = 0;
   /** The tags that are about to be invalidated, and whether hard. */

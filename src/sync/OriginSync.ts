@@ -10,11 +10,14 @@ import { Alarm } from "./Alarm.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
 import { KeptHealth } from "./KeptHealth.ts";
+import { KeptTotals } from "./KeptTotals.ts";
+import type { OriginTotals } from "./OriginTotals.ts";
 import type { PulseReply, PulseRequest } from "./Pulse.ts";
 
 /**
- * What all isolates have to agree on for one origin: what was invalidated, how it is, the key that seals its session ids, which of
- * its sessions have ended, and the sessions that the replica has opened for those who open none.
+ * What all isolates have to agree on for one origin: what was invalidated, how it is, what they have counted, the key
+ * that seals its session ids, which of its sessions have ended, and the sessions that the replica has opened for those
+ * who open none.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
@@ -26,7 +29,8 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     probe: async (origin, isLegacy) =>
       endingOf(await probeOrigin(origin, this.env as unknown as Bindings, { isLegacy })),
   });
-  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#health], Date.now, (error) =>
+  readonly #totals = new KeptTotals(this.ctx.storage.sql, Date.now());
+  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#health, this.#totals], Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );
 
@@ -50,9 +54,18 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
     this.#health.pulsed(request);
-    // What is due while the origin is down is due now, if nobody has asked for long.
-    if (this.#health.dueAt() !== undefined) await this.#alarm.arm();
+    this.#totals.pulse(request, Date.now());
+    await this.#alarm.arm();
     return this.#reply(request);
+  }
+
+  /** What is known of the origin, with what the asking isolate has counted and not told yet. */
+  async totals(asking: Pick<PulseRequest, "isolate" | "tally">): Promise<OriginTotals> {
+    return {
+      ...this.#totals.show(asking, Date.now()),
+      feed: this.#feed.position,
+      health: this.#health.health(),
+    };
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */
