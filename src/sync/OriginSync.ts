@@ -4,6 +4,7 @@ import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { Alarm } from "./Alarm.ts";
+import { Deliveries, type Delivery, type DeliveryReply } from "./Deliveries.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
 import type { PulseReply, PulseRequest } from "./Pulse.ts";
@@ -15,6 +16,7 @@ import type { PulseReply, PulseRequest } from "./Pulse.ts";
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
+  readonly #deliveries = new Deliveries(this.ctx.storage.sql);
   readonly #alarm = new Alarm(this.ctx.storage, [this.#pool], Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );
@@ -34,6 +36,19 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   async invalidate(tags: readonly string[], how: How, since: Since): Promise<PulseReply> {
     this.#feed.invalidate(tags, how, Date.now());
     return this.#reply(since);
+  }
+
+  /** Heeds a delivery of the origin's webhook, once: what has changed since what the caller knows of the feed, with that. */
+  async deliver(delivery: Delivery, since: Since): Promise<DeliveryReply> {
+    const now = Date.now();
+    const { tags, hard } = delivery;
+    // One that could not be heeded may come again.
+    const taken = this.ctx.storage.transactionSync(() => {
+      const done = this.#deliveries.take(delivery, now);
+      if (done.taken === "new") this.#feed.invalidate(tags, { hard }, now);
+      return done;
+    });
+    return { ...this.#reply(since), delivery: taken };
   }
 
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
