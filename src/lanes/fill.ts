@@ -43,6 +43,8 @@ export interface FillOptions {
   behind?: boolean;
   /** The answer must be begun after the asking. */
   again: boolean;
+  /** It must have been asked for later than this, epoch ms. */
+  newerThan?: number;
   previous: Entry | undefined;
 }
 
@@ -52,7 +54,7 @@ export async function fill(
   call: Call,
   rule: CacheRule,
   candidates: Candidates,
-  { again, previous, behind }: FillOptions,
+  { again, newerThan, previous, behind }: FillOptions,
 ): Promise<Filled> {
   const { origin } = x;
   const asked = inOriginsEra(x, call);
@@ -89,6 +91,7 @@ export async function fill(
     body: bodyOf(asked, id),
     ...(pool !== undefined && { pool }),
     again,
+    ...(newerThan !== undefined && { newerThan }),
     ...(ticket && { ticket }),
     ...(previous && { previous: traitsOf(previous) }),
   };
