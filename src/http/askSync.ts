@@ -36,6 +36,8 @@ export async function askSync<Reply extends PulseReply>(
   try {
     const reply = await ask(originSync(env, settings), { seq: question.seq, feedId: question.feedId });
     feed.hear(question, reply);
+    feed.heardAt = Date.now();
+    feed.detached = false;
     return { reply };
   } catch (error) {
     const reason = reasonOf(error);

@@ -17,17 +17,20 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
   const { feed, origin } = x;
   if (!x.replica.enabled) return undefined;
   if (now < feed.joiningUntil) return joined(x);
+  feed.heardAt ||= now;
   const isInStep = now - feed.dueAt <= origin.pulseMs;
   const working = pulse(x);
   x.waitUntil(working);
   if (isInStep) {
     feed.dueAt = dueAfter(x, now);
+    feed.detached = feed.isDetached(now, origin.pulseMs);
     return undefined;
   }
   feed.joiningUntil = now + JOIN_MS;
   return Promise.race([working, scheduler.wait(JOIN_MS)]).then(() => {
     feed.dueAt = dueAfter(x, now);
     feed.joiningUntil = 0;
+    feed.detached = feed.isDetached(x.now(), origin.pulseMs);
   });
 }
 

@@ -20,6 +20,8 @@ export async function tune(
   const question = feed.ask();
   try {
     feed.hear(question, await ask(originSync(env, origin.settings), question));
+    feed.heardAt = x.now();
+    feed.detached = false;
     return true;
   } catch (error) {
     x.report({ type: "sync-failed", operation, origin: origin.settings.id, reason: reasonOf(error) });

@@ -32,6 +32,9 @@ export interface Heard {
 
 const NOTHING: Heard = Object.freeze({ isOther: false, invalidated: [], told: [] });
 
+/** After so many pulses without an answer an isolate says that it goes on by itself. */
+const DETACHED_PULSES = 3;
+
 /**
  * What an isolate knows of an origin's feed. Plain data, shared between requests: promises belong to the request that
  * made them. Times are epoch ms.
@@ -45,6 +48,12 @@ export class FeedView {
   version = 1;
   /** When the feed is asked next; in the past where nobody has come since. */
   dueAt = 0;
+  /** When it was last heard, or first asked; 0 while neither has been. */
+  heardAt = 0;
+  /** Whether what is known may be old: see `isDetached`. Looked at anew with each pulse. */
+  detached = false;
+  /** How many answers from the cache were given so. */
+  detachedAnswers = 0;
   /** Until when an answer is waited for; 0 where none is. */
   joiningUntil = 0;
   /** The tags that are about to be invalidated, and whether hard. */
@@ -70,6 +79,11 @@ export class FeedView {
   /** How far the feed is known; `undefined` while nothing was ever heard of it. */
   get position(): Position | undefined {
     return this.#position;
+  }
+
+  /** Whether somebody who has just asked the feed was never answered, or not for long: it can know of no late invalidation. */
+  isDetached(now: number, pulseMs: number): boolean {
+    return this.#position === undefined || now - this.heardAt > DETACHED_PULSES * pulseMs;
   }
 
   /** What to ask the feed. */
