@@ -19,6 +19,7 @@ import { respondTrouble } from "./respond.ts";
 import { servePurge } from "./servePurge.ts";
 import { serveMcp } from "./serveMcp.ts";
 import { servePage } from "./servePage.ts";
+import { serveWarm } from "./serveWarm.ts";
 import { serveWebhook } from "./serveWebhook.ts";
 
 /** Of an isolate's 128 MB, what entries may take. */
@@ -99,11 +100,14 @@ export function createApp(replica: Replica, report: Reporter): App {
   });
   const syncing = { replica, feeds, report, strangers: new Map() };
   app.all("/admin/purge", (c) => servePurge(syncing, c.req.raw, c.env));
+  app.all("/admin/warm", (c) =>
+    serveWarm({ serving, endpointOf }, c.req.raw, c.env, (work) => c.executionCtx.waitUntil(work)),
+  );
   app.all("/sync/:origin", (c) => serveWebhook(syncing, c.req.param("origin"), c.req.raw, c.env));
   app.notFound((c) => {
     const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
     // Nobody has said who asks, so no origin is named.
-    const known = ["/mcp", "/mcp/<origin>", "/healthz", "/readyz", "/admin/purge", "/sync/<origin>"];
+    const known = ["/mcp", "/mcp/<origin>", "/healthz", "/readyz", "/admin/purge", "/admin/warm", "/sync/<origin>"];
     return respondTrouble(turnedAway ?? { kind: "unknown-path", known }, nobody()).response;
   });
   return {

@@ -15,6 +15,9 @@ export type Trouble =
   | { kind: "bad-webhook"; detail: string }
   | { kind: "rate-limited"; retryAfterMs: number }
   | { kind: "bad-purge"; detail: string }
+  | { kind: "bad-warm"; detail: string }
+  | { kind: "warm-not-cached"; tool: string }
+  | { kind: "warm-private"; tool: string }
   | { kind: "unknown-origin"; known: readonly string[] }
   | { kind: "sync-unavailable"; reason: string }
   | { kind: "bad-host" }
@@ -181,6 +184,20 @@ function word(trouble: Trouble): Worded {
     }
     case "bad-purge":
       return http(400, "bad_purge", `The purge cannot be understood: ${trouble.detail}.`);
+    case "bad-warm":
+      return http(400, "bad_warm", `What is to be kept cannot be understood: ${trouble.detail}.`);
+    case "warm-not-cached":
+      return http(
+        400,
+        "warm_not_cached",
+        `Answers of the tool ${trouble.tool} are not kept here, so there is nothing to do. Its operator can give it a cache.`,
+      );
+    case "warm-private":
+      return http(
+        400,
+        "warm_private",
+        `Answers of the tool ${trouble.tool} are private: one that was kept in advance would be nobody's. Where all may have the same, set cache.scope to "public".`,
+      );
     case "unknown-origin":
       return http(404, "unknown_origin", `Name one of these origins: ${trouble.known.join(", ")}.`);
     case "sync-unavailable":
