@@ -23,12 +23,14 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
   x.waitUntil(working);
   if (isInStep) {
     feed.dueAt = dueAfter(x, now);
+    feed.detached = feed.isDetached(now, origin.pulseMs);
     return undefined;
   }
   feed.joiningUntil = now + JOIN_MS;
   return Promise.race([working, scheduler.wait(JOIN_MS)]).then(() => {
     feed.dueAt = dueAfter(x, now);
     feed.joiningUntil = 0;
+    feed.detached = feed.isDetached(x.now(), origin.pulseMs);
   });
 }
 

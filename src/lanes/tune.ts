@@ -24,6 +24,7 @@ export async function tune(
     feed.hear(question, reply);
     noteHealth(x, (health) => health.hear(reply.health, x.now(), x.random()));
     feed.heardAt = x.now();
+    feed.detached = false;
     return true;
   } catch (error) {
     x.report({ type: "sync-failed", operation, origin: origin.settings.id, reason: reasonOf(error) });

@@ -33,6 +33,9 @@ export interface Heard {
 
 const NOTHING: Heard = Object.freeze({ isOther: false, invalidated: [], told: [] });
 
+/** After so many pulses without an answer an isolate says that it goes on by itself. */
+const DETACHED_PULSES = 3;
+
 /**
  * What an isolate knows of an origin's feed. Plain data, shared between requests: promises belong to the request that
  * made them. Times are epoch ms.
@@ -50,6 +53,8 @@ export class FeedView {
   dueAt = 0;
   /** When it was last heard, or first asked; 0 while neither has been. */
   heardAt = 0;
+  /** Whether what is known may be old: see `isDetached`. Looked at anew with each pulse. */
+  detached = false;
   /** Until when an answer is waited for; 0 where none is. */
   joiningUntil = 0;
   /** The tags that are about to be invalidated, and whether hard. */
@@ -75,6 +80,11 @@ export class FeedView {
   /** How far the feed is known; `undefined` while nothing was ever heard of it. */
   get position(): Position | undefined {
     return this.#position;
+  }
+
+  /** Whether somebody who has just asked the feed was never answered, or not for long: it can know of no late invalidation. */
+  isDetached(now: number, pulseMs: number): boolean {
+    return this.#position === undefined || now - this.heardAt > DETACHED_PULSES * pulseMs;
   }
 
   /** What to ask the feed. */

@@ -7,6 +7,7 @@ import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { Alarm } from "./Alarm.ts";
+import { Deliveries, type Delivery, type DeliveryReply } from "./Deliveries.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
 import { KeptHealth } from "./KeptHealth.ts";
@@ -30,6 +31,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
       endingOf(await probeOrigin(origin, this.env as unknown as Bindings, { isLegacy })),
   });
   readonly #totals = new KeptTotals(this.ctx.storage.sql, Date.now());
+  readonly #deliveries = new Deliveries(this.ctx.storage.sql);
   readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#health, this.#totals], Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );
@@ -49,6 +51,19 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   async invalidate(tags: readonly string[], how: How, since: Since): Promise<PulseReply> {
     this.#feed.invalidate(tags, how, Date.now());
     return this.#reply(since);
+  }
+
+  /** Heeds a delivery of the origin's webhook, once: what has changed since what the caller knows of the feed, with that. */
+  async deliver(delivery: Delivery, since: Since): Promise<DeliveryReply> {
+    const now = Date.now();
+    const { tags, hard } = delivery;
+    // One that could not be heeded may come again.
+    const taken = this.ctx.storage.transactionSync(() => {
+      const done = this.#deliveries.take(delivery, now);
+      if (done.taken === "new") this.#feed.invalidate(tags, { hard }, now);
+      return done;
+    });
+    return { ...this.#reply(since), delivery: taken };
   }
 
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
