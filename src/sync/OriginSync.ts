@@ -3,10 +3,11 @@ import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
-import { Alarm } from "./Alarm.ts";
+import { Alarm, type Duty } from "./Alarm.ts";
+import { Announcements } from "./Announcements.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
-import type { PulseReply, PulseRequest } from "./Pulse.ts";
+import type { AnnounceReply, Announcement, Conclusion, PulseReply, PulseRequest } from "./Pulse.ts";
 
 /**
  * What all isolates have to agree on for one origin: what was invalidated, the key that seals its session ids, which of
@@ -15,7 +16,9 @@ import type { PulseReply, PulseRequest } from "./Pulse.ts";
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
-  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool], Date.now, (error) =>
+  readonly #writes = new Announcements(this.ctx.storage.sql);
+  readonly #lapses: Duty = { dueAt: () => this.#writes.dueAt(), run: async () => this.#lapse() };
+  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#lapses], Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );
 
@@ -39,6 +42,21 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
     return this.#reply(request);
+  }
+
+  /** Notes that a write is about to be sent, or goes on. */
+  async announce({ id, tags, lapseMs }: Announcement, since: Since): Promise<AnnounceReply> {
+    const isAnnounced = this.#writes.announce(id, tags, Date.now() + lapseMs);
+    await this.#alarm.arm();
+    return { ...this.#reply(since), isAnnounced };
+  }
+
+  /** Notes that a write has ended, and invalidates what it has changed: at once, so that nobody sees one without the other. */
+  async conclude({ id, tags, isApplied }: Conclusion, since: Since): Promise<PulseReply> {
+    // Also where the announcement has lapsed before: since then somebody may have kept what was true before the write.
+    if (isApplied) this.#feed.invalidate(tags, {}, Date.now());
+    this.#writes.conclude(id);
+    return this.#reply(since);
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */
@@ -72,7 +90,13 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     await this.#alarm.goOff();
   }
 
+  #lapse(): void {
+    this.#feed.invalidate(this.#writes.lapse(Date.now()), {}, Date.now());
+  }
+
   #reply(since: Since): PulseReply {
-    return this.#feed.since(since);
+    // An alarm may come late.
+    this.#lapse();
+    return { ...this.#feed.since(since), announced: this.#writes.tags };
   }
 }

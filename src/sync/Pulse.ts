@@ -10,4 +10,28 @@ export interface PulseRequest extends Since {
 }
 
 /** What it hears: the feed, from what it knows on. */
-export interface PulseReply extends News {}
+export interface PulseReply extends News {
+  /** The tags of all writes that are under way. */
+  announced: string[];
+}
+
+/** A write that is about to be sent to the origin, or goes on. */
+export interface Announcement {
+  /** The write's own, random. */
+  id: string;
+  tags: readonly string[];
+  /** After this without another word of it, the write has lapsed: whatever became of it, its tags are invalidated. */
+  lapseMs: number;
+}
+
+/** What who announces hears. */
+export interface AnnounceReply extends PulseReply {
+  /** Whether it is announced: there is room for so many. */
+  isAnnounced: boolean;
+}
+
+/** How a write has ended. */
+export interface Conclusion extends Pick<Announcement, "id" | "tags"> {
+  /** Whether it has changed something, or may have. */
+  isApplied: boolean;
+}

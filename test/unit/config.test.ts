@@ -141,6 +141,7 @@ describe("defaults", () => {
         clientTtlMs: undefined,
         tell: false,
         tags: [],
+        strict: false,
       },
     });
   });
@@ -212,6 +213,7 @@ describe("defaults", () => {
           clientTtlMs: 10_000,
           tell: true,
           tags: ["catalog", "product:{sku}"],
+          strict: false,
         },
       },
     });
@@ -385,9 +387,13 @@ describe("wrong values", () => {
       ["origins.a.sync.listen", withOrigin({ sync: { listen: "auto" } })],
       ["origins.a.sync.webhook", withOrigin({ sync: { pulse: "5s", webhook: { secret: "S" } } })],
       ["origins.a.collections", withOrigin({ collections: {} })],
-      ...["write", "consistency", "answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
+      ...["answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
         `origins.a.tools.update.${option}`,
         withOrigin({ tools: { update: { [option]: {} } } }),
+      ]),
+      ...["queue", "orderBy", "idempotent", "unlessTask"].map((option): [string, object] => [
+        `origins.a.tools.update.write.${option}`,
+        withOrigin({ tools: { update: { write: { invalidates: ["a"], [option]: {} } } } }),
       ]),
       ["origins.a.resources.x://*.mirror", withOrigin({ resources: { "x://*": { mirror: true } } })],
       ["access.jwt", withOrigin({}, { access: { jwt: {} } })],
