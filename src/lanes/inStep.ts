@@ -1,5 +1,7 @@
+import type { Question } from "../sync/FeedView.ts";
+import type { PulseReply } from "../sync/Pulse.ts";
 import type { Exchange } from "./Exchange.ts";
-import { tune } from "./tune.ts";
+import { tune, type SyncObject } from "./tune.ts";
 
 /** How long the first requests of an isolate, or after a pause, wait for what the origin's feed says. */
 const JOIN_MS = 250;
@@ -35,12 +37,27 @@ async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
 }
 
-function pulse(x: Exchange): Promise<boolean> {
+/**
+ * The same at once, for who must not answer before: what the feed says, within `withinMs`; `undefined` where it cannot
+ * be asked. The next pulse is due an interval after it.
+ */
+export async function check(x: Exchange, withinMs: number): Promise<PulseReply | undefined> {
+  const reply = await pulse(x, "check", withinMs);
+  if (reply) x.feed.dueAt = dueAfter(x, x.now());
+  return reply;
+}
+
+function pulse(
+  x: Exchange,
+  operation: "pulse" | "check" = "pulse",
+  withinMs?: number,
+): Promise<PulseReply | undefined> {
   const { settings } = x.origin;
-  return tune(x, "pulse", (object, { seq, feedId }) => {
+  const ask = (object: SyncObject, { seq, feedId }: Question) => {
     const { name } = x.feed;
     return object.pulse({ seq, feedId, isolate: name, origin: settings });
-  });
+  };
+  return tune(x, operation, ask, withinMs);
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {
