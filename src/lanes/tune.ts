@@ -31,13 +31,13 @@ export async function tune<Reply extends PulseReply>(
 }
 
 async function within<T>(ms: number, asked: Promise<T>): Promise<T> {
-  const patience = new AbortController();
-  const late = scheduler.wait(ms, { signal: patience.signal }).then(() => {
-    throw new Error(`no answer within ${ms} ms`);
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
   });
   try {
     return await Promise.race([asked, late]);
   } finally {
-    patience.abort();
+    clearTimeout(timer);
   }
 }
