@@ -9,7 +9,7 @@ import { type Replica, startReplica } from "./support/replica.ts";
 const origin = new Fixture();
 const SEED = 20_260_728;
 /** How many histories a broken build has at most, to be found out in: mostly it is in the first or the second. */
-const HISTORIES = 12;
+const HISTORIES = 25;
 /** A machine may be busy. */
 const PATIENCE_MS = 180_000;
 
@@ -69,6 +69,11 @@ test.each<[string, Record<string, ToolConfig>, Rewrites | undefined]>([
     "invalidates nothing",
     REGISTERS,
     { "src/sync/OriginSync.ts": replacing("if (isApplied) this.#feed.invalidate(", "if (!id) this.#feed.invalidate(") },
+  ],
+  [
+    "lets others join a call that began before the write",
+    REGISTERS,
+    { "src/lanes/obtain.ts": replacing("again: asked.again, previous: saved }", "again: false, previous: saved }") },
   ],
   [
     "claims to have known more of the feed than it did",

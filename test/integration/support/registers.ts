@@ -70,10 +70,12 @@ export async function record(replica: Replica, random: () => number, name: strin
     const key = keys[Math.floor(random() * keys.length)]!;
     const isWrite = random() < 0.25;
     const value = `${++values}`;
-    // Some ask the origin itself: so it is seen by others when it changes.
-    const headers = { "cache-control": random() < 0.3 ? "no-cache" : null };
+    // Some ask the origin itself, alone or with others: so it is seen when it changes.
+    const chance = random();
+    const headers = { "cache-control": chance < 0.3 ? "no-cache" : null };
+    const meta = chance < 0.15 ? { progressToken: "p" } : {};
     const calledAt = performance.now();
-    const got = await call(url, isWrite ? "write" : "read", isWrite ? { key, value } : { key }, { headers });
+    const got = await call(url, isWrite ? "write" : "read", isWrite ? { key, value } : { key }, { headers, meta });
     const returnedAt = performance.now();
     const { isError } = got.body?.result ?? { isError: true };
     const code = got.body?.result?._meta?.["edge-replica/error"]?.code;
