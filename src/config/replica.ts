@@ -19,6 +19,8 @@ export interface Origin {
   modernize: Modernize;
   /** How often an isolate asks what was invalidated. */
   pulseMs: number;
+  /** Whether a stream is held open at the origin that tells of changes. */
+  listens: boolean;
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;

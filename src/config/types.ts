@@ -38,8 +38,12 @@ export interface OriginConfig {
    * to initialize. Default: `"auto"`.
    */
   modernize?: Modernize;
-  /** How isolates stay in step with what was invalidated. `pulse`: how often they ask, while there is traffic, ±10 %; `"250ms"` to `"1m"`. Default: `"5s"`. */
-  sync?: { pulse?: Duration };
+  /**
+   * How isolates stay in step with what was invalidated. `pulse`: how often they ask, while there is traffic, ±10 %;
+   * `"250ms"` to `"1m"`; default `"5s"`. `listen`: whether one stream is held open at the origin that tells of changes, while
+   * there is traffic: `"auto"`, where the origin has one to offer; or `"off"`. Default: `"auto"`.
+   */
+  sync?: { pulse?: Duration; listen?: Listen };
   /** Discover, initialize and the four lists. */
   lists?: {
     /** Their ttl where the origin gives none. Default: `"0s"`. */
@@ -127,6 +131,12 @@ export const MODERNIZE = ["auto", "always", "never"] as const;
 
 /** When modern callers of an origin of the earlier revisions are served. */
 export type Modernize = (typeof MODERNIZE)[number];
+
+/** What `sync.listen` may say. */
+export const LISTEN = ["auto", "off"] as const;
+
+/** Whether the replica listens at the origin. */
+export type Listen = (typeof LISTEN)[number];
 
 /** Cloudflare's Durable Object location hints. */
 export const LOCATION_HINTS = [

@@ -8,7 +8,6 @@ import type { ReplicaConfig } from "./types.ts";
  * silently ignored is a promise silently broken.
  */
 const NOT_BUILT: ReadonlySet<string> = new Set([
-  "origins.*.sync.listen",
   "origins.*.sync.webhook",
   "origins.*.collections",
   "origins.*.tools.*.write",

@@ -96,7 +96,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     const readiness = await health.readiness(c.env);
     return c.json(readiness, readiness.ready ? 200 : 503);
   });
-  app.all("/admin/purge", (c) => servePurge({ replica, feeds, report }, c.req.raw, c.env));
+  app.all("/admin/purge", (c) => servePurge({ replica, feeds, isolate: serving.isolate, report }, c.req.raw, c.env));
   app.notFound((c) => {
     const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
     // Nobody has said who asks, so no origin is named.

@@ -1,5 +1,7 @@
 import { authenticateAdmin } from "../access/authenticateAdmin.ts";
 import type { Replica } from "../config/replica.ts";
+import type { Isolate } from "../lanes/Exchange.ts";
+import { heard } from "../lanes/heard.ts";
 import { originSync } from "../origin/originSync.ts";
 import type { FeedView } from "../sync/FeedView.ts";
 import { reasonOf, type Reporter } from "../telemetry/events.ts";
@@ -18,6 +20,7 @@ export interface Purging {
   replica: Replica;
   /** By origin id. */
   feeds: ReadonlyMap<string, FeedView>;
+  isolate: Isolate;
   report: Reporter;
 }
 
@@ -38,7 +41,7 @@ export async function servePurge(purging: Purging, request: Request, env: Cloudf
 }
 
 async function purge(
-  { replica, feeds, report }: Purging,
+  { replica, feeds, isolate, report }: Purging,
   request: Request,
   env: Cloudflare.Env,
 ): Promise<Purged | { trouble: Trouble }> {
@@ -70,7 +73,7 @@ async function purge(
     const object = originSync(env, origin.settings);
     const news = await object.invalidate(tags, { hard }, { seq: question.seq, feedId: question.feedId });
     // Here it is forgotten at once.
-    feed.hear(question, news);
+    heard(isolate, id, feed, feed.hear(question, news));
     return { origin: id, tags, hard, feedId: news.feedId, seq: news.seq };
   } catch (error) {
     const reason = reasonOf(error);

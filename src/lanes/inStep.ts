@@ -1,4 +1,7 @@
+import type { Interest } from "../sync/Pulse.ts";
 import type { Exchange } from "./Exchange.ts";
+import { knownEras } from "./eras.ts";
+import { recheckLists } from "./recheck.ts";
 import { tune } from "./tune.ts";
 
 /** How long the first requests of an isolate, or after a pause, wait for what the origin's feed says. */
@@ -35,12 +38,20 @@ async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
 }
 
-function pulse(x: Exchange): Promise<boolean> {
-  const { settings } = x.origin;
-  return tune(x, "pulse", (object, { seq, feedId }) => {
+async function pulse(x: Exchange): Promise<void> {
+  const { settings, listens } = x.origin;
+  const { modern, legacy } = knownEras(x);
+  const interest: Interest = {
+    wantsListen: listens,
+    ...(modern !== undefined && { modern }),
+    ...(legacy !== undefined && { legacy }),
+    ...x.isolate.listening.streams.wantedOf(settings.id, x.now()),
+  };
+  await tune(x, "pulse", (object, { seq, feedId }) => {
     const { name } = x.feed;
-    return object.pulse({ seq, feedId, isolate: name, origin: settings });
+    return object.pulse({ seq, feedId, isolate: name, origin: settings, interest });
   });
+  recheckLists(x);
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {

@@ -3,6 +3,7 @@ import type { Question } from "../sync/FeedView.ts";
 import type { PulseReply } from "../sync/Pulse.ts";
 import { reasonOf, type SyncOperation } from "../telemetry/events.ts";
 import type { Exchange } from "./Exchange.ts";
+import { heard } from "./heard.ts";
 
 /** The origin's `OriginSync`, as it is called. */
 type Object = ReturnType<typeof originSync>;
@@ -19,7 +20,9 @@ export async function tune(
   const { feed, origin, env } = x;
   const question = feed.ask();
   try {
-    feed.hear(question, await ask(originSync(env, origin.settings), question));
+    const reply = await ask(originSync(env, origin.settings), question);
+    feed.listened = reply.listened;
+    heard(x.isolate, origin.settings.id, feed, feed.hear(question, reply));
     return true;
   } catch (error) {
     x.report({ type: "sync-failed", operation, origin: origin.settings.id, reason: reasonOf(error) });

@@ -1,12 +1,20 @@
 import { DurableObject } from "cloudflare:workers";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
+import { listTag } from "../cache/implicitTags.ts";
+import type { Bindings } from "../origin/callOrigin.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
+import { newId } from "../telemetry/newId.ts";
 import { Alarm } from "./Alarm.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
+import { KeptTellings, type ToolChange } from "./KeptTellings.ts";
+import { pause } from "./pause.ts";
 import type { PulseReply, PulseRequest } from "./Pulse.ts";
+import type { Sighting, SightReply } from "./Sighting.ts";
+import { Tellings } from "./Tellings.ts";
+import { UpstreamListening, type ListenStatus } from "./UpstreamListening.ts";
 
 /**
  * What all isolates have to agree on for one origin: what was invalidated, the key that seals its session ids, which of
@@ -15,9 +23,23 @@ import type { PulseReply, PulseRequest } from "./Pulse.ts";
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
-  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool], Date.now, (error) =>
-    consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
-  );
+  readonly #failed = (error: unknown) =>
+    consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) });
+  readonly #kept = new KeptTellings(this.ctx.storage.sql);
+  readonly #tellings = new Tellings(this.#feed, this.#kept);
+  readonly #listening = new UpstreamListening({
+    sql: this.ctx.storage.sql,
+    bindings: this.env as unknown as Bindings,
+    pool: (request) => this.#pool.find(request),
+    invalidate: (tags, how) => this.#feed.invalidate(tags, how, Date.now()),
+    arm: () => void this.#alarm.arm().catch(this.#failed),
+    failed: this.#failed,
+    newId,
+    now: Date.now,
+    random: Math.random,
+    pause,
+  });
+  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#listening], Date.now, this.#failed);
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -38,7 +60,36 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
+    this.#listening.pulsed(request);
     return this.#reply(request);
+  }
+
+  /** Takes in what an isolate saw change, so that listeners everywhere are told of it, once. */
+  async sight(sightings: readonly Sighting[], since: Since): Promise<SightReply> {
+    const now = Date.now();
+    const toldAt = sightings.map((sighting) => {
+      const { tag, principal, isListened, tools } = sighting;
+      // Of everybody's lists all are told; of the rest only what somebody listens to: it may change with each look.
+      const isList = tag.startsWith(listTag(""));
+      if (!isListened && !this.#listening.interests.has(tag) && !(isList && principal === undefined)) {
+        if (tools) this.#kept.noteTools(tools, now);
+        return 0;
+      }
+      const taken = this.#tellings.take(sighting, now);
+      if (tools && taken.isNews) this.#kept.noteTools(tools, now);
+      return taken.toldAt;
+    });
+    return { ...this.#reply(since), toldAt };
+  }
+
+  /** How listening at the origin stands. */
+  async listening(): Promise<ListenStatus> {
+    return this.#listening.status();
+  }
+
+  /** The tools that changed lately, the newest first. */
+  async toolChanges(): Promise<ToolChange[]> {
+    return this.#kept.toolChanges();
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */
@@ -73,6 +124,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   }
 
   #reply(since: Since): PulseReply {
-    return this.#feed.since(since);
+    const { listened } = this.#listening.interests;
+    return { ...this.#feed.since(since), ...(listened && { listened }) };
   }
 }

@@ -40,7 +40,7 @@ export type ReplicaEvent =
   | { type: "defect"; reason: string; correlationId: string };
 
 /** What an `OriginSync` was asked for. */
-export type SyncOperation = "pulse" | "invalidate";
+export type SyncOperation = "pulse" | "invalidate" | "sight";
 
 /** How a request was answered. */
 export type RequestResult = "hit" | "stale" | "miss" | "relay" | "local" | "error";

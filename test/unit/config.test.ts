@@ -95,6 +95,18 @@ test.each(["249ms", "61s", "0s", "5", 5_000])("a pulse of %j is not", (pulse) =>
   expect(onlyProblem(withOrigin({ sync: { pulse } }))).toMatchObject({ path: "origins.a.sync.pulse" });
 });
 
+test.each([
+  [undefined, true],
+  ["auto", true],
+  ["off", false],
+])("listening at the origin may be %s", (listen, listens) => {
+  expect(originOf({ sync: listen === undefined ? {} : { listen } }).listens).toBe(listens);
+});
+
+test.each(["on", true, 1])("listening at the origin may not be %j", (listen) => {
+  expect(onlyProblem(withOrigin({ sync: { listen } }))).toMatchObject({ path: "origins.a.sync.listen" });
+});
+
 test("an option of sync that nobody knows is not one that is yet to be built", () => {
   const { expected } = onlyProblem(withOrigin({ sync: { puls: "5s" } }));
   expect(expected).toBe("one of the known options");
@@ -382,7 +394,6 @@ describe("wrong values", () => {
 
   test("options that are not built yet are refused by name", () => {
     const notBuilt: [string, object][] = [
-      ["origins.a.sync.listen", withOrigin({ sync: { listen: "auto" } })],
       ["origins.a.sync.webhook", withOrigin({ sync: { pulse: "5s", webhook: { secret: "S" } } })],
       ["origins.a.collections", withOrigin({ collections: {} })],
       ...["write", "consistency", "answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { MemoryStore } from "../../src/cache/MemoryStore.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { bump, bumped } from "../../src/lanes/bump.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
 import { inStep } from "../../src/lanes/inStep.ts";
 import { Feed, type How, type News, type Since } from "../../src/sync/Feed.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
+import { Listening } from "../../src/sync/Listening.ts";
 import type { PulseRequest } from "../../src/sync/Pulse.ts";
 
 const PULSE_MS = 1_000;
@@ -33,6 +35,8 @@ function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
     replica: { enabled: true },
     origin: resolve(config).origins.get("o"),
     feed: view,
+    principal: "p",
+    isolate: { memory: new MemoryStore(1_000_000), listening: new Listening(), catalogues: new Map(), eras: new Map() },
     env: { ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => object } },
     now: () => clock.now,
     random: () => 0.5,
