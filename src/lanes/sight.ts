@@ -5,6 +5,7 @@ import { digest, type Address } from "../cache/key.ts";
 import { changeShownBy } from "../mcp/change.ts";
 import { toolChanges } from "../mcp/toolChanges.ts";
 import type { Seen, Sighting } from "../sync/Sighting.ts";
+import { tagOf } from "../sync/Tellings.ts";
 import type { Exchange } from "./Exchange.ts";
 import { tune } from "./tune.ts";
 
@@ -47,7 +48,7 @@ async function tell(x: Exchange): Promise<void> {
   for (const [nth, { address, tag, after }] of seen.entries()) {
     const { principal } = sightings[nth]!;
     // What was told of is this very answer: it need not be asked for again.
-    if (isTold && toldAt[nth]) feed.vouch(after, address, tag, toldAt[nth]);
+    if (isTold && toldAt[nth]) feed.vouch(after, address, tagOf(sightings[nth]!), toldAt[nth]);
     if (!isTold) isolate.listening.changes.add({ originId: origin.settings.id, kind: "told", tag, principal });
   }
 }

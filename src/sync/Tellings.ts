@@ -44,10 +44,11 @@ export class Tellings {
    * Takes a sighting in; `now` is epoch ms. Whether it was news, and the seq at which it was told of where the new entry is no
    * older than that; else 0.
    */
-  take({ tag, principal, replaced, asked, before, after }: Sighting, now: number): { isNews: boolean; toldAt: number } {
+  take(sighting: Sighting, now: number): { isNews: boolean; toldAt: number } {
+    const { tag, replaced, asked, before, after } = sighting;
     const feed = this.#feed;
     const { feedId } = feed.head;
-    const own = principal === undefined ? tag : ownTag(principal, tag);
+    const own = tagOf(sighting);
     // What is of another feed is from before all that this one has told.
     const from = replaced?.feedId === feedId ? replaced.seq : -1;
     const told = Math.max(feed.toldAt(own), feed.toldAt(tag));
@@ -63,4 +64,9 @@ export class Tellings {
     const isNoOlder = asked?.feedId === feedId && last !== undefined && asked.seq >= last.before;
     return { isNews, toldAt: isSame && isNoOlder ? last!.seq : 0 };
   }
+}
+
+/** The tag under which listeners are told of a sighting. */
+export function tagOf({ tag, principal }: Pick<Sighting, "tag" | "principal">): string {
+  return principal === undefined ? tag : ownTag(principal, tag);
 }
