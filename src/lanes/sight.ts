@@ -65,6 +65,7 @@ async function sightingOf(
   const asked = positionOf(after);
   return {
     tag,
+    replacedAt: before.storedAt,
     before: old,
     after: now,
     isListened: change !== undefined && listening.streams.wants(id, change),

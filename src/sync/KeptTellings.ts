@@ -22,13 +22,16 @@ export class KeptTellings implements TellingStore {
 
   get(tag: string): Telling | undefined {
     return this.#sql
-      .exec<Row<Telling>>("SELECT seq, before_seq AS before, after FROM telling WHERE tag = ?", tag)
+      .exec<Row<Telling>>("SELECT seq, before_seq AS before, after, since FROM telling WHERE tag = ?", tag)
       .toArray()[0];
   }
 
-  set(tag: string, { seq, before, after }: Telling): void {
-    const values = [tag, seq, before, after];
-    this.#sql.exec("INSERT OR REPLACE INTO telling (tag, seq, before_seq, after) VALUES (?, ?, ?, ?)", ...values);
+  set(tag: string, { seq, before, after, since }: Telling): void {
+    const values = [tag, seq, before, after, since];
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO telling (tag, seq, before_seq, after, since) VALUES (?, ?, ?, ?, ?)",
+      ...values,
+    );
     if (seq % TRIM_EVERY > 0) return;
     this.#sql.exec(
       "DELETE FROM telling WHERE tag IN (SELECT tag FROM telling ORDER BY seq DESC LIMIT -1 OFFSET ?)",
@@ -55,7 +58,7 @@ export class KeptTellings implements TellingStore {
 
   #create(): void {
     this.#sql.exec(
-      "CREATE TABLE IF NOT EXISTS telling (tag TEXT PRIMARY KEY, seq INTEGER NOT NULL, before_seq INTEGER NOT NULL, after TEXT NOT NULL) STRICT",
+      "CREATE TABLE IF NOT EXISTS telling (tag TEXT PRIMARY KEY, seq INTEGER NOT NULL, before_seq INTEGER NOT NULL, after TEXT NOT NULL, since INTEGER NOT NULL) STRICT",
     );
     this.#sql.exec(
       "CREATE TABLE IF NOT EXISTS tool_change (nth INTEGER PRIMARY KEY, at INTEGER NOT NULL, changes TEXT NOT NULL) STRICT",

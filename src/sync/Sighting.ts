@@ -19,7 +19,9 @@ export interface Sighting {
   principal?: string;
   /** The place in the feed of the entry that is replaced; absent where it has none. */
   replaced?: Position;
-  /** That of the new one. */
+  /** When that was asked for, epoch ms: it has changed since. */
+  replacedAt: number;
+  /** The place in the feed of the new one. */
   asked?: Position;
   /** Fingerprints of the two contents. */
   before: string;

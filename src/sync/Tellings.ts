@@ -10,6 +10,8 @@ export interface Telling {
   before: number;
   /** The fingerprint of what it says since. */
   after: string;
+  /** When it still said something else; epoch ms. */
+  since: number;
 }
 
 /** What is remembered of tellings, by tag. */
@@ -45,7 +47,7 @@ export class Tellings {
    * older than that; else 0.
    */
   take(sighting: Sighting, now: number): { isNews: boolean; toldAt: number } {
-    const { tag, replaced, asked, before, after } = sighting;
+    const { tag, replaced, replacedAt, asked, before, after } = sighting;
     const feed = this.#feed;
     const { feedId } = feed.head;
     const own = tagOf(sighting);
@@ -53,11 +55,13 @@ export class Tellings {
     const from = replaced?.feedId === feedId ? replaced.seq : -1;
     const told = Math.max(feed.toldAt(own), feed.toldAt(tag));
     let last = this.#store.get(own);
-    const isNews = told <= from || told === 0 || (last?.seq === told && last.after === before);
+    // That it said so once, before it said something else, does not count.
+    const isAgain = last?.seq === told && last.after === before && replacedAt > last.since;
+    const isNews = told <= from || told === 0 || isAgain;
     if (isNews) {
       const latest = feed.seqOf(own);
       feed.invalidate([own], { told: true }, now);
-      last = { seq: feed.head.seq, before: latest, after };
+      last = { seq: feed.head.seq, before: latest, after, since: replacedAt };
       this.#store.set(own, last);
     }
     const isSame = last !== undefined && last.after === after && last.seq === feed.seqOf(own);
