@@ -108,7 +108,7 @@ function gateOf(scriptName: string, reachable: () => boolean) {
 const GATE_SCRIPT = `
 import { DurableObject } from "cloudflare:workers";
 export class OriginSync extends DurableObject {}
-const METHODS = ["pulse", "invalidate", "deliver", "sealKey", "endSession", "hasEnded", "pooledSession"];
+const METHODS = ["pulse", "invalidate", "deliver", "totals", "sealKey", "endSession", "hasEnded", "pooledSession"];
 for (const method of METHODS) {
   OriginSync.prototype[method] = async function (...args) {
     const { BEHIND, ASK } = this.env;

@@ -20,6 +20,7 @@ export type Trouble =
   | { kind: "warm-private"; tool: string }
   | { kind: "unknown-origin"; known: readonly string[] }
   | { kind: "sync-unavailable"; reason: string }
+  | { kind: "get-only" }
   | { kind: "bad-host" }
   | { kind: "bad-origin" }
   | { kind: "unknown-path"; known: readonly string[] }
@@ -222,6 +223,8 @@ function word(trouble: Trouble): Worded {
       return http(404, "not_found", `There is nothing at this path. Served here: ${trouble.known.join(", ")}.`);
     case "method-not-allowed":
       return http(405, "method_not_allowed", "Use POST: this endpoint keeps no sessions and offers no stream on GET.");
+    case "get-only":
+      return http(405, "method_not_allowed", "Use GET: there is nothing to change here.");
     case "unsupported-media-type":
       return http(415, "unsupported_media_type", "Send the message as Content-Type: application/json.");
     case "too-large":
@@ -276,6 +279,12 @@ function wordOrigin(failure: OriginFailure): Worded {
         "origin_busy",
         "Too many calls are waiting for the origin server. Try again later.",
         failure.retryAfterMs || 1_000,
+      );
+    case "down":
+      return inBand(
+        "origin_unavailable",
+        "The origin server has failed too often to be asked now, and nothing is stored that could answer this. Try again later.",
+        failure.retryAfterMs,
       );
   }
 }

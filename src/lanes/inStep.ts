@@ -1,6 +1,5 @@
-import { retell } from "./bump.ts";
 import type { Exchange } from "./Exchange.ts";
-import { tune } from "./tune.ts";
+import { pulse } from "./pulse.ts";
 
 /** How long the first requests of an isolate, or after a pause, wait for what the origin's feed says. */
 const JOIN_MS = 250;
@@ -17,9 +16,10 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
   const { feed, origin } = x;
   if (!x.replica.enabled) return undefined;
   if (now < feed.joiningUntil) return joined(x);
-  feed.heardAt ||= now;
   const isInStep = now - feed.dueAt <= origin.pulseMs;
-  const working = pulse(x);
+  // After a pause nothing is answered before the feed is heard: only who goes on without it lags.
+  feed.heardAt ||= now;
+  const working = pulse(x, now, isInStep ? now - feed.heardAt : 0);
   x.waitUntil(working);
   if (isInStep) {
     feed.dueAt = dueAfter(x, now);
@@ -37,15 +37,6 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
 /** Promises are not shared between requests, so those that come meanwhile look again and again. */
 async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
-}
-
-async function pulse(x: Exchange): Promise<void> {
-  const { settings } = x.origin;
-  const isHeard = await tune(x, "pulse", (object, { seq, feedId }) => {
-    const { name } = x.feed;
-    return object.pulse({ seq, feedId, isolate: name, origin: settings });
-  });
-  if (isHeard) retell(x);
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {

@@ -60,7 +60,11 @@ async function beyondMemory(
   if (x.session || (call.wantsProgress && call.method === "tools/call"))
     return { kind: "relay", keep, previous: saved };
 
-  const filled = await fill(x, call, narrowed, keep.candidates, { again: asked.again, previous: saved });
+  const filled = await fill(x, call, narrowed, keep.candidates, {
+    again: asked.again,
+    previous: saved,
+    hasOld: usable !== undefined,
+  });
   const why = asked.again ? "request" : saved ? "stale" : "uri-miss";
   return landed(x, call, filled, { keep, saved, usable, why });
 }

@@ -2,6 +2,7 @@ import type { Entry } from "../cache/entry.ts";
 import type { CacheRule } from "../config/replica.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { reasonOf } from "../telemetry/events.ts";
+import { barred } from "./barred.ts";
 import { candidatesOf, type Candidates } from "./candidates.ts";
 import { oneScope } from "./oneScope.ts";
 import type { Exchange } from "./Exchange.ts";
@@ -12,6 +13,8 @@ export function refreshBehind(x: Exchange, call: Call, rule: CacheRule, candidat
   const address = candidates[entry.scope];
   const { memory } = x.isolate;
   const { settings } = x.origin;
+  // Nothing would come of it.
+  if (barred(x, false)) return;
   if (!address || !memory.claimRefresh(address, x.now(), x.now() + settings.firstByteMs + settings.totalMs)) return;
   const failed = (reason: string) =>
     x.report({

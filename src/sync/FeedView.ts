@@ -2,6 +2,7 @@ import type { Entry, Position } from "../cache/entry.ts";
 import { cut, implicitTags } from "../cache/implicitTags.ts";
 import type { Address } from "../cache/key.ts";
 import type { News, Since } from "./Feed.ts";
+import { HealthView } from "./HealthView.ts";
 import type { PulseReply } from "./Pulse.ts";
 
 /** What the feed says of an entry. */
@@ -44,6 +45,8 @@ export class FeedView {
   get name(): string {
     return (this.#name ??= this.#newName());
   }
+  /** How the origin is. */
+  readonly health = new HealthView();
   /** Another one each time that something of what is said of entries may have changed. */
   version = 1;
   /** When the feed is asked next; in the past where nobody has come since. */

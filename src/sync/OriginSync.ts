@@ -1,5 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Bindings } from "../origin/callOrigin.ts";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
+import { endingOf } from "../origin/endingOf.ts";
+import { probeOrigin } from "../origin/probeOrigin.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
@@ -7,17 +10,29 @@ import { Alarm } from "./Alarm.ts";
 import { Deliveries, type Delivery, type DeliveryReply } from "./Deliveries.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
+import { KeptHealth } from "./KeptHealth.ts";
+import { KeptTotals } from "./KeptTotals.ts";
+import type { OriginTotals } from "./OriginTotals.ts";
 import type { PulseReply, PulseRequest } from "./Pulse.ts";
 
 /**
- * What all isolates have to agree on for one origin: what was invalidated, the key that seals its session ids, which of
- * its sessions have ended, and the sessions that the replica has opened for those who open none.
+ * What all isolates have to agree on for one origin: what was invalidated, how it is, what they have counted, the key
+ * that seals its session ids, which of its sessions have ended, and the sessions that the replica has opened for those
+ * who open none.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
   readonly #deliveries = new Deliveries(this.ctx.storage.sql);
-  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool], Date.now, (error) =>
+  readonly #health = new KeptHealth({
+    sql: this.ctx.storage.sql,
+    now: Date.now,
+    random: Math.random,
+    probe: async (origin, isLegacy) =>
+      endingOf(await probeOrigin(origin, this.env as unknown as Bindings, { isLegacy })),
+  });
+  readonly #totals = new KeptTotals(this.ctx.storage.sql, Date.now());
+  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#health, this.#totals], Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );
 
@@ -53,7 +68,19 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
+    this.#health.pulsed(request);
+    this.#totals.pulse(request, Date.now());
+    await this.#alarm.arm();
     return this.#reply(request);
+  }
+
+  /** What is known of the origin, with what the asking isolate has counted and not told yet. */
+  async totals(asking: Pick<PulseRequest, "isolate" | "tally">): Promise<OriginTotals> {
+    return {
+      ...this.#totals.show(asking, Date.now()),
+      feed: this.#feed.position,
+      health: this.#health.health(),
+    };
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */
@@ -88,6 +115,6 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   }
 
   #reply(since: Since): PulseReply {
-    return this.#feed.since(since);
+    return { ...this.#feed.since(since), health: this.#health.published() };
   }
 }

@@ -208,6 +208,7 @@ describe("defaults", () => {
     expect(catalog.modernize).toBe("always");
     expect(catalog.annotated).toEqual({ ...PROTOCOL_RULE, ttlMs: 30_000, scope: "private" });
     expect(catalog.tools.find("search")).toEqual({
+      key: "search",
       exact: true,
       value: {
         deny: false,
@@ -571,11 +572,11 @@ describe("patterns", () => {
     fc.assert(
       fc.property(fc.shuffledSubarray(entries, { minLength: entries.length }), (order) => {
         const table = patternTable(Object.fromEntries(order.map((entry) => [entry, entry])));
-        expect(table.find("get_product")).toEqual({ value: "get_product", exact: true });
-        expect(table.find("get_products")).toEqual({ value: "get_product*", exact: false });
-        expect(table.find("get_x")).toEqual({ value: "get_*", exact: false });
-        expect(table.find("a_product")).toEqual({ value: "*product", exact: false });
-        expect(table.find("else")).toEqual({ value: "*", exact: false });
+        expect(table.find("get_product")).toEqual({ key: "get_product", value: "get_product", exact: true });
+        expect(table.find("get_products")).toEqual({ key: "get_product*", value: "get_product*", exact: false });
+        expect(table.find("get_x")).toEqual({ key: "get_*", value: "get_*", exact: false });
+        expect(table.find("a_product")).toEqual({ key: "*product", value: "*product", exact: false });
+        expect(table.find("else")).toEqual({ key: "*", value: "*", exact: false });
       }),
       { numRuns: 30 },
     );

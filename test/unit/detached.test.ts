@@ -5,6 +5,7 @@ import type { Exchange } from "../../src/lanes/Exchange.ts";
 import { inStep } from "../../src/lanes/inStep.ts";
 import { isDetached } from "../../src/lanes/isDetached.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
+import { Tally } from "../../src/telemetry/Tally.ts";
 
 const PULSE_MS = 1_000;
 
@@ -27,8 +28,8 @@ function setUp() {
     random: () => 0.5,
     waitUntil: (work: Promise<unknown>) => void background.push(work),
     report: () => {},
-    // What an isolate counts is not looked at here.
-    tally: { take: () => undefined, taken: () => {}, active: () => 0 },
+    isolate: { eras: new Map() },
+    tally: new Tally(() => undefined),
   } as unknown as Exchange;
   /** A request comes, and what it has begun comes to its end. */
   const arrive = async () => {

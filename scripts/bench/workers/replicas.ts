@@ -11,12 +11,14 @@ import type { Serving } from "../../../src/http/Incoming.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
 import { SILENT } from "../../../src/telemetry/events.ts";
 import type { Variant } from "../inside.ts";
+import { Tally } from "../../../src/telemetry/Tally.ts";
 import { CONTENT, modernCall, TOOL, type Call } from "../exchange.ts";
 
 /** A replica whose memory is filled, and the calls that hit it. */
 export interface Filled {
   feed: FeedView;
   hearsAlways: boolean;
+  tally: Tally;
   serving: Serving;
   /** How many different calls hit. */
   entries: number;
@@ -82,6 +84,7 @@ export async function filledReplica(
   return {
     feed: viewWith(invalidations),
     hearsAlways,
+    tally: new Tally((_, target) => target),
     serving: {
       replica,
       report: SILENT,
