@@ -83,6 +83,12 @@ function familiesOf(scraped: readonly Scraped[]): Family[] {
       ]),
     },
     {
+      name: "mcp_detached_answers_total",
+      type: "counter",
+      help: "Answers from the cache given without news of what was invalidated, as OriginSync could not be reached.",
+      samples: of((origin, { counted }) => [{ labels: { origin }, value: counted.detached ?? 0 }]),
+    },
+    {
       name: "mcp_origin_health",
       type: "gauge",
       help: "1 while the origin is up, 0 while it is down.",

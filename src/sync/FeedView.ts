@@ -55,8 +55,6 @@ export class FeedView {
   heardAt = 0;
   /** Whether what is known may be old: see `isDetached`. Looked at anew with each pulse. */
   detached = false;
-  /** How many answers from the cache were given so. */
-  detachedAnswers = 0;
   /** Until when an answer is waited for; 0 where none is. */
   joiningUntil = 0;
   /** The tags that are about to be invalidated, and whether hard. */
