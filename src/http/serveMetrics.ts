@@ -75,18 +75,18 @@ function familiesOf(scraped: readonly Scraped[]): Family[] {
       ),
     },
     {
+      name: "mcp_detached_operations_total",
+      type: "counter",
+      help: "Answers from the cache of isolates that asked for news of what was invalidated and had long heard none.",
+      samples: of((origin, { counted }) => [{ labels: { origin }, value: counted.detached }]),
+    },
+    {
       name: "mcp_cache_age_seconds",
       type: "histogram",
       help: "How old answers from the cache were.",
       samples: of((origin, { counted }) => [
         { labels: { origin }, value: { histogram: counted.ages, boundsMs: AGE_MS } },
       ]),
-    },
-    {
-      name: "mcp_detached_answers_total",
-      type: "counter",
-      help: "Answers from the cache given without news of what was invalidated, as OriginSync could not be reached.",
-      samples: of((origin, { counted }) => [{ labels: { origin }, value: counted.detached ?? 0 }]),
     },
     {
       name: "mcp_origin_health",

@@ -23,7 +23,6 @@ import type { PulseReply, PulseRequest } from "./Pulse.ts";
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
-  readonly #deliveries = new Deliveries(this.ctx.storage.sql);
   readonly #health = new KeptHealth({
     sql: this.ctx.storage.sql,
     now: Date.now,
@@ -32,6 +31,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
       endingOf(await probeOrigin(origin, this.env as unknown as Bindings, { isLegacy })),
   });
   readonly #totals = new KeptTotals(this.ctx.storage.sql, Date.now());
+  readonly #deliveries = new Deliveries(this.ctx.storage.sql);
   readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#health, this.#totals], Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );

@@ -107,7 +107,7 @@ export class Totals {
     this.#isolates.delete(oldest!);
   }
 
-  #add({ operations, durations, ages, saved, detached = 0, refreshedAt }: Counted): void {
+  #add({ operations, durations, ages, saved, detached, refreshedAt }: Counted): void {
     for (const { method, name, counts } of operations) {
       const own = this.#countsOf(method, name);
       for (const result of Object.keys(own) as (keyof Counts)[]) own[result] += counts[result];

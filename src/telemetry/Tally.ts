@@ -77,8 +77,8 @@ export class Tally {
     this.#isNew = true;
   }
 
-  /** An answer from the cache is given without news of what was invalidated. */
-  goDetached(): void {
+  /** Counts an answer from the cache that is given without news of what was invalidated. */
+  countDetached(): void {
     this.#detached++;
     this.#isNew = true;
   }

@@ -69,7 +69,7 @@ test("an isolate that cannot reach its OriginSync answers on, and says in each a
   // What was answered so is told in the pulses that follow, which there are while somebody asks.
   const counted = async () => {
     await ask(1);
-    return Number(/^mcp_detached_answers_total\{origin="o"\} (\d+)$/m.exec(await scrape())?.[1]);
+    return Number(/^mcp_detached_operations_total\{origin="o"\} (\d+)$/m.exec(await scrape())?.[1]);
   };
   await expect.poll(counted, { timeout: 5_000 }).toBeGreaterThanOrEqual(5);
 });
