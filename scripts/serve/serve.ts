@@ -1,6 +1,6 @@
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { createServer } from "node:net";
-import { bundleWorker } from "./bundle.ts";
+import { bundleWorker, type Rewrites } from "./bundle.ts";
 import { COMPATIBILITY } from "./compatibility.ts";
 
 /** How to serve the replica on this machine. */
@@ -17,6 +17,8 @@ export interface ServeOptions {
   instances?: number;
   /** Whether the last instance can reach its `OriginSync` objects, asked at each call. For tests. Default: it can. */
   reachable?: () => boolean;
+  /** How the Worker is built otherwise than it is written. Default: not at all. */
+  rewrites?: Rewrites;
   /** Gets each line that the Worker logs. Default: none. */
   onLine?: (line: string) => void;
 }
@@ -45,7 +47,7 @@ export interface LocalKv {
  * between, as it does at the edge.
  */
 export async function serve(options: ServeOptions = {}): Promise<Served> {
-  const script = await bundleWorker(options.config);
+  const script = await bundleWorker(options.config, options.rewrites);
   const instances = options.instances ?? 1;
   const ports = await Promise.all(
     Array.from({ length: instances }, (_, index) => freePort(index === 0 ? options.port : 0)),

@@ -1,7 +1,7 @@
 import type { Address } from "./key.ts";
 
 /** Tags are cut to this length, here and wherever they are named: two that begin alike then share their invalidations. */
-const MAX_LENGTH = 512;
+export const MAX_TAG_LENGTH = 512;
 
 /** The lists by their methods. Both of the resources' are told of in one. */
 const LISTS: ReadonlyMap<string, string> = new Map([
@@ -53,5 +53,5 @@ export function implicitTags({ method, target }: Pick<Address, "method" | "targe
 
 /** A tag, as the feed knows it. */
 export function cut(tag: string): string {
-  return tag.slice(0, MAX_LENGTH);
+  return tag.slice(0, MAX_TAG_LENGTH);
 }

@@ -29,11 +29,14 @@ const cache = z.strictObject({
   tags: z.array(tag).max(32, "at most 32 tags").optional(),
   clientTtl: duration.optional(),
 });
+const consistency = z.enum(["strict", "bounded"]).optional();
 const tool = z.strictObject({
   cache: cache.extend({ tell: z.boolean().optional() }).optional(),
   deny: z.boolean().optional(),
+  write: z.strictObject({ invalidates: z.array(tag).min(1, "at least one tag").max(32, "at most 32 tags") }).optional(),
+  consistency,
 });
-const readable = z.strictObject({ cache: cache.optional() });
+const readable = z.strictObject({ cache: cache.optional(), consistency });
 
 const origin = z
   .strictObject({

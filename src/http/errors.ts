@@ -120,6 +120,18 @@ function word(trouble: Trouble): Worded {
         "denied",
         `The tool ${trouble.tool} is not available here: the operator of this replica denies it.`,
       );
+    case "not-announced":
+      return inBand(
+        "sync_unavailable",
+        "The replica could not announce this write to those who must see it, so nothing was sent to the origin. Try again.",
+        1_000,
+      );
+    case "consistency-unavailable":
+      return inBand(
+        "consistency_unavailable",
+        "The origin server cannot be reached, and the replica cannot find out whether what it has stored is still true. Try again later.",
+        1_000,
+      );
     case "too-many-streams":
       return inBand(
         "too_many_streams",

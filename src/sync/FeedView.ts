@@ -3,7 +3,6 @@ import { cut, implicitTags } from "../cache/implicitTags.ts";
 import type { Address } from "../cache/key.ts";
 import type { News, Since } from "./Feed.ts";
 import { HealthView } from "./HealthView.ts";
-import type { PulseReply } from "./Pulse.ts";
 
 /** What the feed says of an entry. */
 export type Verdict =
@@ -96,8 +95,7 @@ export class FeedView {
    * Takes in the answer to a question; what was new in it. Answers overtake each other: one that says less than is known
    * says nothing.
    */
-  hear({ nth }: Question, reply: PulseReply): Heard {
-    const { feedId, seq, floor, hardFloor, changes }: News = reply;
+  hear({ nth }: Question, { feedId, seq, floor, hardFloor, changes }: News): Heard {
     const before = this.#position;
     if (before?.feedId !== feedId) {
       // Where the question is from before this feed was known, the answer may be that of the one before.

@@ -6,18 +6,19 @@ import { probeOrigin } from "../origin/probeOrigin.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
-import { Alarm } from "./Alarm.ts";
+import { Alarm, type Duty } from "./Alarm.ts";
+import { Announcements } from "./Announcements.ts";
 import { Deliveries, type Delivery, type DeliveryReply } from "./Deliveries.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
 import { KeptHealth } from "./KeptHealth.ts";
 import { KeptTotals } from "./KeptTotals.ts";
 import type { OriginTotals } from "./OriginTotals.ts";
-import type { PulseReply, PulseRequest } from "./Pulse.ts";
+import type { AnnounceReply, Announcement, Conclusion, PulseReply, PulseRequest } from "./Pulse.ts";
 
 /**
- * What all isolates have to agree on for one origin: what was invalidated, how it is, what they have counted, the key
- * that seals its session ids, which of its sessions have ended, and the sessions that the replica has opened for those
+ * What all isolates have to agree on for one origin: what was invalidated, which writes are under way, how it is, what
+ * they have counted, the key that seals its session ids, which of its sessions have ended, and the sessions that the replica has opened for those
  * who open none.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
@@ -32,7 +33,10 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   });
   readonly #totals = new KeptTotals(this.ctx.storage.sql, Date.now());
   readonly #deliveries = new Deliveries(this.ctx.storage.sql);
-  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#health, this.#totals], Date.now, (error) =>
+  readonly #writes = new Announcements(this.ctx.storage.sql);
+  readonly #lapses: Duty = { dueAt: () => this.#writes.dueAt(), run: async () => this.#lapse() };
+  readonly #duties = [this.#pool, this.#lapses, this.#health, this.#totals];
+  readonly #alarm = new Alarm(this.ctx.storage, this.#duties, Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );
 
@@ -83,6 +87,21 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     };
   }
 
+  /** Notes that a write is about to be sent, or goes on. */
+  async announce({ id, tags, lapseMs }: Announcement, since: Since): Promise<AnnounceReply> {
+    const isAnnounced = this.#writes.announce(id, tags, Date.now() + lapseMs);
+    await this.#alarm.arm();
+    return { ...this.#reply(since), isAnnounced };
+  }
+
+  /** Notes that a write has ended, and invalidates what it has changed: at once, so that nobody sees one without the other. */
+  async conclude({ id, tags, isApplied }: Conclusion, since: Since): Promise<PulseReply> {
+    // Also where the announcement has lapsed before: since then somebody may have kept what was true before the write.
+    if (isApplied) this.#feed.invalidate(tags, {}, Date.now());
+    this.#writes.conclude(id);
+    return this.#reply(since);
+  }
+
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */
   async sealKey(): Promise<string> {
     const { sql } = this.ctx.storage;
@@ -114,7 +133,13 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     await this.#alarm.goOff();
   }
 
+  #lapse(): void {
+    this.#feed.invalidate(this.#writes.lapse(Date.now()), {}, Date.now());
+  }
+
   #reply(since: Since): PulseReply {
-    return { ...this.#feed.since(since), health: this.#health.published() };
+    // An alarm may come late.
+    this.#lapse();
+    return { ...this.#feed.since(since), announced: this.#writes.tags, health: this.#health.published() };
   }
 }

@@ -149,6 +149,7 @@ describe("defaults", () => {
         clientTtlMs: undefined,
         tell: false,
         tags: [],
+        strict: false,
       },
     });
   });
@@ -221,6 +222,7 @@ describe("defaults", () => {
           clientTtlMs: 10_000,
           tell: true,
           tags: ["catalog", "product:{sku}"],
+          strict: false,
         },
       },
     });
@@ -393,9 +395,13 @@ describe("wrong values", () => {
     const notBuilt: [string, object][] = [
       ["origins.a.sync.listen", withOrigin({ sync: { listen: "auto" } })],
       ["origins.a.collections", withOrigin({ collections: {} })],
-      ...["write", "consistency", "answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
+      ...["answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
         `origins.a.tools.update.${option}`,
         withOrigin({ tools: { update: { [option]: {} } } }),
+      ]),
+      ...["queue", "orderBy", "idempotent", "unlessTask"].map((option): [string, object] => [
+        `origins.a.tools.update.write.${option}`,
+        withOrigin({ tools: { update: { write: { invalidates: ["a"], [option]: {} } } } }),
       ]),
       ["origins.a.resources.x://*.mirror", withOrigin({ resources: { "x://*": { mirror: true } } })],
       ["access.jwt", withOrigin({}, { access: { jwt: {} } })],

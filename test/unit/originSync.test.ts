@@ -145,6 +145,7 @@ describe("the feed", () => {
       floor: 0,
       hardFloor: 0,
       changes: [],
+      announced: [],
       health: { state: "up", since: expect.any(Number) },
     });
     expect((await objectOf("f").pulse(pulse(NOTHING))).feedId).not.toBe(first.feedId);
@@ -178,7 +179,7 @@ describe("the feed", () => {
     await runInDurableObject(object, (_, { storage }) => storage.deleteAll());
     await evictDurableObject(object);
     const news = await objectOf("i").pulse(pulse({ seq: 1, feedId }));
-    expect(news).toMatchObject({ seq: 0, changes: [] });
+    expect(news).toMatchObject({ seq: 0, changes: [], announced: [] });
     expect(news.feedId).not.toBe(feedId);
   });
 });
