@@ -75,6 +75,12 @@ function familiesOf(scraped: readonly Scraped[]): Family[] {
       ),
     },
     {
+      name: "mcp_detached_operations_total",
+      type: "counter",
+      help: "Answers from the cache of isolates that asked for news of what was invalidated and had long heard none.",
+      samples: of((origin, { counted }) => [{ labels: { origin }, value: counted.detached }]),
+    },
+    {
       name: "mcp_cache_age_seconds",
       type: "histogram",
       help: "How old answers from the cache were.",

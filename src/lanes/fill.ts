@@ -45,6 +45,8 @@ export interface FillOptions {
   behind?: boolean;
   /** The answer must be begun after the asking. */
   again: boolean;
+  /** It must have been asked for later than this, epoch ms. */
+  newerThan?: number;
   previous: Entry | undefined;
   /** An old answer stands in where it fails: nobody waits to see whether the origin is up again. */
   hasOld?: boolean;
@@ -56,7 +58,7 @@ export async function fill(
   call: Call,
   rule: CacheRule,
   candidates: Candidates,
-  { again, previous, behind = false, hasOld = false }: FillOptions,
+  { again, newerThan, previous, behind = false, hasOld = false }: FillOptions,
 ): Promise<Filled> {
   const down = await barred(x, !behind && !hasOld);
   if (down) return { kind: "failed", failure: down };
@@ -95,6 +97,7 @@ export async function fill(
     body: bodyOf(asked, id),
     ...(pool !== undefined && { pool }),
     again,
+    ...(newerThan !== undefined && { newerThan }),
     ...(ticket && { ticket }),
     ...(previous && { previous: traitsOf(previous) }),
   };

@@ -18,6 +18,7 @@ import { directivesOf } from "./directives.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { erasOf, knownEras, lacks, noteEras } from "./eras.ts";
+import { isDetached } from "./isDetached.ts";
 import { keep } from "./keep.ts";
 import { noteEnding } from "./noteHealth.ts";
 import { obtain } from "./obtain.ts";
@@ -242,9 +243,11 @@ async function told(
   word: CacheWord,
   outcome: Extract<Answer, { kind: "message" }>["outcome"] & {},
 ): Promise<Answer> {
-  const text = unpromising(tell(entry, { era: "legacy", id, status: word, hints: false, now: x.now() }));
+  const detached = word !== "miss" && isDetached(x);
+  const text = unpromising(tell(entry, { era: "legacy", id, status: word, hints: false, detached, now: x.now() }));
   const age = ageMs(entry, x.now());
-  const answer = { kind: "message", result: word, status: 200, text, outcome, ageMs: age } as const;
+  const how = detached ? { ...outcome, detached } : outcome;
+  const answer = { kind: "message", result: word, status: 200, text, outcome: how, ageMs: age } as const;
   if (!entry.opensSession) return answer;
   return { ...answer, sessionId: await sealSession(x, { version: agreedIn(text) ?? version, capabilities }) };
 }

@@ -24,4 +24,27 @@ export interface PulseRequest extends Since {
 export interface PulseReply extends News {
   /** How the origin is; absent where an object of an earlier version says nothing of it. */
   health?: Health;
+  /** The tags of all writes that are under way. */
+  announced: string[];
+}
+
+/** A write that is about to be sent to the origin, or goes on. */
+export interface Announcement {
+  /** The write's own, random. */
+  id: string;
+  tags: readonly string[];
+  /** After this without another word of it, the write has lapsed: whatever became of it, its tags are invalidated. */
+  lapseMs: number;
+}
+
+/** What who announces hears. */
+export interface AnnounceReply extends PulseReply {
+  /** Whether it is announced: there is room for so many. */
+  isAnnounced: boolean;
+}
+
+/** How a write has ended. */
+export interface Conclusion extends Pick<Announcement, "id" | "tags"> {
+  /** Whether it has changed something, or may have. */
+  isApplied: boolean;
 }
