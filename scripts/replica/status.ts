@@ -34,10 +34,12 @@ export async function status(args: string[]): Promise<void> {
 export function statusText(id: string, one: OriginStatus, now: number): string {
   const since = (at: number | null | undefined) => (at ? `${ago(now - at)} ago` : "never");
   const { sync, health, feed, listen, counted, isolates, entries, refreshedAt } = one;
-  const facts: [string, string][] = [
-    ["eras", erasText(one)],
-    ["health", health ? `${health.state}, since ${since(health.since)}` : "not watched"],
-  ];
+  const facts: [string, string][] = [["eras", erasText(one)]];
+  if (health)
+    facts.push([
+      "health",
+      `${health.state}${health.reason ? ` (${health.reason})` : ""}, since ${since(health.since)}`,
+    ]);
   if (!sync.up) facts.push(["sync", `cannot be reached: ${sync.reason}`]);
   if (feed) facts.push(["feed", `seq ${feed.seq} of ${feed.feedId.slice(0, 8)}, ${feed.tags} tags remembered`]);
   if (sync.up) facts.push(["listen", listen ? listenText(listen, since) : "off"]);

@@ -1,13 +1,17 @@
 import { build, type Plugin } from "esbuild";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const OWN_CONFIG = path.join(ROOT, "src/replica.config.ts");
 
+/** How modules of the Worker are written otherwise, by their paths from this folder: to show what something is needed for. */
+export type Rewrites = Readonly<Record<string, (source: string) => string>>;
+
 /** The Worker as one module. `config` stands in for `src/replica.config.ts`; it may be any module whose default export is the plain object. */
-export function bundleWorker(config: string = OWN_CONFIG): Promise<string> {
-  return bundle(path.join(ROOT, "src/index.ts"), path.resolve(config));
+export function bundleWorker(config: string = OWN_CONFIG, rewrites: Rewrites = {}): Promise<string> {
+  return bundle(path.join(ROOT, "src/index.ts"), path.resolve(config), rewrites);
 }
 
 /** The default export of an operator's file: the plain object, not validated. Throws what the file throws. */
@@ -21,7 +25,7 @@ export async function readConfig(config: string = OWN_CONFIG): Promise<unknown> 
 }
 
 /** A module and all that it imports as one module for workerd; `config` is the operator's file, where it wants that. */
-export async function bundle(entry: string, config: string = OWN_CONFIG): Promise<string> {
+export async function bundle(entry: string, config: string = OWN_CONFIG, rewrites: Rewrites = {}): Promise<string> {
   const built = await build({
     entryPoints: [entry],
     bundle: true,
@@ -32,9 +36,27 @@ export async function bundle(entry: string, config: string = OWN_CONFIG): Promis
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "node:*"],
     logLevel: "silent",
-    plugins: [operatorConfig(config)],
+    plugins: [operatorConfig(config), rewritten(rewrites)],
   });
   return built.outputFiles[0]!.text;
+}
+
+function rewritten(rewrites: Rewrites): Plugin {
+  return {
+    name: "rewritten",
+    setup(builder) {
+      for (const [name, rewrite] of Object.entries(rewrites)) {
+        const file = path.join(ROOT, name);
+        builder.onLoad({ filter: /\.ts$/ }, ({ path: loaded }) => {
+          if (loaded !== file) return undefined;
+          const source = readFileSync(file, "utf8");
+          const contents = rewrite(source);
+          if (contents === source) throw new Error(`${name} is as it was`);
+          return { contents, loader: "ts" };
+        });
+      }
+    },
+  };
 }
 
 function operatorConfig(config: string): Plugin {

@@ -1,7 +1,7 @@
 import type { Address } from "./key.ts";
 
 /** Tags are cut to this length, here and wherever they are named: two that begin alike then share their invalidations. */
-const MAX_LENGTH = 512;
+export const MAX_TAG_LENGTH = 512;
 
 /** The lists by their methods. Both of the resources' are told of in one. */
 const LISTS: ReadonlyMap<string, string> = new Map([
@@ -24,6 +24,11 @@ export function methodTag(method: string): string {
   return `method:${method}`;
 }
 
+/** The tag of a prompt. */
+export function promptTag(name: string): string {
+  return cut(`prompt:${name}`);
+}
+
 /** The tag of a resource. */
 export function resourceTag(uri: string): string {
   return cut(`resource:${uri}`);
@@ -42,11 +47,11 @@ export function implicitTags({ method, target }: Pick<Address, "method" | "targe
   if (target === null) return tags;
   if (method === "tools/call") tags.push(toolTag(target));
   else if (method === "resources/read") tags.push(resourceTag(target));
-  else if (method === "prompts/get") tags.push(cut(`prompt:${target}`));
+  else if (method === "prompts/get") tags.push(promptTag(target));
   return tags;
 }
 
 /** A tag, as the feed knows it. */
 export function cut(tag: string): string {
-  return tag.slice(0, MAX_LENGTH);
+  return tag.slice(0, MAX_TAG_LENGTH);
 }

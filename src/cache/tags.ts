@@ -1,4 +1,5 @@
 import { isObject } from "../mcp/isObject.ts";
+import { cut, MAX_TAG_LENGTH } from "./implicitTags.ts";
 
 const MISSING = ":-";
 const MAX_LENGTH = 256;
@@ -7,7 +8,7 @@ const MAX_LENGTH = 256;
  * The tags of a call: templates filled from its arguments (`product:{sku}`, `{filter.category}`). A missing value, or
  * one that is not a plain scalar, makes the name end in `:-`.
  */
-export function expandTags(templates: readonly string[], args: unknown): string[] {
+export function expandTags(templates: readonly string[], args: unknown, maxLength = MAX_LENGTH): string[] {
   return templates.map((template) => {
     let missing = false;
     const name = template.replace(/\{([^{}]+)\}/g, (_, path: string) => {
@@ -16,9 +17,14 @@ export function expandTags(templates: readonly string[], args: unknown): string[
       missing = true;
       return "";
     });
-    if (!missing) return name.slice(0, MAX_LENGTH);
-    return name.slice(0, MAX_LENGTH).replace(/:*$/, "") + MISSING;
+    if (!missing) return name.slice(0, maxLength);
+    return name.slice(0, maxLength).replace(/:*$/, "") + MISSING;
   });
+}
+
+/** The tags that a call invalidates, as the feed knows them: those that entries have without saying so may be longer. */
+export function writtenTags(templates: readonly string[], args: unknown): string[] {
+  return [...new Set([...expandTags(templates, args), ...expandTags(templates, args, MAX_TAG_LENGTH).map(cut)])];
 }
 
 function at(value: unknown, path: readonly string[]): unknown {

@@ -1,11 +1,12 @@
-import type { CacheRule, Origin } from "./replica.ts";
-import { PROTOCOL_RULE } from "./resolve.ts";
+import type { CacheRule, Origin, WriteRule } from "./replica.ts";
 
 /** What the operator allows for one request. */
 export type Policy =
   | { kind: "relay" }
   | { kind: "deny" }
   | { kind: "cache"; rule: CacheRule }
+  /** Relayed; what it changes is invalidated. */
+  | { kind: "write"; write: WriteRule }
   /** Cached only if the origin marks the tool `readOnlyHint: true`. */
   | { kind: "cache-if-read-only"; rule: CacheRule };
 
@@ -26,7 +27,7 @@ export function policyOf(origin: Origin, method: string, target: string | null):
       return toolPolicy(origin, target ?? "");
     case "resources/read": {
       const found = origin.resources.find(target ?? "");
-      return { kind: "cache", rule: found?.value.cache ?? PROTOCOL_RULE };
+      return { kind: "cache", rule: found?.value.cache ?? origin.unnamed };
     }
     case "prompts/get": {
       const rule = origin.prompts.find(target ?? "")?.value.cache;
@@ -41,6 +42,7 @@ function toolPolicy(origin: Origin, name: string): Policy {
   const found = origin.tools.find(name);
   if (found?.value.deny) return DENY;
   if (found) {
+    if (found.value.write) return { kind: "write", write: found.value.write };
     if (!found.value.cache) return RELAY;
     return { kind: found.exact ? "cache" : "cache-if-read-only", rule: found.value.cache };
   }

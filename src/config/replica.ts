@@ -19,11 +19,17 @@ export interface Origin {
   modernize: Modernize;
   /** How often an isolate asks what was invalidated. */
   pulseMs: number;
+  /** The name of the secret that its webhook is signed with; absent where it has none. */
+  webhookSecret: string | undefined;
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;
   resources: PatternTable<TargetPolicy>;
   prompts: PatternTable<TargetPolicy>;
+  /** Of resources that no entry caches. */
+  unnamed: CacheRule;
+  /** Whether a tool of its writes: then every message must say to everybody alike what it calls. */
+  hasWrites: boolean;
 }
 
 /** What a call to the origin needs to know. Plain data: it crosses to the Durable Objects. */
@@ -48,6 +54,15 @@ export interface OriginSettings {
 export interface TargetPolicy {
   deny: boolean;
   cache: CacheRule | undefined;
+  write: WriteRule | undefined;
+}
+
+/** What a call of a tool changes at the origin. */
+export interface WriteRule {
+  /** Tag templates over its arguments. */
+  invalidates: readonly string[];
+  /** Whether strict answers may carry such a tag: then nothing is sent that could not be announced. */
+  isAwaited: boolean;
 }
 
 /** How long, and for whom, a result may be kept. Times in ms. */
@@ -64,4 +79,6 @@ export interface CacheRule {
   tell: boolean;
   /** Tag templates. */
   tags: readonly string[];
+  /** Whether each call asks the feed first, so that nobody is answered with what a write has changed. */
+  strict: boolean;
 }

@@ -1,6 +1,7 @@
+import { Strictness, type Cached } from "./consistency.ts";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { parseDuration, type Duration } from "./duration.ts";
-import { patternTable } from "./pattern.ts";
+import { patternTable, type PatternTable } from "./pattern.ts";
 import type { CacheRule, Origin, OriginSettings, Replica, TargetPolicy } from "./replica.ts";
 import { parseSize } from "./size.ts";
 import type { OriginConfig, ToolCacheConfig, ToolConfig } from "./types.ts";
@@ -21,6 +22,7 @@ export const PROTOCOL_RULE: CacheRule = {
   clientTtlMs: undefined,
   tell: false,
   tags: [],
+  strict: false,
 };
 
 /** Validates the operator's file and fills in its defaults. Throws `ConfigError` with every problem it has. */
@@ -60,6 +62,15 @@ function resolveOrigin(
   const denials = Object.entries(config.tools ?? {}).map(([name, { deny }]) => [name, deny ?? false] as const);
   const denied = denials.some(([, deny]) => deny) ? Object.fromEntries(denials.sort()) : undefined;
   const auth = authOf(config);
+  const strictness = new Strictness(config);
+  const resources = table("resources", config.resources, strictness);
+  const prompts = table("prompts", config.prompts, strictness);
+  // What anybody may name is strict where anything of its kind is.
+  const unnamed = { ...PROTOCOL_RULE, strict: strictness.of({ kind: "resources", name: "*" }) };
+  const annotated = config.annotated && {
+    ...ruleOf({ ttl: config.annotated.ttl }, false),
+    strict: strictness.of({ kind: "tools", name: "*" }),
+  };
   return {
     settings: {
       id,
@@ -75,22 +86,35 @@ function resolveOrigin(
     },
     modernize: config.modernize ?? "auto",
     pulseMs: ms(config.sync?.pulse, 5_000),
+    webhookSecret: config.sync?.webhook?.secret,
     lists: {
       ...PROTOCOL_RULE,
       defaultTtlMs: ms(config.lists?.defaultTtl, 0),
       staleIfErrorMs: ms(config.lists?.staleIfError, DAY_MS),
     },
-    annotated: config.annotated ? ruleOf({ ttl: config.annotated.ttl }, false) : undefined,
-    tools: table(config.tools),
-    resources: table(config.resources),
-    prompts: table(config.prompts),
+    annotated,
+    // The last: what a write must wait for depends on all that is cached.
+    tools: table("tools", config.tools, strictness),
+    resources,
+    prompts,
+    unnamed,
+    hasWrites: Object.values(config.tools ?? {}).some(({ write }) => write !== undefined),
   };
 }
 
-function table(entries: Readonly<Record<string, ToolConfig>> = {}) {
+function table(
+  kind: Cached["kind"],
+  entries: Readonly<Record<string, ToolConfig>> = {},
+  strictness: Strictness,
+): PatternTable<TargetPolicy> {
+  const rules = Object.entries(entries).map(([name, { cache, consistency }]) => {
+    const strict = cache !== undefined && strictness.of({ kind, name, tags: cache.tags, consistency });
+    return [name, cache && { ...ruleOf(cache, !name.includes("*")), strict }] as const;
+  });
   const policies: Record<string, TargetPolicy> = {};
-  for (const [name, { cache, deny }] of Object.entries(entries)) {
-    policies[name] = { deny: deny ?? false, cache: cache && ruleOf(cache, !name.includes("*")) };
+  for (const [name, cache] of rules) {
+    const { deny = false, write } = entries[name]!;
+    policies[name] = { deny, cache, write: write && strictness.write(write) };
   }
   return patternTable(policies);
 }
@@ -106,6 +130,7 @@ function ruleOf(cache: ToolCacheConfig, exact: boolean): CacheRule {
     clientTtlMs: cache.clientTtl === undefined ? undefined : ms(cache.clientTtl, 0),
     tell: cache.tell ?? false,
     tags: cache.tags ?? [],
+    strict: false,
   };
 }
 

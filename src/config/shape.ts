@@ -29,11 +29,14 @@ const cache = z.strictObject({
   tags: z.array(tag).max(32, "at most 32 tags").optional(),
   clientTtl: duration.optional(),
 });
+const consistency = z.enum(["strict", "bounded"]).optional();
 const tool = z.strictObject({
   cache: cache.extend({ tell: z.boolean().optional() }).optional(),
   deny: z.boolean().optional(),
+  write: z.strictObject({ invalidates: z.array(tag).min(1, "at least one tag").max(32, "at most 32 tags") }).optional(),
+  consistency,
 });
-const readable = z.strictObject({ cache: cache.optional() });
+const readable = z.strictObject({ cache: cache.optional(), consistency });
 
 const origin = z
   .strictObject({
@@ -50,7 +53,7 @@ const origin = z
     concurrency: z.int().min(1, "a whole number of 1 to 1000").max(1_000, "a whole number of 1 to 1000").optional(),
     region: z.enum(LOCATION_HINTS).optional(),
     modernize: z.enum(MODERNIZE).optional(),
-    sync: z.strictObject({ pulse: pulse.optional() }).optional(),
+    sync: z.strictObject({ pulse: pulse.optional(), webhook: secret.optional() }).optional(),
     lists: z.strictObject({ defaultTtl: duration.optional(), staleIfError: duration.optional() }).optional(),
     annotated: z.strictObject({ ttl: duration }).optional(),
     tools: z.record(z.string(), tool).optional(),

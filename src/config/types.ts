@@ -38,8 +38,13 @@ export interface OriginConfig {
    * to initialize. Default: `"auto"`.
    */
   modernize?: Modernize;
-  /** How isolates stay in step with what was invalidated. `pulse`: how often they ask, while there is traffic, ±10 %; `"250ms"` to `"1m"`. Default: `"5s"`. */
-  sync?: { pulse?: Duration };
+  /** How isolates stay in step with what was invalidated. */
+  sync?: {
+    /** How often they ask, while there is traffic, ±10 %; `"250ms"` to `"1m"`. Default: `"5s"`. */
+    pulse?: Duration;
+    /** Lets the origin say by itself what has changed, at `/sync/<id>`: what its deliveries are signed with (Standard Webhooks). Default: it may not. */
+    webhook?: SecretName;
+  };
   /** Discover, initialize and the four lists. */
   lists?: {
     /** Their ttl where the origin gives none. Default: `"0s"`. */
@@ -68,16 +73,40 @@ export interface ToolConfig {
   cache?: ToolCacheConfig;
   /** Refuse calls, and leave it out of `tools/list`. Default: `false`. */
   deny?: boolean;
+  /** What its calls change. Not together with `cache`. Default: nothing that is known of. */
+  write?: WriteConfig;
+  /** How far its cached answers may be behind the writes, see `Consistency`. With `cache` only. */
+  consistency?: Consistency;
 }
+
+/** What a call of a tool changes at the origin. */
+export interface WriteConfig {
+  /**
+   * Tags that a call invalidates when it has succeeded, templates over its arguments (`product:{sku}`). Also those that
+   * entries have without saying so: `tool:NAME`, `resource:x://{id}`, `prompt:NAME`, `list:tools`, `origin`. 1 to 32.
+   */
+  invalidates: string[];
+}
+
+/**
+ * How far a cached answer may be behind writes that pass through the replica: `"strict"`, not at all, at the price of a
+ * question to the origin's Durable Object in each call; `"bounded"`, a pulse. Default: strict where a tag of the entry
+ * may be one that a write of the same origin invalidates, else bounded.
+ */
+export type Consistency = "strict" | "bounded";
 
 /** What the operator allows for resources. Without an entry, the origin's own hints decide. */
 export interface ResourceConfig {
   cache?: CacheConfig;
+  /** As for tools. With `cache` only. */
+  consistency?: Consistency;
 }
 
 /** What the operator allows for prompts. Without an entry they are not cached. */
 export interface PromptConfig {
   cache?: CacheConfig;
+  /** As for tools. With `cache` only. */
+  consistency?: Consistency;
 }
 
 /** How long, and for whom, a result is kept. */

@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { shape } from "./shape.ts";
-import type { ReplicaConfig } from "./types.ts";
+import type { ReplicaConfig, ToolConfig } from "./types.ts";
 
 /**
  * Options that the design names and this version does not have. They are refused by name: an option that is
@@ -9,10 +9,11 @@ import type { ReplicaConfig } from "./types.ts";
  */
 const NOT_BUILT: ReadonlySet<string> = new Set([
   "origins.*.sync.listen",
-  "origins.*.sync.webhook",
   "origins.*.collections",
-  "origins.*.tools.*.write",
-  "origins.*.tools.*.consistency",
+  "origins.*.tools.*.write.queue",
+  "origins.*.tools.*.write.orderBy",
+  "origins.*.tools.*.write.idempotent",
+  "origins.*.tools.*.write.unlessTask",
   "origins.*.tools.*.answer",
   "origins.*.tools.*.shape",
   "origins.*.tools.*.verify",
@@ -60,6 +61,22 @@ function contradictions(config: ReplicaConfig): ConfigProblem[] {
   if (config.access?.openOnPurpose && !config.access.open) {
     problems.push({ path: "access.openOnPurpose", found: "true", expected: "access.open to be true with it" });
   }
+  for (const [id, origin] of Object.entries(config.origins)) {
+    for (const kind of ["tools", "resources", "prompts"] as const) {
+      for (const [name, policy] of Object.entries(origin[kind] ?? {}))
+        problems.push(...conflicts(policy, [id, kind, name]));
+    }
+  }
+  return problems;
+}
+
+/** What in the policy of one tool, resource or prompt does not go together. */
+function conflicts({ cache, consistency, write }: ToolConfig, path: readonly string[]): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const where = ["origins", ...path].join(".");
+  if (write && cache) problems.push({ path: `${where}.write`, found: "an object", expected: "no cache with it" });
+  if (consistency !== undefined && !cache)
+    problems.push({ path: `${where}.consistency`, found: JSON.stringify(consistency), expected: "cache with it" });
   return problems;
 }
 
@@ -75,7 +92,7 @@ function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
     }));
   }
   const value = issue.code === "invalid_key" ? path.at(-1) : at(root, path);
-  const secretive = path[0] === "origins" && (path[2] === "auth" || path[2] === "url");
+  const secretive = path[0] === "origins" && (path[2] === "auth" || path[2] === "url" || path[3] === "webhook");
   return [{ path: path.join("."), found: shorten(value, secretive), expected: expectation(issue) }];
 }
 

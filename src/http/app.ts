@@ -23,6 +23,8 @@ import { servePurge } from "./servePurge.ts";
 import { serveMcp } from "./serveMcp.ts";
 import { servePage } from "./servePage.ts";
 import { serveStatus } from "./serveStatus.ts";
+import { serveWarm } from "./serveWarm.ts";
+import { serveWebhook } from "./serveWebhook.ts";
 
 /** Of an isolate's 128 MB, what entries may take. */
 const MEMORY_BYTES = 48 * 1_048_576;
@@ -111,14 +113,20 @@ export function createApp(replica: Replica, report: Reporter): App {
     const readiness = await health.readiness(c.env);
     return c.json(readiness, readiness.ready ? 200 : 503);
   });
-  app.all("/admin/purge", (c) => servePurge({ replica, feeds, report }, c.req.raw, c.env));
   const showing = { replica, known, report, isolate: serving.isolate };
   app.all("/admin/status", (c) => serveStatus(showing, c.req.raw, c.env));
   app.all("/metrics", (c) => serveMetrics(showing, c.req.raw, c.env));
+  const syncing = { replica, feeds, report, strangers: new Map() };
+  app.all("/admin/purge", (c) => servePurge(syncing, c.req.raw, c.env));
+  app.all("/admin/warm", (c) =>
+    serveWarm({ serving, endpointOf }, c.req.raw, c.env, (work) => c.executionCtx.waitUntil(work)),
+  );
+  app.all("/sync/:origin", (c) => serveWebhook(syncing, c.req.param("origin"), c.req.raw, c.env));
   app.notFound((c) => {
     const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
     // Nobody has said who asks, so no origin is named.
-    const known = ["/mcp", "/mcp/<origin>", "/healthz", "/readyz", "/admin/purge", "/admin/status", "/metrics"];
+    const admin = ["/metrics", "/admin/purge", "/admin/status", "/admin/warm"];
+    const known = ["/mcp", "/mcp/<origin>", "/sync/<origin>", "/healthz", "/readyz", ...admin];
     return respondTrouble(turnedAway ?? { kind: "unknown-path", known }, nobody()).response;
   });
   return {

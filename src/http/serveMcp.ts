@@ -87,7 +87,8 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
   return response;
 }
 
-function exchange(
+/** A request on its way into the lanes. */
+export function exchange(
   serving: Serving,
   { request, headers, feed, tally, env, waitUntil }: Incoming,
   { origin, principal }: Admitted,

@@ -75,6 +75,12 @@ function familiesOf(scraped: readonly Scraped[]): Family[] {
       ),
     },
     {
+      name: "mcp_detached_operations_total",
+      type: "counter",
+      help: "Answers from the cache of isolates that asked for news of what was invalidated and had long heard none.",
+      samples: of((origin, { counted }) => [{ labels: { origin }, value: counted.detached }]),
+    },
+    {
       name: "mcp_cache_age_seconds",
       type: "histogram",
       help: "How old answers from the cache were.",
@@ -86,9 +92,7 @@ function familiesOf(scraped: readonly Scraped[]): Family[] {
       name: "mcp_origin_health",
       type: "gauge",
       help: "1 while the origin is up, 0 while it is down.",
-      samples: of((origin, { health }) =>
-        health ? [{ labels: { origin }, value: health.state === "down" ? 0 : 1 }] : [],
-      ),
+      samples: of((origin, { health }) => [{ labels: { origin }, value: health.state === "down" ? 0 : 1 }]),
     },
     {
       name: "mcp_feed_lag_seconds",

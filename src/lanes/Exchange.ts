@@ -157,6 +157,10 @@ export type Failure =
   | { kind: "session-wanted" }
   /** The operator denies the tool. */
   | { kind: "denied"; tool: string }
+  /** What a write is about to change could not be announced, and somebody counts on that: it was not sent. */
+  | { kind: "not-announced" }
+  /** Neither the feed could be asked whether what is kept is still true, nor the origin. */
+  | { kind: "consistency-unavailable" }
   /** This isolate has as many listeners as it can serve. */
   | { kind: "too-many-streams" }
   /** The request is malformed, or asks for what is not there. */

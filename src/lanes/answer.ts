@@ -1,5 +1,5 @@
-import { freshness } from "../cache/freshness.ts";
 import { policyOf } from "../config/policy.ts";
+import type { CacheRule } from "../config/replica.ts";
 import { eraClaimed, isModern } from "../mcp/envelope.ts";
 import { endsSession } from "../mcp/endsSession.ts";
 import { errorCode } from "../mcp/errorCode.ts";
@@ -151,7 +151,7 @@ function answerInEra(x: Exchange, asking: Call, known?: Eras): Answer | Promise<
   const later = async () => {
     const allowed = await rule;
     if (!allowed) return isCachedOnly ? sessionWanted(x) : lookedAfter(x, await direct(x, call, asked));
-    const given = await cached(x, call, await (obtained ?? obtain(x, call, allowed, asked)));
+    const given = await cached(x, call, allowed, await (obtained ?? obtain(x, call, allowed, asked)));
     return isCachedOnly && given.kind === "failure" ? sessionWanted(x) : lookedAfter(x, given);
   };
   return later();
@@ -178,7 +178,7 @@ function mayWantSession({ body }: Exchange, given: Answer): boolean {
 }
 
 /** The hit, fill and stale-if-error lanes, for a call that may be cached. */
-async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answer> {
+async function cached(x: Exchange, call: Call, { strict: isStrict }: CacheRule, obtained: Obtained): Promise<Answer> {
   switch (obtained.kind) {
     case "entry":
       return fromEntry(x, call, obtained);
@@ -192,12 +192,12 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
       return instead ?? { ...told, text: withId(told.text, call.id) };
     }
     case "relay": {
-      const { keep, previous } = obtained;
-      const own = previous && freshness(previous, x.now()) !== "expired" ? previous : undefined;
+      const { keep, previous, usable: own, isBlind } = obtained;
       const given = await relay(x, {
         call,
         keeping: keep && { call, ...keep, previous, position: x.feed.position },
         instead: own && (() => standIn(x, call, own, undefined).text),
+        unpromised: isStrict && call.shape.hints,
       });
       const failed = failureIn(call, given);
       // In the caller's own words it may have been refused for them: the replica asks in its own.
@@ -206,6 +206,7 @@ async function cached(x: Exchange, call: Call, obtained: Obtained): Promise<Answ
         return (await discoverRefused(x, call, given.text)) ?? given;
       }
       if (!failed) return given;
+      if (isBlind) return { kind: "failure", failure: { kind: "consistency-unavailable" } };
       const usable = own ?? (keep && (await keptForOutages(x, call, keep.rule)));
       if (usable) return standIn(x, call, usable, failed.status);
       return (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? given;
@@ -244,7 +245,7 @@ function origins(failed: Extract<Answer, { kind: "failure" }>, call: Call): Answ
 }
 
 /** The era in which an origin with these eras is asked for a caller. */
-function inEraOf(x: Exchange, era: Era, eras: Eras): Exchange {
+export function inEraOf(x: Exchange, era: Era, eras: Eras): Exchange {
   if (era === "legacy") return lacks(eras, "legacy") ? { ...x, asksIn: "modern" } : x;
   if (!lacks(eras, "modern") || (eras.legacy ?? "none") === "none") return x;
   return isLeftAlone(x, eras.legacy === "sessions") ? x : { ...x, asksIn: "legacy" };
@@ -267,9 +268,12 @@ function failureIn(call: Call, given: Answer): { status: number | undefined } | 
   return undefined;
 }
 
-/** Why the operator's `deny` keeps a request from the origin, however it is formed. */
+/**
+ * Why the operator's `deny` keeps a request from the origin, however it is formed. Where tools write, too, nobody may
+ * call one in words that the replica reads otherwise.
+ */
 function denial(x: Exchange): Failure | undefined {
-  if (x.origin.settings.denied === undefined) return undefined;
+  if (x.origin.settings.denied === undefined && !x.origin.hasWrites) return undefined;
   if (x.scan.duplicates) return DUPLICATE_KEYS;
   const { method, params } = x.body as { method: unknown; params?: unknown };
   if (method !== "tools/call") return undefined;

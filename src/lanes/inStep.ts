@@ -1,5 +1,6 @@
+import type { PulseReply } from "../sync/Pulse.ts";
 import type { Exchange } from "./Exchange.ts";
-import { tune } from "./tune.ts";
+import { pulse } from "./pulse.ts";
 
 /** How long the first requests of an isolate, or after a pause, wait for what the origin's feed says. */
 const JOIN_MS = 250;
@@ -19,16 +20,18 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
   const isInStep = now - feed.dueAt <= origin.pulseMs;
   // After a pause nothing is answered before the feed is heard: only who goes on without it lags.
   feed.heardAt ||= now;
-  const working = pulse(x, now, isInStep ? now - feed.heardAt : 0);
+  const working = pulse(x, { now, lagMs: isInStep ? now - feed.heardAt : 0 });
   x.waitUntil(working);
   if (isInStep) {
     feed.dueAt = dueAfter(x, now);
+    feed.detached = feed.isDetached(now, origin.pulseMs);
     return undefined;
   }
   feed.joiningUntil = now + JOIN_MS;
   return Promise.race([working, scheduler.wait(JOIN_MS)]).then(() => {
     feed.dueAt = dueAfter(x, now);
     feed.joiningUntil = 0;
+    feed.detached = feed.isDetached(x.now(), origin.pulseMs);
   });
 }
 
@@ -37,28 +40,15 @@ async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
 }
 
-async function pulse(x: Exchange, now: number, lagMs: number): Promise<boolean> {
-  const { feed, origin, tally } = x;
-  const counted = tally.take();
-  const vitals = { active: tally.active(now - longest(x)), lagMs };
-  const isHeard = await tune(x, "pulse", (object, { seq, feedId }) =>
-    object.pulse({
-      seq,
-      feedId,
-      isolate: feed.name,
-      origin: origin.settings,
-      vitals,
-      ...(counted && { tally: counted }),
-    }),
-  );
-  if (isHeard && counted) tally.taken(counted);
-  return isHeard;
-}
-
-/** How long an operation may take until its answer begins: a fill, and what is asked before it. */
-function longest({ origin }: Exchange): number {
-  const { firstByteMs, totalMs } = origin.settings;
-  return 2 * (firstByteMs + totalMs);
+/**
+ * The same at once, for who must not answer before: what the feed says, within `withinMs`; `undefined` where it cannot
+ * be asked. The next pulse is due an interval after it.
+ */
+export async function check(x: Exchange, withinMs: number): Promise<PulseReply | undefined> {
+  const now = x.now();
+  const reply = await pulse(x, { now, lagMs: 0, withinMs });
+  if (reply) x.feed.dueAt = dueAfter(x, x.now());
+  return reply;
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {

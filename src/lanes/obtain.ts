@@ -1,10 +1,13 @@
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
+import { isEarly } from "../cache/early.ts";
 import type { Entry } from "../cache/entry.ts";
 import { ageMs, freshness } from "../cache/freshness.ts";
+import { expandTags } from "../cache/tags.ts";
 import type { CacheWord } from "../cache/tell.ts";
 import type { CacheRule } from "../config/replica.ts";
 import { keyedCapabilities } from "../mcp/keyedCapabilities.ts";
 import type { Call } from "../mcp/recognise.ts";
+import { withoutPromise } from "../mcp/withoutPromise.ts";
 import { statusOf } from "../origin/failure.ts";
 import { mayStandIn } from "./mayStandIn.ts";
 import { hasStrayParam } from "./fillHeaders.ts";
@@ -14,6 +17,7 @@ import type { Exchange, Failure } from "./Exchange.ts";
 import { fill, type Filled } from "./fill.ts";
 import { oneScope } from "./oneScope.ts";
 import { isSuspect } from "./suspect.ts";
+import { trust } from "./trust.ts";
 import { refreshBehind } from "./refreshBehind.ts";
 
 /** What the cache, or the origin through it, has for a call. */
@@ -22,16 +26,55 @@ export type Obtained =
   | { kind: "entry"; entry: Entry; word: CacheWord; outcome: CacheOutcome; at?: number }
   | (Extract<Filled, { kind: "reply" }> & { outcome: CacheOutcome })
   /** Ask the origin directly. What comes may be kept under the candidates. */
-  | { kind: "relay"; keep: { candidates: Candidates; rule: CacheRule } | undefined; previous: Entry | undefined }
+  | {
+      kind: "relay";
+      keep: { candidates: Candidates; rule: CacheRule } | undefined;
+      previous: Entry | undefined;
+      /** What of that may be answered if the origin fails. */
+      usable?: Entry | undefined;
+      /** It is relayed because the feed could not be asked. */
+      isBlind?: boolean;
+    }
   | { kind: "failure"; failure: Failure };
 
 /** Tries memory, then KV, then a fill, then what is stale. Each that has nothing leaves it to the next. At once where memory has it. */
 export function obtain(x: Exchange, call: Call, rule: CacheRule, asked: Asked): Obtained | Promise<Obtained> {
   const candidates = candidatesOf(x, call, rule);
   if (!candidates) return { kind: "relay", keep: undefined, previous: undefined };
+  if (rule.strict) return strictly(x, call, rule, asked, candidates);
   const kept = inMemory(x, candidates, call.era);
   const hit = kept && !asked.again ? asHit(x, call, rule, candidates, asked, kept, "memory") : undefined;
   return hit ?? beyondMemory(x, call, rule, asked, candidates, kept);
+}
+
+/**
+ * As `obtain`, for what must never be behind a write: nothing is given before the feed has been asked in this very call,
+ * and nothing that it has something against. What comes from the origin is from a call that knows as much.
+ */
+async function strictly(
+  x: Exchange,
+  call: Call,
+  rule: CacheRule,
+  asked: Asked,
+  candidates: Candidates,
+): Promise<Obtained> {
+  const trusted = await trust(x, candidates.flight, expandTags(rule.tags, call.variant));
+  const isTrusted = trusted === "kept";
+  if (asked.onlyCached && !isTrusted) return { kind: "failure", failure: { kind: "not-cached" } };
+  const again = asked.again || !isTrusted;
+  const kept = inMemory(x, candidates, call.era);
+  const hit = kept && !again ? asHit(x, call, rule, candidates, asked, kept, "memory") : undefined;
+  const got = hit ?? (await beyondMemory(x, call, rule, { ...asked, again }, candidates, kept, isTrusted));
+  // What callers keep themselves, nobody can check.
+  if (got.kind === "entry") return { ...got, entry: unpromised(got.entry) };
+  if (got.kind === "reply") return { ...got, text: call.shape.hints ? withoutPromise(got.text) : got.text };
+  if (trusted !== "blind") return got;
+  if (got.kind === "relay") return { ...got, isBlind: true };
+  return got.failure.kind === "origin" ? { kind: "failure", failure: { kind: "consistency-unavailable" } } : got;
+}
+
+function unpromised({ clientTtlMs: _, ...entry }: Entry): Entry {
+  return { ...entry, promisedMs: 0 };
 }
 
 async function beyondMemory(
@@ -41,25 +84,31 @@ async function beyondMemory(
   asked: Asked,
   candidates: Candidates,
   kept: Entry | undefined,
+  isTrusted = true,
 ): Promise<Obtained> {
   const saved = newer(await inKv(x, candidates, call.era), kept);
   if (saved && !asked.again) {
     const hit = asHit(x, call, rule, candidates, asked, saved, "kv");
     if (hit) return hit;
   }
-  const usable = saved && freshness(saved, x.now()) !== "expired" ? saved : undefined;
+  const isUsable = isTrusted && !(rule.strict && saved?.isDoubted);
+  const usable = saved && isUsable && freshness(saved, x.now()) !== "expired" ? saved : undefined;
   if (asked.onlyCached) {
     if (!usable) return { kind: "failure", failure: { kind: "not-cached" } };
     return { kind: "entry", entry: usable, word: "stale", outcome: { kind: "hit", ttlMs: remaining(usable, x.now()) } };
   }
-  if (hasStrayParam(x, call)) return { kind: "relay", keep: undefined, previous: saved };
+  if (hasStrayParam(x, call)) return { kind: "relay", keep: undefined, previous: saved, usable };
   const narrowed = await oneScope(x, call, rule);
   const keep = { rule: narrowed, candidates: narrowed === rule ? candidates : candidatesOf(x, call, narrowed)! };
   // Progress can only be streamed to the one who asked for it; so can what the origin asks of the client in a session.
   if (x.session || (call.wantsProgress && call.method === "tools/call"))
-    return { kind: "relay", keep, previous: saved };
+    return { kind: "relay", keep, previous: saved, usable };
 
-  const filled = await fill(x, call, narrowed, keep.candidates, { again: asked.again, previous: saved });
+  const filled = await fill(x, call, narrowed, keep.candidates, {
+    again: asked.again,
+    previous: saved,
+    hasOld: usable !== undefined,
+  });
   const why = asked.again ? "request" : saved ? "stale" : "uri-miss";
   return landed(x, call, filled, { keep, saved, usable, why });
 }
@@ -79,9 +128,12 @@ function asHit(
   if (state !== "fresh" && state !== "stale") return undefined;
   const address = candidates[entry.scope];
   if (address && isSuspect(x, address, entry) && !asked.onlyCached) return undefined;
-  if (state === "stale" && !asked.onlyCached) refreshBehind(x, call, rule, candidates, entry);
+  const ttlMs = remaining(entry, now);
+  // In a session the answer could only be asked for by who waits for it.
+  const isDue = state === "stale" || (!x.session && isEarly(entry, ttlMs, x.random));
+  if (isDue && !asked.onlyCached) refreshBehind(x, call, rule, candidates, entry);
   const word = state === "fresh" ? "hit" : "stale";
-  return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs: remaining(entry, now), detail }, at: now };
+  return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs, detail }, at: now };
 }
 
 interface Attempt {
@@ -102,7 +154,7 @@ function landed(x: Exchange, call: Call, filled: Filled, { keep, saved, usable, 
       return { ...filled, outcome: { kind: "forward", why, status: filled.status } };
     case "relay":
       // What the caller alone has declared, the origin is told of: the answer may follow it.
-      return { kind: "relay", keep: declaresMore(call) ? undefined : keep, previous: saved };
+      return { kind: "relay", keep: declaresMore(call) ? undefined : keep, previous: saved, usable };
     case "failed": {
       if (!usable || !mayStandIn(call, filled.failure))
         return { kind: "failure", failure: { kind: "origin", failure: filled.failure } };

@@ -23,8 +23,10 @@ export interface Passing {
   shown: (event: string) => string;
   /** The response to give instead, where the stream ends without one; gets the error with which it broke off. */
   instead: (error?: unknown) => string;
-  /** Called when all is over: whether the response has come by. */
-  ended?: (isAnswered: boolean) => void;
+  /** What passes next waits for this, where there is something to wait for. */
+  held?: () => Promise<void> | undefined;
+  /** Called when all is over, before the caller is told: whether the response has come by, or something that nobody could read. */
+  ended?: (end: "answered" | "unread" | "unanswered") => void | Promise<void>;
 }
 
 /** An event larger than this passes unread. */
@@ -61,6 +63,7 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
         const { done, value } = await origin.read();
         if (done) break;
         const ready = watch.take(value);
+        if (passing.held) await passing.held();
         if (hasLeft || ready.length === 0) continue;
         caller.enqueue(ready);
         // Nothing is held here for a caller who reads slowly.
@@ -70,7 +73,8 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
       broken = error;
     }
     clearTimeout(patience);
-    passing.ended?.(watch.isAnswered);
+    const isUnread = !watch.isReadable && broken === undefined && !(hasLeft && passing.cancels);
+    await passing.ended?.(watch.isAnswered ? "answered" : isUnread ? "unread" : "unanswered");
     if (hasLeft) return;
     if (watch.owesResponse) caller.enqueue(encoder.encode(sseEvent(passing.instead(broken))));
     else caller.enqueue(watch.rest());
@@ -104,6 +108,11 @@ class Watch {
   /** Whether the response has come by. */
   get isAnswered(): boolean {
     return this.#isAnswered;
+  }
+
+  /** Whether everything could be looked at so far. */
+  get isReadable(): boolean {
+    return this.#isReadable;
   }
 
   /** Whether the caller would wait for ever. A stream with event ids may be taken up again later, so it owes nothing yet. */

@@ -4,9 +4,10 @@ import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
+import { withoutPromise } from "../mcp/withoutPromise.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { bodyOf } from "../origin/bodyOf.ts";
-import { callOrigin } from "../origin/callOrigin.ts";
+import { callOrigin, failureOf } from "../origin/callOrigin.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
 import { shownTools } from "../origin/land.ts";
@@ -15,17 +16,21 @@ import { retryAfterMs } from "../origin/retryAfter.ts";
 import { readSome } from "../origin/readSome.ts";
 import { TooLarge } from "../origin/TooLarge.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
+import { barred } from "./barred.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { heed } from "./heed.ts";
 import { heedNotification } from "./heedChange.ts";
 import { keepNothing, keepReply, type Keeping } from "./keepReply.ts";
+import { noteEnding } from "./noteHealth.ts";
+import { outcomeOf, outcomeOfReply } from "./outcomeOf.ts";
 import { passOn } from "./passOn.ts";
 import { isPooled, pooledCall } from "./pool.ts";
 import { translatedAnswer, translatedRequest } from "./translate.ts";
 import { endSession, sealSession } from "./sessions.ts";
 import { withStatus } from "./withStatus.ts";
+import { writeOf, type Write } from "./Write.ts";
 
 /** What is read whole, an error or a list to be filtered, is read up to this. */
 const MAX_READ_BYTES = 16 * 1_048_576;
@@ -40,6 +45,8 @@ export interface Relayed {
   keeping?: Keeping | undefined;
   /** The response to give where a stream breaks off without one; by default, that it did. */
   instead?: (() => string) | undefined;
+  /** That callers may keep nothing of what they are told, whatever the origin says. */
+  unpromised?: boolean;
 }
 
 /** Sends the request to the origin as it came, and the response back as it comes; both in other words only where their eras differ. */
@@ -47,6 +54,10 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   const isShared = isPooled(x);
   // In a session of several, a message is told apart by its id.
   if (isShared && x.scan.duplicates) return { kind: "failure", failure: DUPLICATE_KEYS };
+  const down = await barred(x, relayed.instead === undefined);
+  if (down) return failure(down);
+  const write = writeOf(x);
+  if (write && !(await write.announce())) return { kind: "failure", failure: { kind: "not-announced" } };
   const pooled = isShared ? await pooledCall(x) : undefined;
   // What the replica says itself is in the caller's words already.
   const own = new Set<string>();
@@ -59,9 +70,10 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
     own.add(words);
     return words;
   };
-  const sent = send(x, { ...relayed, instead, pooled });
+  const sending = send(x, { ...relayed, instead, pooled, write });
+  const sent = write ? ended(write, sending) : sending;
   // In the earlier revisions the call goes on when the caller leaves; the runtime would end it.
-  if (x.httpMethod === "POST" && !isModern(x.body)) x.waitUntil(sent);
+  if (write || (x.httpMethod === "POST" && !isModern(x.body))) x.waitUntil(sent);
   const given = await sent;
   const goesOn = given.kind === "stream" && mediaType(given.response) === "text/event-stream";
   if (!goesOn) pooled?.end(!x.left().aborted && !isLate(given));
@@ -70,6 +82,19 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   // Whether the origin knows the method decides on the HTTP status. A tool is streamed as it runs.
   const isTool = isObject(x.body) && x.body["method"] === "tools/call";
   return goesOn && x.asksIn === "legacy" && !isTool ? withStatus(told) : told;
+}
+
+/** The answer to a write, when everybody has been told of its end. One that is streamed tells of it itself. */
+async function ended(write: Write, sending: Promise<Answer>): Promise<Answer> {
+  try {
+    const given = await sending;
+    const isStreamed = given.kind === "stream" && mediaType(given.response) === "text/event-stream";
+    if (!isStreamed) await write.end(outcomeOf(given));
+    return given;
+  } catch (error) {
+    await write.end("unknown");
+    throw error;
+  }
 }
 
 /** Whether the origin has not come to an end in time. */
@@ -82,9 +107,11 @@ interface Sending extends Relayed {
   instead: (error?: unknown) => string;
   /** The call in its pooled session, where it is made in one. */
   pooled: PooledCall | undefined;
+  /** What it changes, where it does. */
+  write: Write | undefined;
 }
 
-async function send(x: Exchange, { call, keeping, instead, pooled }: Sending): Promise<Answer> {
+async function send(x: Exchange, { call, keeping, instead, pooled, write, unpromised }: Sending): Promise<Answer> {
   const { settings } = x.origin;
   const askedAt = x.now();
   const request =
@@ -99,6 +126,8 @@ async function send(x: Exchange, { call, keeping, instead, pooled }: Sending): P
   };
   const bindings = x.env as unknown as Record<string, unknown>;
   const called = await (pooled ? pooled.send(sent) : callOrigin(settings, bindings, sent));
+  // That a caller has left says nothing of the origin.
+  if (!(sent.abandoned?.aborted && "failure" in called)) noteEnding(x, askedAt, failureOf(called));
   if ("failure" in called) return failure(called.failure);
   const { response } = called;
   const { status } = response;
@@ -129,16 +158,21 @@ async function send(x: Exchange, { call, keeping, instead, pooled }: Sending): P
     passOn(x, body, {
       // Where two readers understand a request differently, nobody can tell what is owed to the caller; but for its id
       // where that is the replica's.
-      id: (pooled || x.scan.exact) && typeof method === "string" ? id : undefined,
+      id: (pooled || x.scan.exact || (write && isSoundId(id))) && typeof method === "string" ? id : undefined,
       cancels: x.httpMethod !== "POST" || isModern(x.body),
       heard: (event) => {
         heedNotification(x, event);
         pooled?.answer(event);
       },
       hearsAll: pooled !== undefined,
-      shown: (event) =>
-        settings.denied && (event.includes('"tools"') || event.includes("\\u")) ? shownTools(event, settings) : event,
+      shown: (event) => {
+        if (unpromised) return withoutPromise(event);
+        return settings.denied && (event.includes('"tools"') || event.includes("\\u"))
+          ? shownTools(event, settings)
+          : event;
+      },
       answered: (reply) => {
+        void write?.end(outcomeOfReply(reply));
         if (errorCode(reply) !== undefined) x.waitUntil(heed(x, call, reply));
         // Without what the origin wanted to know, it is no answer for others.
         else if (mayKeep && !pooled?.declined.length && isResponse(reply, id, false))
@@ -146,7 +180,12 @@ async function send(x: Exchange, { call, keeping, instead, pooled }: Sending): P
       },
       unread: () => mayKeep && keepNothing(x, keeping, askedAt),
       instead,
-      ended: (isAnswered) => pooled?.end(isAnswered),
+      ...(write && { held: () => write.ending }),
+      ended: (end) => {
+        pooled?.end(end === "answered");
+        // What cannot be read is an answer all the same.
+        return write?.end(end === "unread" ? "applied" : "unknown");
+      },
     });
   if (x.httpMethod !== "POST") {
     if (status === 401 || status === 403) return discarded(response, { kind: "refused", status });
@@ -206,10 +245,15 @@ async function send(x: Exchange, { call, keeping, instead, pooled }: Sending): P
     kind: "message",
     result: "relay",
     status,
-    text,
+    text: unpromised ? withoutPromise(text) : text,
     outcome,
     ...(sessionId !== undefined && { sessionId }),
   };
+}
+
+/** Whether an id can be told in an answer, even where another number of the request cannot be told from its neighbours. */
+function isSoundId(id: unknown): boolean {
+  return typeof id === "string" || Number.isSafeInteger(id);
 }
 
 /** What of a message counts here. */

@@ -3,27 +3,46 @@ import type { Question } from "../sync/FeedView.ts";
 import type { PulseReply } from "../sync/Pulse.ts";
 import { reasonOf, type SyncOperation } from "../telemetry/events.ts";
 import type { Exchange } from "./Exchange.ts";
+import { noteHealth } from "./noteHealth.ts";
 
 /** The origin's `OriginSync`, as it is called. */
-type Object = ReturnType<typeof originSync>;
+export type SyncObject = ReturnType<typeof originSync>;
 
 /**
- * Calls the origin's `OriginSync`, and takes in what it tells of the feed, as it does in every answer. Whether there was
- * one: never throws.
+ * Calls the origin's `OriginSync`, and takes in what it tells of the feed and of the origin's health, as it does in
+ * every answer. The answer; `undefined` where there was none, or not within `withinMs` where somebody waits for it.
+ * Never throws.
  */
-export async function tune(
+export async function tune<Reply extends PulseReply>(
   x: Exchange,
   operation: SyncOperation,
-  ask: (object: Object, question: Question) => Promise<PulseReply>,
-): Promise<boolean> {
+  ask: (object: SyncObject, question: Question) => Promise<Reply>,
+  withinMs?: number,
+): Promise<Reply | undefined> {
   const { feed, origin, env } = x;
   const question = feed.ask();
   try {
-    feed.hear(question, await ask(originSync(env, origin.settings), question));
+    const asked = ask(originSync(env, origin.settings), question);
+    const reply = await (withinMs === undefined ? asked : within(withinMs, asked));
+    feed.hear(question, reply);
+    noteHealth(x, (health) => health.hear(reply.health, x.now(), x.random()));
     feed.heardAt = x.now();
-    return true;
+    feed.detached = false;
+    return reply;
   } catch (error) {
     x.report({ type: "sync-failed", operation, origin: origin.settings.id, reason: reasonOf(error) });
-    return false;
+    return undefined;
+  }
+}
+
+async function within<T>(ms: number, asked: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

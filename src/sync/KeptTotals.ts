@@ -32,13 +32,11 @@ export class KeptTotals implements Duty {
 
   readonly run = async (): Promise<void> => this.#write();
 
-  /** Takes in what a pulse says. Whether that makes a writing due that was not. `now` is epoch ms. */
-  pulse({ isolate, tally, vitals }: PulseRequest, now: number): boolean {
+  /** Takes in what a pulse says. `now` is epoch ms. */
+  pulse({ isolate, tally, vitals }: PulseRequest, now: number): void {
     this.#totals.pulse(isolate, vitals ?? { active: 0, lagMs: 0 }, now);
     if (tally) this.#totals.add(isolate, tally);
-    if (this.#dueAt !== undefined) return false;
-    this.#dueAt = now + WRITE_EVERY_MS;
-    return true;
+    this.#dueAt ??= now + WRITE_EVERY_MS;
   }
 
   /** All that was counted, with what the asking isolate has counted since its last pulse. */

@@ -45,6 +45,7 @@ export class Totals {
   readonly #ages = emptyHistogram(AGE_MS);
   #names = 0;
   #saved = 0;
+  #detached = 0;
   #refreshedAt = 0;
   /** The one heard last stands last. */
   readonly #isolates = new Map<string, Heard>();
@@ -83,6 +84,7 @@ export class Totals {
       durations: [...this.#durations].map(([method, histogram]) => ({ method, histogram })),
       ages: this.#ages,
       saved: this.#saved,
+      detached: this.#detached,
       refreshedAt: this.#refreshedAt,
     };
   }
@@ -105,7 +107,7 @@ export class Totals {
     this.#isolates.delete(oldest!);
   }
 
-  #add({ operations, durations, ages, saved, refreshedAt }: Counted): void {
+  #add({ operations, durations, ages, saved, detached, refreshedAt }: Counted): void {
     for (const { method, name, counts } of operations) {
       const own = this.#countsOf(method, name);
       for (const result of Object.keys(own) as (keyof Counts)[]) own[result] += counts[result];
@@ -117,6 +119,7 @@ export class Totals {
     }
     addHistogram(this.#ages, ages);
     this.#saved += saved;
+    this.#detached += detached;
     this.#refreshedAt = Math.max(this.#refreshedAt, refreshedAt);
   }
 

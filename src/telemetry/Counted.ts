@@ -14,6 +14,8 @@ export interface Counted {
   ages: Histogram;
   /** Operations that were answered without a call to the origin of their own. */
   saved: number;
+  /** Answers from the cache that were given without news of what was invalidated. */
+  detached: number;
   /** When the origin was last asked for something that was then kept, epoch ms; 0 where it never was. */
   refreshedAt: number;
 }

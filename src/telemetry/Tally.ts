@@ -51,6 +51,7 @@ export class Tally {
   #names = 0;
   #ages = emptyHistogram(AGE_MS);
   #saved = 0;
+  #detached = 0;
   #refreshedAt = 0;
   /** Whether anything was counted since the last look. */
   #isNew = false;
@@ -74,6 +75,12 @@ export class Tally {
     // What has just been fetched has an age as well.
     if (ageMs !== undefined && result !== "miss") observe(this.#ages, AGE_MS, ageMs);
     if (isSaved) this.#saved++;
+    this.#isNew = true;
+  }
+
+  /** Counts an answer from the cache that is given without news of what was invalidated. */
+  countDetached(): void {
+    this.#detached++;
     this.#isNew = true;
   }
 
@@ -134,9 +141,17 @@ export class Tally {
       durations.push({ method, histogram: known.durations });
       known.durations = emptyHistogram(DURATION_MS);
     }
-    const counted = { operations, durations, ages: this.#ages, saved: this.#saved, refreshedAt: this.#refreshedAt };
+    const counted = {
+      operations,
+      durations,
+      ages: this.#ages,
+      saved: this.#saved,
+      detached: this.#detached,
+      refreshedAt: this.#refreshedAt,
+    };
     this.#ages = emptyHistogram(AGE_MS);
     this.#saved = 0;
+    this.#detached = 0;
     return counted;
   }
 

@@ -117,6 +117,7 @@ describe("what real traffic adds up to", () => {
 
   test("is told with that the object can be reached, and how the isolate keeps up", () => {
     expect(metrics.get("mcp_sync_up")).toMatchObject([{ labels: { origin: "o" }, value: 1 }]);
+    expect(metrics.get("mcp_origin_health")).toMatchObject([{ labels: { origin: "o" }, value: 1 }]);
     expect(metrics.get("mcp_feed_lag_seconds")).toMatchObject([{ labels: { origin: "o" }, value: 0 }]);
     expect(metrics.get("mcp_operations_active")).toMatchObject([{ labels: { origin: "o" }, value: 0 }]);
   });

@@ -83,7 +83,7 @@ const counts = { hit: 90, stale: 5, miss: 4, relay: 0, local: 0, error: 1 };
 const WHOLE: OriginStatus = {
   eras: { modern: true, legacy: "sessions" },
   sync: { up: true },
-  health: { state: "down", since: NOW - 200_000 },
+  health: { state: "down", since: NOW - 200_000, reason: "timeout", ok: 1, failed: 9 },
   feed: { feedId: "0123456789ab", seq: 7, tags: 3 },
   listen: { state: "open", since: NOW - 5_000 },
   refreshedAt: NOW - 90_000,
@@ -110,7 +110,7 @@ test("all that is known is shown, aligned", () => {
   expect(`\n${statusText("o", WHOLE, NOW)}\n`).toBe(`
 o
   eras           modern, legacy (sessions)
-  health         down, since 3 min ago
+  health         down (timeout), since 3 min ago
   feed           seq 7 of 01234567, 3 tags remembered
   listen         open, since 5 s ago
   isolates       2 heard lately; operations going on: 1
@@ -135,7 +135,6 @@ test("what is not known is said to be so", () => {
   expect(`\n${text}\n`).toBe(`
 o
   eras           not known yet
-  health         not watched
   sync           cannot be reached: it is down
   entries in KV  not to be counted: KV is down
 `);

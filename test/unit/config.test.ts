@@ -95,6 +95,14 @@ test.each(["249ms", "61s", "0s", "5", 5_000])("a pulse of %j is not", (pulse) =>
   expect(onlyProblem(withOrigin({ sync: { pulse } }))).toMatchObject({ path: "origins.a.sync.pulse" });
 });
 
+test("a webhook names the secret that its deliveries are signed with", () => {
+  expect(originOf({ sync: { webhook: { secret: "HOOK" } } }).webhookSecret).toBe("HOOK");
+  expect(originOf().webhookSecret).toBeUndefined();
+  const words = "the name of a Worker secret, such as CATALOG_TOKEN";
+  const problem = { path: "origins.a.sync.webhook.secret", found: "a string", expected: words };
+  expect(onlyProblem(withOrigin({ sync: { webhook: { secret: "whsec_abc" } } }))).toEqual(problem);
+});
+
 test("an option of sync that nobody knows is not one that is yet to be built", () => {
   const { expected } = onlyProblem(withOrigin({ sync: { puls: "5s" } }));
   expect(expected).toBe("one of the known options");
@@ -141,6 +149,7 @@ describe("defaults", () => {
         clientTtlMs: undefined,
         tell: false,
         tags: [],
+        strict: false,
       },
     });
   });
@@ -213,6 +222,7 @@ describe("defaults", () => {
           clientTtlMs: 10_000,
           tell: true,
           tags: ["catalog", "product:{sku}"],
+          strict: false,
         },
       },
     });
@@ -384,11 +394,14 @@ describe("wrong values", () => {
   test("options that are not built yet are refused by name", () => {
     const notBuilt: [string, object][] = [
       ["origins.a.sync.listen", withOrigin({ sync: { listen: "auto" } })],
-      ["origins.a.sync.webhook", withOrigin({ sync: { pulse: "5s", webhook: { secret: "S" } } })],
       ["origins.a.collections", withOrigin({ collections: {} })],
-      ...["write", "consistency", "answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
+      ...["answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
         `origins.a.tools.update.${option}`,
         withOrigin({ tools: { update: { [option]: {} } } }),
+      ]),
+      ...["queue", "orderBy", "idempotent", "unlessTask"].map((option): [string, object] => [
+        `origins.a.tools.update.write.${option}`,
+        withOrigin({ tools: { update: { write: { invalidates: ["a"], [option]: {} } } } }),
       ]),
       ["origins.a.resources.x://*.mirror", withOrigin({ resources: { "x://*": { mirror: true } } })],
       ["access.jwt", withOrigin({}, { access: { jwt: {} } })],
@@ -503,6 +516,8 @@ describe("where the origin is", () => {
       withOrigin({ url: ["https://u:hunter2@x.example/"] }),
       withOrigin({ url: { env: "A", fallback: "hunter2" } }),
       withOrigin({ token: "hunter2" }),
+      withOrigin({ sync: { webhook: { secret: "hunter2" } } }),
+      withOrigin({ sync: { webhook: "hunter2" } }),
       withOrigin({ headers: { authorization: "hunter2" } }),
       { origins: { Bad: { url: "https://u:hunter2@x.example/" } } },
       { origins: [{ url: "https://u:hunter2@x.example/" }] },

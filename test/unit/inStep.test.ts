@@ -18,11 +18,13 @@ function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   const calls: string[] = [];
   const heard: PulseRequest[] = [];
   const reports: unknown[] = [];
+  const reported: unknown[] = [];
   const background: Promise<unknown>[] = [];
   const clock = { now: 1_000_000 };
   const object = {
     pulse: async (request: PulseRequest) => {
-      const { seq, feedId } = request;
+      const { seq, feedId, outcomes } = request;
+      if (outcomes) reported.push(outcomes);
       calls.push(`pulse ${seq} ${feedId}`);
       // What crosses to an object is copied.
       heard.push(structuredClone(request));
@@ -37,6 +39,7 @@ function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   const config = { origins: { o: { service: "S", sync: { pulse: "1s" } } } };
   const x = {
     replica: { enabled: true },
+    isolate: { eras: new Map() },
     origin: resolve(config).origins.get("o"),
     feed: view,
     tally,
@@ -48,7 +51,7 @@ function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   } as unknown as Exchange;
   /** As the way of each request begins. */
   const arrive = () => (clock.now < view.dueAt ? undefined : inStep(x, clock.now));
-  return { feed, view, tally, calls, heard, reports, background, clock, x, arrive };
+  return { feed, view, tally, calls, heard, reports, reported, background, clock, x, arrive };
 }
 
 const down = () => {
@@ -142,6 +145,23 @@ describe("a pulse", () => {
     // Not at each request.
     expect(arrive()).toBeUndefined();
     expect(reports).toHaveLength(1);
+  });
+
+  test("tells how calls ended, once, and again where that did not arrive", async () => {
+    let isUp = false;
+    const { view, reported, background, clock, arrive } = setUp((news) => (isUp ? news : down()));
+    view.health.record({ ok: true }, 7, clock.now);
+    await arrive();
+    await Promise.all(background);
+    expect(reported.splice(0)).toEqual([{ ok: 1, failed: 0, okAt: 7 }]);
+    view.health.record({ ok: false, reason: "timeout" }, 8, clock.now);
+    isUp = true;
+    for (let pulse = 0; pulse < 3; pulse++) {
+      clock.now += PULSE_MS;
+      void arrive();
+      await Promise.all(background);
+    }
+    expect(reported).toEqual([{ ok: 1, failed: 1, okAt: 7, failedAt: 8, reason: "timeout" }]);
   });
 
   test("is not made where every call is relayed", () => {
@@ -262,5 +282,50 @@ describe("what an isolate invalidates", () => {
     await Promise.all(background);
     expect(reports).toMatchObject([{ type: "sync-failed", operation: "invalidate" }]);
     await bumped(x);
+  });
+
+  describe("and could not be told", () => {
+    /** Invalidates while nobody can be told, then goes on for a pulse in which they can. */
+    async function outage(invalidate: (x: Exchange) => void) {
+      const made = setUp();
+      const { background, clock, x, arrive } = made;
+      const { ORIGIN_SYNC } = x.env;
+      x.env = { ORIGIN_SYNC: { ...ORIGIN_SYNC, get: down } } as unknown as Cloudflare.Env;
+      invalidate(x);
+      await Promise.all(background);
+      clock.now += PULSE_MS;
+      arrive();
+      await Promise.all(background);
+      x.env = { ORIGIN_SYNC } as unknown as Cloudflare.Env;
+      clock.now += PULSE_MS;
+      arrive();
+      // The pulse, and then what it gives rise to.
+      await Promise.all(background);
+      await Promise.all(background);
+      return made;
+    }
+
+    test("is told after the next pulse that is answered, soft and hard as it was, and once", async () => {
+      const { calls, clock, arrive, background } = await outage((x) => {
+        bump(x, ["a"]);
+        bump(x, ["b"], true);
+      });
+      expect(calls).toEqual(["pulse 0 undefined", "invalidate b hard", "invalidate a"]);
+      clock.now += PULSE_MS;
+      arrive();
+      await Promise.all(background);
+      expect(calls).toHaveLength(4);
+    });
+
+    test("is remembered as everything where it is too much", async () => {
+      const { calls } = await outage((x) =>
+        bump(
+          x,
+          Array.from({ length: 1_001 }, (_, nth) => `t${nth}`),
+          true,
+        ),
+      );
+      expect(calls).toEqual(["pulse 0 undefined", "invalidate origin hard"]);
+    });
   });
 });

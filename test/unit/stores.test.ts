@@ -330,6 +330,7 @@ describe("the stored form", () => {
       staleIfErrorMs: ms,
       promisedMs: ms,
       clientTtlMs: ms,
+      tookMs: ms,
       scope: fc.constantFrom("public" as const, "private" as const),
       only: fc.constantFrom("modern" as const, "legacy" as const),
       tags: fc.array(text, { maxLength: 3 }),
@@ -401,6 +402,9 @@ describe("the stored form", () => {
       decodeEntry(`${JSON.stringify({ ...whole, ...change })}\n${body}`);
     expect(await decoded({})).toBeDefined();
     for (const v of [0, 2, "1", null, undefined]) expect(await decoded({ v })).toBeUndefined();
+    // Nobody has measured what an earlier version stored.
+    expect(whole).not.toHaveProperty("tookMs");
+    for (const tookMs of [null, "1", -1, {}]) expect(await decoded({ tookMs })).toBeUndefined();
     for (const name of [
       "storedAt",
       "ttlMs",

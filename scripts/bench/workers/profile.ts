@@ -18,7 +18,7 @@ const REPEATS = 10_000;
 
 /** Takes a hit apart, and measures each part by itself: in turns, so that a slow moment slows all of them. */
 export async function profile(rounds: number): Promise<Profile> {
-  const filled = await filledReplica(1_000, 1, true);
+  const filled = await filledReplica({ entries: 1_000, tools: 1, invalidations: 0 }, true);
   const parts = partsOf(filled);
   const measured = parts.map(() => [] as number[]);
   const whole: number[] = [];

@@ -1,0 +1,46 @@
+import { mayCoincide, spanOfPattern, spansOfTemplate, type Span } from "./coincide.ts";
+import type { WriteRule } from "./replica.ts";
+import type { Consistency, OriginConfig, WriteConfig } from "./types.ts";
+
+/** The tags that all answers of a kind have, and the one that each has of its own. */
+const KINDS = {
+  tools: { method: "method:tools/call", own: "tool:" },
+  resources: { method: "method:resources/read", own: "resource:" },
+  prompts: { method: "method:prompts/get", own: "prompt:" },
+} as const;
+
+/** What is cached, by a name or a pattern. */
+export interface Cached {
+  kind: keyof typeof KINDS;
+  name: string;
+  /** Tag templates. */
+  tags?: readonly string[] | undefined;
+  /** The operator's own word. */
+  consistency?: Consistency | undefined;
+}
+
+/** Decides for one origin which answers are strict, and which writes must not be made behind the back of such. */
+export class Strictness {
+  /** What the origin's writes invalidate. */
+  readonly #written: Span[];
+  /** What is strict. */
+  readonly #strict: Span[] = [];
+
+  constructor({ tools = {} }: Pick<OriginConfig, "tools">) {
+    this.#written = Object.values(tools).flatMap(({ write }) => write?.invalidates.flatMap(spansOfTemplate) ?? []);
+  }
+
+  /** Whether each answer is checked against the feed: by the operator's word, else where a write may change it. */
+  of({ kind, name, tags = [], consistency }: Cached): boolean {
+    const { method, own } = KINDS[kind];
+    const spans = [...["origin", method, ...tags].flatMap(spansOfTemplate), spanOfPattern(own, name)];
+    const isStrict = consistency === undefined ? mayCoincide(spans, this.#written) : consistency === "strict";
+    if (isStrict) this.#strict.push(...spans);
+    return isStrict;
+  }
+
+  /** A write's rule. To be asked for when all that is cached is known. */
+  write({ invalidates }: WriteConfig): WriteRule {
+    return { invalidates, isAwaited: mayCoincide(invalidates.flatMap(spansOfTemplate), this.#strict) };
+  }
+}

@@ -1,0 +1,50 @@
+import type { Question } from "../sync/FeedView.ts";
+import type { PulseReply } from "../sync/Pulse.ts";
+import { retell } from "./bump.ts";
+import { knownEras, lacks } from "./eras.ts";
+import type { Exchange } from "./Exchange.ts";
+import { tune, type SyncObject } from "./tune.ts";
+
+/** How a pulse is made. */
+export interface Pulsing {
+  /** Epoch ms. */
+  now: number;
+  /** How long nothing was heard though it was asked for. */
+  lagMs: number;
+  /** How long it is waited for, where somebody must not answer before. */
+  withinMs?: number;
+}
+
+/**
+ * One call of the origin's `OriginSync`: what this isolate has counted and seen goes up, what it does not know of the
+ * feed comes down. What could not be told is told with the next. The answer; `undefined` where there was none.
+ */
+export async function pulse(x: Exchange, { now, lagMs, withinMs }: Pulsing): Promise<PulseReply | undefined> {
+  const { feed, origin, tally } = x;
+  const { health } = feed;
+  const counted = tally.take();
+  const outcomes = health.take();
+  const ask = (object: SyncObject, { seq, feedId }: Question) =>
+    object.pulse({
+      seq,
+      feedId,
+      isolate: feed.name,
+      origin: origin.settings,
+      isLegacy: lacks(knownEras(x), "modern"),
+      vitals: { active: tally.active(now - longest(x)), lagMs },
+      ...(counted && { tally: counted }),
+      ...(outcomes && { outcomes }),
+    });
+  const reply = await tune(x, withinMs === undefined ? "pulse" : "check", ask, withinMs);
+  if (reply) {
+    if (counted) tally.taken(counted);
+    retell(x);
+  } else if (outcomes) health.giveBack(outcomes);
+  return reply;
+}
+
+/** How long an operation may take until its answer begins: a fill, and what is asked before it. */
+function longest({ origin }: Exchange): number {
+  const { firstByteMs, totalMs } = origin.settings;
+  return 2 * (firstByteMs + totalMs);
+}
