@@ -13,7 +13,7 @@ const OF_TOOLS: ReadonlySet<string> = new Set([ORIGIN_TAG, listTag("tools"), met
 export function heard(
   { listening, catalogues }: Pick<Isolate, "listening" | "catalogues">,
   originId: string,
-  feed: FeedView,
+  feed: Pick<FeedView, "doubted">,
   { isOther, invalidated, told }: Heard,
 ): void {
   const doubted = doubtedIn({ isOther, invalidated, told });
