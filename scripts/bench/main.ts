@@ -8,8 +8,11 @@ import { TOOL } from "./exchange.ts";
 import { machine } from "./machine.ts";
 import { measureInside } from "./measureInside.ts";
 import { measureMiss } from "./measureMiss.ts";
+import { measureOperations } from "./measureOperations.ts";
+import { measureVisibility, PULSE_MS } from "./measureVisibility.ts";
 import { parseOptions, USAGE, type Options } from "./options.ts";
 import { startOrigin } from "./startOrigin.ts";
+import { costTables } from "./costTables.ts";
 import { tables, type Results } from "./tables.ts";
 import { writeDocs } from "./writeDocs.ts";
 
@@ -23,7 +26,9 @@ async function bench(options: Options): Promise<void> {
   const today = new Date().toISOString().slice(0, 10);
   const text = `Measured on ${today} by \`npm run bench\`: ${machine()}.\n\n${tables(results)}`;
   console.log(text);
-  if (!options.quick) await writeDocs(text);
+  if (options.quick) return;
+  await writeDocs("performance.md", text);
+  await writeDocs("cost.md", `Counted on ${today} by \`npm run bench\`.\n\n${costTables(results)}`);
 }
 
 async function measure(options: Options): Promise<Results> {
@@ -38,8 +43,12 @@ async function measure(options: Options): Promise<Results> {
     const miss = await measureMiss(origin, config, options.misses);
     say("hits, within one process");
     const inside = await measureInside(options.insideRounds);
+    say("what calls take of the platform");
+    const counted = await measureOperations(origin);
+    say("how soon everybody knows");
+    const visibility = await measureVisibility(config, options.invalidations);
     say("the bundle");
-    return { workers, miss, inside, bundle: await bundleSize() };
+    return { workers, miss, inside, counted, visibility, bundle: await bundleSize() };
   } finally {
     await origin.close();
     await rm(folder, { recursive: true, force: true });
@@ -58,7 +67,8 @@ async function sideBySide(config: string, options: Options) {
 /** One tool, cached by its name for everybody. */
 function configFor(url: string): object {
   const cache = { ttl: "1h", scope: "public" };
-  return { origins: { bench: { url, tools: { [TOOL]: { cache } } } }, access: { open: true } };
+  const sync = { pulse: `${PULSE_MS}ms` };
+  return { origins: { bench: { url, sync, tools: { [TOOL]: { cache } } } }, access: { open: true } };
 }
 
 /** Progress goes where the tables do not. */

@@ -7,11 +7,19 @@ export interface Inside {
   byEntries: (Variant & { ns: number })[];
   /** Hits with that many tools in policy and catalogue. */
   byTools: (Variant & { ns: number })[];
+  /** Hits of an isolate that is not in step; in step; with much in its feed; and judged anew each time. */
+  byFeed: (Variant & { ns: number })[];
   profile: Profile;
 }
 
 const BY_ENTRIES = [10, 1_000, 10_000, 100_000].map((entries) => ({ entries, tools: 1 }));
 const BY_TOOLS = [1, 100, 1_000].map((tools) => ({ entries: 1_000, tools }));
+const BY_FEED: Variant[] = [
+  {},
+  { invalidations: 0 },
+  { invalidations: 10_000 },
+  { invalidations: 10_000, hearsAlways: true },
+].map((feed) => ({ entries: 1_000, tools: 1, ...feed }));
 
 /** Has a Worker of its own measure hits from within. */
 export async function measureInside(rounds: number): Promise<Inside> {
@@ -29,7 +37,12 @@ export async function measureInside(rounds: number): Promise<Inside> {
     // Not counted: code gets compiled.
     await ask("/profile", { rounds: 2 });
     const profile = await ask<Profile>("/profile", { rounds });
-    return { profile, byEntries: await compare(BY_ENTRIES), byTools: await compare(BY_TOOLS) };
+    return {
+      profile,
+      byEntries: await compare(BY_ENTRIES),
+      byTools: await compare(BY_TOOLS),
+      byFeed: await compare(BY_FEED),
+    };
   } finally {
     await worker.close();
   }

@@ -19,6 +19,8 @@ export interface Options {
   misses: number;
   /** Turns within one process. */
   insideRounds: number;
+  /** Of which it is measured how soon everybody knows. */
+  invalidations: number;
 }
 
 const FULL: Options = {
@@ -29,6 +31,7 @@ const FULL: Options = {
   parallelMs: 900,
   misses: 1_000,
   insideRounds: 40,
+  invalidations: 30,
 };
 const QUICK: Options = {
   quick: true,
@@ -38,6 +41,7 @@ const QUICK: Options = {
   parallelMs: 300,
   misses: 100,
   insideRounds: 8,
+  invalidations: 3,
 };
 
 /** The options of a command line; `undefined` where it asks for help. Throws where it cannot be followed. */

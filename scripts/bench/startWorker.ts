@@ -15,6 +15,10 @@ export interface Started {
 const OBJECTS: Readonly<Record<string, Record<string, { className: string; useSQLite: boolean }>>> = {
   steps: { ECHO: { className: "Echo", useSQLite: true } },
   withoutKv: { COALESCER: { className: "Coalescer", useSQLite: true } },
+  counted: {
+    COALESCER: { className: "Coalescer", useSQLite: true },
+    ORIGIN_SYNC: { className: "OriginSync", useSQLite: true },
+  },
 };
 
 /** Bundles a Worker of `workers/` and serves it with a direct socket. All have a KV, used or not. */

@@ -3,10 +3,12 @@ import { run, UsageError } from "../commandLine.ts";
 import { init, INIT_USAGE } from "./init.ts";
 import { keys, KEYS_USAGE } from "./keys.ts";
 import { purge, PURGE_USAGE } from "./purge.ts";
+import { status, STATUS_USAGE } from "./status.ts";
+import { warm, WARM_USAGE } from "./warm.ts";
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { init, keys, purge };
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { init, keys, purge, status, warm };
 
-await run(`${INIT_USAGE}\n${KEYS_USAGE}\n${PURGE_USAGE}`, async () => {
+await run([INIT_USAGE, KEYS_USAGE, PURGE_USAGE, STATUS_USAGE, WARM_USAGE].join("\n"), async () => {
   const [name = "", ...args] = process.argv.slice(2);
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new UsageError(name === "" ? "Name a command." : `There is no command ${name}.`);

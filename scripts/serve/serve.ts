@@ -17,6 +17,8 @@ export interface ServeOptions {
   instances?: number;
   /** How the Worker is built otherwise than it is written. Default: not at all. */
   rewrites?: Rewrites;
+  /** Whether the last instance can reach its `OriginSync` objects, asked at each call. For tests. Default: it can. */
+  reachable?: () => boolean;
   /** Gets each line that the Worker logs. Default: none. */
   onLine?: (line: string) => void;
 }
@@ -50,6 +52,9 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   const ports = await Promise.all(
     Array.from({ length: instances }, (_, index) => freePort(index === 0 ? options.port : 0)),
   );
+  const { reachable } = options;
+  /** The Worker that has an instance's `OriginSync`. */
+  const syncOf = (index: number) => (reachable && index === instances - 1 ? GATE : nameOf(0));
   const workers = ports.map((port, index) => ({
     name: nameOf(index),
     modules: [{ type: "ESModule" as const, path: "index.js", contents: script }],
@@ -58,7 +63,11 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     kvNamespaces: { KV: "KV" },
     durableObjects: {
       COALESCER: { className: "Coalescer", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
-      ORIGIN_SYNC: { className: "OriginSync", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
+      ORIGIN_SYNC: {
+        className: "OriginSync",
+        useSQLite: true,
+        ...(syncOf(index) !== nameOf(index) && { scriptName: syncOf(index) }),
+      },
     },
     unsafeDirectSockets: [{ host: "127.0.0.1", port }],
   }));
@@ -66,7 +75,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     convertV4MiniflareOptions({
       host: "127.0.0.1",
       port: 0,
-      workers,
+      workers: reachable ? [...workers, gateOf(nameOf(0), reachable)] : workers,
       log: new Log(LogLevel.ERROR),
       ...(options.state !== undefined && { resourcePersistencePath: options.state }),
       handleStructuredLogs: ({ message }) => message.split("\n").forEach((line) => options.onLine?.(line)),
@@ -81,6 +90,36 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     close: () => miniflare.dispose(),
   };
 }
+
+const GATE = "gate";
+
+/** A Worker that stands before the `OriginSync` objects of another: what it lets through reaches them. */
+function gateOf(scriptName: string, reachable: () => boolean) {
+  return {
+    name: GATE,
+    modules: [{ type: "ESModule" as const, path: "gate.js", contents: GATE_SCRIPT }],
+    ...COMPATIBILITY,
+    durableObjects: {
+      SELF: { className: "OriginSync", useSQLite: true },
+      BEHIND: { className: "OriginSync", useSQLite: true, scriptName },
+    },
+    serviceBindings: { ASK: () => new Response(null, { status: reachable() ? 204 : 503 }) },
+  };
+}
+
+const GATE_SCRIPT = `
+import { DurableObject } from "cloudflare:workers";
+export class OriginSync extends DurableObject {}
+const METHODS = ["pulse", "invalidate", "deliver", "sealKey", "endSession", "hasEnded", "pooledSession"];
+for (const method of METHODS) {
+  OriginSync.prototype[method] = async function (...args) {
+    const { BEHIND, ASK } = this.env;
+    if (!(await ASK.fetch("http://gate")).ok) throw new Error("nobody can be reached");
+    return BEHIND.get(BEHIND.idFromName(this.ctx.id.name))[method](...args);
+  };
+}
+export default {};
+`;
 
 function nameOf(index: number): string {
   return index === 0 ? "replica" : `replica-${index}`;

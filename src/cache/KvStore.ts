@@ -1,5 +1,6 @@
 import { decodeEntry, encodeEntry } from "./codec.ts";
 import { lifetimeMs, type Entry } from "./entry.ts";
+import type { KeptCount } from "./KeptCount.ts";
 import { digest, digestOf, type Address } from "./key.ts";
 import type { Store } from "./Store.ts";
 
@@ -8,6 +9,12 @@ const KV_CACHE_TTL_S = 30;
 /** KV's shortest expiry, in s. */
 const MIN_EXPIRY_S = 60;
 const DELETES_AT_ONCE = 50;
+/** Counting ends after so many pages of a thousand names each. */
+const COUNTED_PAGES = 10;
+/** As many tools are counted by name. */
+const COUNTED_TOOLS = 200;
+/** KV keeps 1,024 bytes of JSON beside a value; a character may take six. */
+const MAX_TOOL_LENGTH = 160;
 
 /**
  * Entries in Workers KV, under `e1/<origin>/<method>/<partition>/<hash>`. Eventually consistent: another location may
@@ -31,7 +38,10 @@ export class KvStore implements Store {
   async put(address: Address, entry: Entry): Promise<void> {
     if (isOfSession(address)) return;
     const expirationTtl = Math.max(MIN_EXPIRY_S, Math.ceil(lifetimeMs(entry) / 1_000));
-    await this.#kv.put(await nameOf(address), encodeEntry(entry), { expirationTtl });
+    const { method, target } = address;
+    const tool = method === "tools/call" && target !== null && { tool: target.slice(0, MAX_TOOL_LENGTH) };
+    const options = { expirationTtl, ...(tool && { metadata: tool }) };
+    await this.#kv.put(await nameOf(address), encodeEntry(entry), options);
   }
 
   async delete(address: Address): Promise<void> {
@@ -56,10 +66,44 @@ export class KvStore implements Store {
     }
   }
 
+  /** How many entries are kept of an origin, of whomever. */
+  async count(originId: string): Promise<KeptCount> {
+    const prefix = `e1/${originId}/`;
+    const byMethod = new Map<string, number>();
+    const byTool = new Map<string, number>();
+    let total = 0;
+    let cursor: string | undefined;
+    for (let page = 0; page < COUNTED_PAGES; page++) {
+      const listed: KVNamespaceListResult<{ tool?: string }> = await this.#kv.list({
+        prefix,
+        ...(cursor && { cursor }),
+      });
+      total += listed.keys.length;
+      for (const { name, metadata } of listed.keys) {
+        // A method has slashes of its own; two parts follow it.
+        add(byMethod, name.slice(prefix.length).split("/").slice(0, -2).join("/"));
+        if (metadata?.tool === undefined) continue;
+        add(byTool, byTool.has(metadata.tool) || byTool.size < COUNTED_TOOLS ? metadata.tool : "other");
+      }
+      cursor = listed.list_complete ? undefined : listed.cursor;
+      if (!cursor) break;
+    }
+    return {
+      isWhole: cursor === undefined,
+      total,
+      byMethod: Object.fromEntries(byMethod),
+      byTool: Object.fromEntries(byTool),
+    };
+  }
+
   /** Whether anything of the method is kept for anybody. */
   async hasAny(originId: string, method: string): Promise<boolean> {
     return (await this.#kv.list({ prefix: prefixOf(originId, method), limit: 1 })).keys.length > 0;
   }
+}
+
+function add(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
 function isOfSession({ partition }: Address): boolean {

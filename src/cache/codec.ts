@@ -40,10 +40,11 @@ const NUMBERS = ["storedAt", "ttlMs", "staleWhileRevalidateMs", "staleIfErrorMs"
 function isHeader(value: unknown): value is Header {
   if (!isObject(value) || value["v"] !== VERSION || typeof value["hash"] !== "string") return false;
   if (value["scope"] !== "public" && value["scope"] !== "private") return false;
-  const clientTtlMs = value["clientTtlMs"];
+  const { clientTtlMs, tookMs } = value;
   return (
     NUMBERS.every((name) => Number.isFinite(value[name]) && (value[name] as number) >= 0) &&
     (clientTtlMs === undefined || Number.isFinite(clientTtlMs)) &&
+    (tookMs === undefined || (Number.isFinite(tookMs) && (tookMs as number) >= 0)) &&
     isEra(value["era"]) &&
     (value["only"] === undefined || isEra(value["only"])) &&
     isPatches(value["legacy"]) &&

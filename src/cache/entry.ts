@@ -39,6 +39,8 @@ export interface Entry {
   /** The feed that was known, and how far, before the origin was asked. Absent where none was. */
   feedId?: string;
   seq?: number;
+  /** How long the origin took for it, ms. Absent where nobody has measured. */
+  tookMs?: number;
   /** When the copy in KV was stored, as far as this isolate knows: a refresh that changes nothing need not write it again. Not stored. */
   savedAt: number;
   /** The version of the isolate's view of the feed that last had nothing against the entry. Not stored. */

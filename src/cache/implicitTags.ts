@@ -24,6 +24,11 @@ export function methodTag(method: string): string {
   return `method:${method}`;
 }
 
+/** The tag of a prompt. */
+export function promptTag(name: string): string {
+  return cut(`prompt:${name}`);
+}
+
 /** The tag of a resource. */
 export function resourceTag(uri: string): string {
   return cut(`resource:${uri}`);
@@ -42,7 +47,7 @@ export function implicitTags({ method, target }: Pick<Address, "method" | "targe
   if (target === null) return tags;
   if (method === "tools/call") tags.push(toolTag(target));
   else if (method === "resources/read") tags.push(resourceTag(target));
-  else if (method === "prompts/get") tags.push(cut(`prompt:${target}`));
+  else if (method === "prompts/get") tags.push(promptTag(target));
   return tags;
 }
 

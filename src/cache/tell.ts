@@ -15,6 +15,8 @@ export interface Telling {
   hints: boolean;
   /** What the origin calls itself: for modern callers, in results of an era that does not say it. */
   serverInfo?: unknown;
+  /** Whether it is given without news of what was invalidated. */
+  detached?: boolean;
   /** Epoch ms. */
   now: number;
 }
@@ -24,7 +26,7 @@ export function tell(entry: Entry, to: Telling): string {
   const age = ageMs(entry, to.now);
   const word = to.status === "hit" && freshness(entry, to.now) !== "fresh" ? "stale" : to.status;
   const body = bodyOf(entry, to.era, word === "stale" ? age : undefined);
-  const cache = `"${META_CACHE}":{"status":"${word}","ageMs":${age},"storedAt":${entry.storedAt}}`;
+  const cache = `"${META_CACHE}":{"status":"${word}","ageMs":${age},"storedAt":${entry.storedAt}${to.detached ? ',"detached":true' : ""}}`;
   const meta = `"_meta":{${entry.meta === "" ? "" : `${entry.meta},`}${nameOf(entry, to)}${cache}}`;
   const open = `{"jsonrpc":"2.0","id":${typeof to.id === "number" ? to.id : JSON.stringify(to.id)},"result":{${body}${body === "" ? "" : ","}`;
   if (to.era === "legacy") return `${open}${meta}}}`;

@@ -14,21 +14,29 @@ export function matches(pattern: string, name: string): boolean {
   return true;
 }
 
+/** What stands for a name. */
+interface Found<T> {
+  /** The name itself, or the pattern that it matches. */
+  key: string;
+  value: T;
+  exact: boolean;
+}
+
 /** A lookup by name: exact beats pattern, the longer pattern beats the shorter. */
 export interface PatternTable<T> {
-  find(name: string): { value: T; exact: boolean } | undefined;
+  find(name: string): Found<T> | undefined;
 }
 
 /** Builds the lookup. Cost: one map access for an exact name; patterns are tried longest first. */
 export function patternTable<T>(entries: Readonly<Record<string, T>>): PatternTable<T> {
-  const exact = new Map<string, { value: T; exact: boolean }>();
-  const patterns: { pattern: string; answer: { value: T; exact: boolean } }[] = [];
-  for (const [name, value] of Object.entries(entries)) {
-    if (name.includes("*")) patterns.push({ pattern: name, answer: { value, exact: false } });
-    else exact.set(name, { value, exact: true });
+  const exact = new Map<string, Found<T>>();
+  const patterns: Found<T>[] = [];
+  for (const [key, value] of Object.entries(entries)) {
+    if (key.includes("*")) patterns.push({ key, value, exact: false });
+    else exact.set(key, { key, value, exact: true });
   }
-  patterns.sort((a, b) => b.pattern.length - a.pattern.length || (a.pattern < b.pattern ? -1 : 1));
+  patterns.sort((a, b) => b.key.length - a.key.length || (a.key < b.key ? -1 : 1));
   return {
-    find: (name) => exact.get(name) ?? patterns.find(({ pattern }) => matches(pattern, name))?.answer,
+    find: (name) => exact.get(name) ?? patterns.find(({ key }) => matches(key, name)),
   };
 }

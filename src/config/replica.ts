@@ -19,6 +19,8 @@ export interface Origin {
   modernize: Modernize;
   /** How often an isolate asks what was invalidated. */
   pulseMs: number;
+  /** The name of the secret that its webhook is signed with; absent where it has none. */
+  webhookSecret: string | undefined;
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;

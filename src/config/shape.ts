@@ -53,7 +53,7 @@ const origin = z
     concurrency: z.int().min(1, "a whole number of 1 to 1000").max(1_000, "a whole number of 1 to 1000").optional(),
     region: z.enum(LOCATION_HINTS).optional(),
     modernize: z.enum(MODERNIZE).optional(),
-    sync: z.strictObject({ pulse: pulse.optional() }).optional(),
+    sync: z.strictObject({ pulse: pulse.optional(), webhook: secret.optional() }).optional(),
     lists: z.strictObject({ defaultTtl: duration.optional(), staleIfError: duration.optional() }).optional(),
     annotated: z.strictObject({ ttl: duration }).optional(),
     tools: z.record(z.string(), tool).optional(),

@@ -38,8 +38,13 @@ export interface OriginConfig {
    * to initialize. Default: `"auto"`.
    */
   modernize?: Modernize;
-  /** How isolates stay in step with what was invalidated. `pulse`: how often they ask, while there is traffic, ±10 %; `"250ms"` to `"1m"`. Default: `"5s"`. */
-  sync?: { pulse?: Duration };
+  /** How isolates stay in step with what was invalidated. */
+  sync?: {
+    /** How often they ask, while there is traffic, ±10 %; `"250ms"` to `"1m"`. Default: `"5s"`. */
+    pulse?: Duration;
+    /** Lets the origin say by itself what has changed, at `/sync/<id>`: what its deliveries are signed with (Standard Webhooks). Default: it may not. */
+    webhook?: SecretName;
+  };
   /** Discover, initialize and the four lists. */
   lists?: {
     /** Their ttl where the origin gives none. Default: `"0s"`. */

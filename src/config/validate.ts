@@ -9,7 +9,6 @@ import type { ReplicaConfig, ToolConfig } from "./types.ts";
  */
 const NOT_BUILT: ReadonlySet<string> = new Set([
   "origins.*.sync.listen",
-  "origins.*.sync.webhook",
   "origins.*.collections",
   "origins.*.tools.*.write.queue",
   "origins.*.tools.*.write.orderBy",
@@ -93,7 +92,7 @@ function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
     }));
   }
   const value = issue.code === "invalid_key" ? path.at(-1) : at(root, path);
-  const secretive = path[0] === "origins" && (path[2] === "auth" || path[2] === "url");
+  const secretive = path[0] === "origins" && (path[2] === "auth" || path[2] === "url" || path[3] === "webhook");
   return [{ path: path.join("."), found: shorten(value, secretive), expected: expectation(issue) }];
 }
 

@@ -3,6 +3,7 @@ import type { Origin, Replica } from "../config/replica.ts";
 import type { Isolate } from "../lanes/Exchange.ts";
 import type { FeedView } from "../sync/FeedView.ts";
 import type { Reporter } from "../telemetry/events.ts";
+import type { Tally } from "../telemetry/Tally.ts";
 import type { Place } from "./place.ts";
 
 /** What serving needs, made once an isolate. */
@@ -25,6 +26,8 @@ export interface Incoming {
   origin: Origin | undefined;
   /** What the isolate knows of that origin's feed. */
   feed: FeedView | undefined;
+  /** What it counts of that origin. */
+  tally: Tally | undefined;
   env: Cloudflare.Env;
   waitUntil: (work: Promise<unknown>) => void;
 }

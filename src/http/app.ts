@@ -5,20 +5,26 @@ import { Authenticator } from "../access/authenticate.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
+import { labelOf } from "../lanes/labelOf.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
 import { FeedView } from "../sync/FeedView.ts";
 import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
+import { Tally } from "../telemetry/Tally.ts";
 import { guard } from "./guard.ts";
 import { Health } from "./health.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
 import { nobody } from "./nobody.ts";
 import { placeOf, type Place } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
+import { serveMetrics } from "./serveMetrics.ts";
 import { servePurge } from "./servePurge.ts";
 import { serveMcp } from "./serveMcp.ts";
 import { servePage } from "./servePage.ts";
+import { serveStatus } from "./serveStatus.ts";
+import { serveWarm } from "./serveWarm.ts";
+import { serveWebhook } from "./serveWebhook.ts";
 
 /** Of an isolate's 128 MB, what entries may take. */
 const MEMORY_BYTES = 48 * 1_048_576;
@@ -27,7 +33,7 @@ const MEMORY_BYTES = 48 * 1_048_576;
 const SESSIONS = 10_000;
 
 /** What a path serves. */
-type Endpoint = Pick<Incoming, "origin" | "feed">;
+type Endpoint = Pick<Incoming, "origin" | "feed" | "tally">;
 
 type Bound = { Bindings: Cloudflare.Env };
 
@@ -56,10 +62,17 @@ export function createApp(replica: Replica, report: Reporter): App {
   };
   const health = new Health(replica);
   const feeds = new Map([...replica.origins.keys()].map((id) => [id, new FeedView(newId)]));
+  const { catalogues } = serving.isolate;
+  const known = new Map(
+    [...replica.origins].map(([id, origin]) => {
+      const tally = new Tally((method, target) => labelOf(origin, catalogues.get(id), method, target));
+      return [id, { feed: feeds.get(id)!, tally }];
+    }),
+  );
   const app = new Hono<Bound>();
 
   const mcp = (
-    { origin, feed }: Endpoint,
+    { origin, feed, tally }: Endpoint,
     request: Request,
     place: Place,
     env: Cloudflare.Env,
@@ -74,12 +87,16 @@ export function createApp(replica: Replica, report: Reporter): App {
       page,
       origin,
       feed,
+      tally,
       env,
       waitUntil: (work) => context.waitUntil(work),
     };
     return page === null ? serveMcp(serving, incoming) : servePage(serving, incoming, page);
   };
-  const endpointOf = (origin: Origin | undefined): Endpoint => ({ origin, feed: feeds.get(origin?.settings.id ?? "") });
+  const endpointOf = (origin: Origin | undefined): Endpoint => {
+    const { feed, tally } = known.get(origin?.settings.id ?? "") ?? {};
+    return { origin, feed, tally };
+  };
   const endpoints = new Map([["/mcp", endpointOf(replica.defaultOrigin)]]);
   for (const [id, origin] of replica.origins) endpoints.set(`/mcp/${id}`, endpointOf(origin));
   // What is not an endpoint as written: an id in another spelling, one that nobody has, a `Host` that is none.
@@ -96,11 +113,20 @@ export function createApp(replica: Replica, report: Reporter): App {
     const readiness = await health.readiness(c.env);
     return c.json(readiness, readiness.ready ? 200 : 503);
   });
-  app.all("/admin/purge", (c) => servePurge({ replica, feeds, report }, c.req.raw, c.env));
+  const showing = { replica, known, report, isolate: serving.isolate };
+  app.all("/admin/status", (c) => serveStatus(showing, c.req.raw, c.env));
+  app.all("/metrics", (c) => serveMetrics(showing, c.req.raw, c.env));
+  const syncing = { replica, feeds, report, strangers: new Map() };
+  app.all("/admin/purge", (c) => servePurge(syncing, c.req.raw, c.env));
+  app.all("/admin/warm", (c) =>
+    serveWarm({ serving, endpointOf }, c.req.raw, c.env, (work) => c.executionCtx.waitUntil(work)),
+  );
+  app.all("/sync/:origin", (c) => serveWebhook(syncing, c.req.param("origin"), c.req.raw, c.env));
   app.notFound((c) => {
     const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
     // Nobody has said who asks, so no origin is named.
-    const known = ["/mcp", "/mcp/<origin>", "/healthz", "/readyz", "/admin/purge"];
+    const admin = ["/metrics", "/admin/purge", "/admin/status", "/admin/warm"];
+    const known = ["/mcp", "/mcp/<origin>", "/sync/<origin>", "/healthz", "/readyz", ...admin];
     return respondTrouble(turnedAway ?? { kind: "unknown-path", known }, nobody()).response;
   });
   return {

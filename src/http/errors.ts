@@ -1,5 +1,6 @@
 import type { AdminRefusal } from "../access/authenticateAdmin.ts";
 import type { Refusal } from "../access/authenticate.ts";
+import type { WebhookRefusal } from "../access/webhookSignature.ts";
 import type { Failure } from "../lanes/Exchange.ts";
 import { CODE, META_ERROR } from "../mcp/names.ts";
 import type { OriginFailure } from "../origin/failure.ts";
@@ -9,9 +10,17 @@ export type Trouble =
   | Failure
   | Refusal
   | AdminRefusal
+  | WebhookRefusal
+  | { kind: "webhook-not-configured" }
+  | { kind: "bad-webhook"; detail: string }
+  | { kind: "rate-limited"; retryAfterMs: number }
   | { kind: "bad-purge"; detail: string }
+  | { kind: "bad-warm"; detail: string }
+  | { kind: "warm-not-cached"; tool: string }
+  | { kind: "warm-private"; tool: string }
   | { kind: "unknown-origin"; known: readonly string[] }
   | { kind: "sync-unavailable"; reason: string }
+  | { kind: "get-only" }
   | { kind: "bad-host" }
   | { kind: "bad-origin" }
   | { kind: "unknown-path"; known: readonly string[] }
@@ -39,6 +48,8 @@ export interface WireError {
   /** `data.code`: what a program goes by. */
   code: string;
   body: string;
+  /** When it may be tried again, where that is known. */
+  retryAfterMs?: number;
 }
 
 /** An error before it is put into its form. In band: HTTP 200, for SDK clients show their users no other (DESIGN, section 3). */
@@ -71,6 +82,7 @@ export function wireError(trouble: Trouble, told: Told): WireError {
     status: status !== "in-band" ? status : told.isRequest ? 200 : outOfBand,
     code,
     body: JSON.stringify({ jsonrpc: "2.0", id: told.id, error }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
 }
 
@@ -152,15 +164,60 @@ function word(trouble: Trouble): Worded {
         "admin_on_loopback_only",
         "Without the secret ADMIN_TOKEN this is open on loopback only. Its operator can set the secret.",
       );
+    case "webhook-unsigned":
+      return http(
+        403,
+        "webhook_unsigned",
+        "Sign the delivery as Standard Webhooks has it: with the headers webhook-id, webhook-timestamp and webhook-signature.",
+      );
+    case "webhook-stale":
+      return http(
+        403,
+        "webhook_stale",
+        "The webhook-timestamp is more than five minutes from now. Sign each attempt anew, by a clock that is right.",
+      );
+    case "webhook-signature":
+      return http(
+        403,
+        "webhook_signature",
+        "No webhook-signature is one of this id, timestamp and body under the origin's secret. Sign the bytes as they are sent.",
+      );
+    case "webhook-not-configured":
+      return http(
+        404,
+        "webhook_not_configured",
+        "There is no webhook at this path. The operator gives an origin one by sync.webhook, and the secret that it names.",
+      );
+    case "bad-webhook":
+      return http(400, "bad_webhook", `The delivery cannot be understood: ${trouble.detail}.`);
+    case "rate-limited": {
+      const { retryAfterMs } = trouble;
+      const again = `Try again in ${Math.ceil(retryAfterMs / 1_000)} s.`;
+      return { ...http(429, "rate_limited", `Too much has come in a short time. ${again}`), retryAfterMs };
+    }
     case "bad-purge":
       return http(400, "bad_purge", `The purge cannot be understood: ${trouble.detail}.`);
+    case "bad-warm":
+      return http(400, "bad_warm", `What is to be kept cannot be understood: ${trouble.detail}.`);
+    case "warm-not-cached":
+      return http(
+        400,
+        "warm_not_cached",
+        `Answers of the tool ${trouble.tool} are not kept here, so there is nothing to do. Its operator can give it a cache.`,
+      );
+    case "warm-private":
+      return http(
+        400,
+        "warm_private",
+        `Answers of the tool ${trouble.tool} are private: one that was kept in advance would be nobody's. Where all may have the same, set cache.scope to "public".`,
+      );
     case "unknown-origin":
       return http(404, "unknown_origin", `Name one of these origins: ${trouble.known.join(", ")}.`);
     case "sync-unavailable":
       return http(
         503,
         "sync_unavailable",
-        `The origin's OriginSync object cannot be reached, and nothing was purged for certain: ${trouble.reason}. Try again.`,
+        `The origin's OriginSync object cannot be reached, and nothing was invalidated for certain: ${trouble.reason}. Try again.`,
       );
     case "bad-host":
       return http(
@@ -178,6 +235,8 @@ function word(trouble: Trouble): Worded {
       return http(404, "not_found", `There is nothing at this path. Served here: ${trouble.known.join(", ")}.`);
     case "method-not-allowed":
       return http(405, "method_not_allowed", "Use POST: this endpoint keeps no sessions and offers no stream on GET.");
+    case "get-only":
+      return http(405, "method_not_allowed", "Use GET: there is nothing to change here.");
     case "unsupported-media-type":
       return http(415, "unsupported_media_type", "Send the message as Content-Type: application/json.");
     case "too-large":
@@ -232,6 +291,12 @@ function wordOrigin(failure: OriginFailure): Worded {
         "origin_busy",
         "Too many calls are waiting for the origin server. Try again later.",
         failure.retryAfterMs || 1_000,
+      );
+    case "down":
+      return inBand(
+        "origin_unavailable",
+        "The origin server has failed too often to be asked now, and nothing is stored that could answer this. Try again later.",
+        failure.retryAfterMs,
       );
   }
 }

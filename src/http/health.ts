@@ -1,7 +1,7 @@
 import { KvStore } from "../cache/KvStore.ts";
 import type { Origin, Replica } from "../config/replica.ts";
-import { MODERN_VERSION } from "../mcp/versions.ts";
-import { callOrigin } from "../origin/callOrigin.ts";
+import type { Bindings } from "../origin/callOrigin.ts";
+import { probeOrigin } from "../origin/probeOrigin.ts";
 
 /** Whether one origin can be served now, and from what. */
 export interface Readiness {
@@ -56,20 +56,7 @@ export class Health {
 }
 
 async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<boolean> {
-  const quick = { ...settings, firstByteMs: Math.min(settings.firstByteMs, PROBE_TIMEOUT_MS) };
-  const called = await callOrigin(quick, env as unknown as Record<string, unknown>, {
-    method: "POST",
-    headers: {
-      accept: "application/json, text/event-stream",
-      "content-type": "application/json",
-      "mcp-protocol-version": MODERN_VERSION,
-      "mcp-method": "server/discover",
-    },
-    body: `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"${MODERN_VERSION}","io.modelcontextprotocol/clientCapabilities":{}}}}`,
-  });
-  const reachable = "response" in called && called.response.status < 500;
-  if ("response" in called) await called.response.body?.cancel();
-  return reachable;
+  return (await probeOrigin(settings, env as unknown as Bindings, { timeoutMs: PROBE_TIMEOUT_MS })) === undefined;
 }
 
 async function isStored(id: string, env: Cloudflare.Env): Promise<boolean> {

@@ -9,8 +9,12 @@ export function readBody(request: Request, stated: number | null, maxBytes: numb
 }
 
 async function readUnstated(request: Request, maxBytes: number): Promise<Body> {
-  const bytes = await readCounted(request, maxBytes);
-  if (!bytes) return { trouble: { kind: "too-large", maxBytes } };
+  const bytes = await readBytes(request, maxBytes);
+  return bytes ? textOf(bytes) : { trouble: { kind: "too-large", maxBytes } };
+}
+
+/** The bytes of a body as text. */
+export function textOf(bytes: ArrayBuffer): Body {
   try {
     return { text: decoder.decode(bytes) };
   } catch {
@@ -33,7 +37,8 @@ function isFaithful(text: string, bytes: number): boolean {
   return encoder.encode(text).length === bytes;
 }
 
-async function readCounted(request: Request, maxBytes: number): Promise<ArrayBuffer | undefined> {
+/** The bytes of a body; `undefined` where there are more than `maxBytes`. */
+export async function readBytes(request: Request, maxBytes: number): Promise<ArrayBuffer | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {

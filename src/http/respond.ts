@@ -64,9 +64,11 @@ function headersOf({ outcome, sessionId, retryAfterMs, allow }: Extract<Answer, 
 
 /** Puts an error on the wire. */
 export function respondTrouble(trouble: Trouble, told: Told): Responded {
-  const { status, code, body } = wireError(trouble, told);
+  const { status, code, body, retryAfterMs } = wireError(trouble, told);
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (status === 401) headers["www-authenticate"] = "Bearer";
-  if (status === 405) headers["allow"] = "POST";
+  if (status === 405) headers["allow"] = trouble.kind === "get-only" ? "GET" : "POST";
+  // A status without an error has its own way to say it, in its body (RFC 9110, 10.2.3).
+  if (status >= 400 && retryAfterMs !== undefined) headers["retry-after"] = String(Math.ceil(retryAfterMs / 1_000));
   return { response: new Response(body, { status, headers }), result: "error", code };
 }

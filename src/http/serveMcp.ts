@@ -1,9 +1,11 @@
 import { KvStore } from "../cache/KvStore.ts";
 import { answer } from "../lanes/answer.ts";
-import type { Exchange, Failure } from "../lanes/Exchange.ts";
+import { isSaved } from "../lanes/countAnswer.ts";
+import type { Answer, Exchange, Failure } from "../lanes/Exchange.ts";
 import { metaOf } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { META_VERSION } from "../mcp/names.ts";
+import { targetOf } from "../mcp/targetOf.ts";
 import { continueTrace, LateTrace, type Trace } from "../mcp/trace.ts";
 import { reasonOf, SILENT } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
@@ -18,13 +20,16 @@ import { respond, respondTrouble, type Responded } from "./respond.ts";
 export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Response> {
   const { report, replica } = serving;
   const begun = report === SILENT ? 0 : performance.now();
-  const { request, headers } = incoming;
+  const { request, headers, tally } = incoming;
   const httpMethod = request.method;
   let message: Message = NO_MESSAGE;
   const trace = new LateTrace(() =>
     continueTrace([metaOf(message)?.["traceparent"], headers.get("traceparent")], newId),
   );
   let responded: Responded;
+  let durationMs = 0;
+  let saved = false;
+  let isCounted = false;
   try {
     const admitting = admit(serving, incoming, httpMethod);
     const admitted = admitting instanceof Promise ? await admitting : admitting;
@@ -38,8 +43,18 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
         message = messageOf(parsed.body);
         const word = (failure: Failure, body: unknown) =>
           wireError(failure, told(messageOf(body), headers, trace)).body;
-        const given = answer(exchange(serving, incoming, admitted, parsed, { httpMethod, trace, word }));
-        const settled = given instanceof Promise ? await given : given;
+        const x = exchange(serving, incoming, admitted, parsed, { httpMethod, trace, word });
+        const given = answer(x);
+        let settled: Answer;
+        // What is answered at once takes no time: the clock of a Worker stands still while it computes.
+        if (given instanceof Promise) {
+          const operation = x.tally.enter(x.arrivedAt);
+          settled = await given.finally(() => x.tally.leave(operation));
+          durationMs = Math.max(0, x.now() - x.arrivedAt);
+        } else settled = given;
+        saved = isSaved(settled);
+        // The messages of a batch are counted one by one.
+        isCounted = Array.isArray(parsed.body) && settled.kind !== "failure";
         responded =
           settled.kind === "failure"
             ? respondTrouble(settled.failure, told(message, headers, trace))
@@ -51,12 +66,16 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
     responded = respondTrouble({ kind: "defect" }, told(message, headers, trace));
   }
   const { response, result, ageMs, code } = responded;
+  // What is no message of MCP is counted by its HTTP method.
+  const method = message.method ?? httpMethod;
+  const target = targetOf(message.params);
+  if (!isCounted) tally?.count({ method, target, result, durationMs, ageMs, isSaved: saved });
   if (report !== SILENT) {
     report({
       type: "request",
       origin: incoming.origin?.settings.id ?? "-",
-      method: (message.method ?? httpMethod).slice(0, MAX_NAME),
-      name: nameOf(message),
+      method: method.slice(0, MAX_NAME),
+      name: target && target.slice(0, MAX_NAME),
       result,
       status: response.status,
       ...(ageMs !== undefined && { ageMs }),
@@ -68,9 +87,10 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
   return response;
 }
 
-function exchange(
+/** A request on its way into the lanes. */
+export function exchange(
   serving: Serving,
-  { request, headers, feed, env, waitUntil }: Incoming,
+  { request, headers, feed, tally, env, waitUntil }: Incoming,
   { origin, principal }: Admitted,
   { text, body, scan }: Parsed,
   { httpMethod, trace, word }: Pick<Exchange, "httpMethod" | "trace" | "word">,
@@ -81,6 +101,7 @@ function exchange(
     report: serving.report,
     // Where there is an origin, there is its feed.
     feed: feed!,
+    tally: tally!,
     env,
     waitUntil,
     trace,
@@ -123,12 +144,6 @@ function messageOf(body: unknown): Message {
     method: typeof method === "string" ? method : undefined,
     params,
   };
-}
-
-function nameOf({ params }: Message): string | null {
-  if (!isObject(params)) return null;
-  const name = params["name"] ?? params["uri"];
-  return typeof name === "string" ? name.slice(0, MAX_NAME) : null;
 }
 
 function told(message: Message, headers: Headers, { correlationId }: Trace): Told {

@@ -14,6 +14,7 @@ import type { SessionSource } from "../origin/SessionSource.ts";
 import type { FeedView } from "../sync/FeedView.ts";
 import type { Listening } from "../sync/Listening.ts";
 import type { Reporter, RequestResult } from "../telemetry/events.ts";
+import type { Tally } from "../telemetry/Tally.ts";
 
 /** A session that this isolate has met. */
 export interface KnownSession {
@@ -81,6 +82,8 @@ export interface Exchange {
   isolate: Isolate;
   /** What the isolate knows of the origin's feed. */
   feed: FeedView;
+  /** What the isolate counts of the origin. */
+  tally: Tally;
   kv: KvStore;
   env: Cloudflare.Env;
   waitUntil: (work: Promise<unknown>) => void;

@@ -245,7 +245,7 @@ function origins(failed: Extract<Answer, { kind: "failure" }>, call: Call): Answ
 }
 
 /** The era in which an origin with these eras is asked for a caller. */
-function inEraOf(x: Exchange, era: Era, eras: Eras): Exchange {
+export function inEraOf(x: Exchange, era: Era, eras: Eras): Exchange {
   if (era === "legacy") return lacks(eras, "legacy") ? { ...x, asksIn: "modern" } : x;
   if (!lacks(eras, "modern") || (eras.legacy ?? "none") === "none") return x;
   return isLeftAlone(x, eras.legacy === "sessions") ? x : { ...x, asksIn: "legacy" };

@@ -7,6 +7,7 @@ import { SseReader } from "../mcp/SseReader.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { isResponse, mediaType } from "../origin/readReply.ts";
 import { readSome } from "../origin/readSome.ts";
+import { countAnswer } from "./countAnswer.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 
 /** The only revision that has batches. */
@@ -34,6 +35,7 @@ export async function batch(x: Exchange, each: (x: Exchange) => Answer | Promise
     for (const one of answers) if (one.kind === "stream" && one !== gone) one.response.body?.cancel().catch(() => {});
     return gone;
   }
+  for (const [index, one] of answers.entries()) countAnswer(asked[index]!, one);
 
   const ready: string[] = [];
   let room = MAX_LARGE_BYTES;

@@ -1,3 +1,4 @@
+import { ORIGIN_TAG } from "../cache/implicitTags.ts";
 import type { Exchange } from "./Exchange.ts";
 import { tune } from "./tune.ts";
 
@@ -6,6 +7,8 @@ const EVERY_MS = 100;
 /** How long those who ask anew wait for the feed to have been told. */
 const PATIENCE_MS = 250;
 const LOOK_EVERY_MS = 5;
+/** While the feed cannot be told, more tags than this are not remembered one by one. */
+const MAX_TAGS = 1_000;
 
 /**
  * Invalidates tags in the origin's feed, in the background, so that every isolate forgets what carries them within a
@@ -18,9 +21,14 @@ export function bump(x: Exchange, tags: readonly string[], hard = false): number
   const isAnnounced = feed.bumps.size > 0 && now < feed.bumpingUntil;
   for (const tag of tags) feed.bumps.set(tag, hard || feed.bumps.get(tag) === true);
   if (isAnnounced || tags.length === 0) return 0;
-  feed.bumpingUntil = now + PATIENCE_MS;
-  x.waitUntil(tell(x, Math.max(0, feed.bumpedAt + EVERY_MS - now), feed.bumpingUntil));
+  announce(x, now);
   return 1;
+}
+
+/** Tells the feed, now that it can be reached, what it could not be told before. */
+export function retell(x: Exchange): void {
+  const now = x.now();
+  if (x.feed.bumps.size > 0 && now >= x.feed.bumpingUntil) announce(x, now);
 }
 
 /** Waits until what this isolate is about to invalidate is: an answer asked for before that would be stale at once. */
@@ -28,6 +36,12 @@ export async function bumped({ feed, now }: Exchange): Promise<void> {
   if (feed.bumpingUntil === 0) return;
   const until = now() + PATIENCE_MS;
   while (now() < Math.min(until, feed.bumpingUntil)) await scheduler.wait(LOOK_EVERY_MS);
+}
+
+function announce(x: Exchange, now: number): void {
+  const { feed } = x;
+  feed.bumpingUntil = now + PATIENCE_MS;
+  x.waitUntil(tell(x, Math.max(0, feed.bumpedAt + EVERY_MS - now), feed.bumpingUntil));
 }
 
 async function tell(x: Exchange, waitMs: number, announced: number): Promise<void> {
@@ -39,8 +53,21 @@ async function tell(x: Exchange, waitMs: number, announced: number): Promise<voi
   for (const hard of [true, false]) {
     const tags = bumps.filter(([, isHard]) => isHard === hard).map(([tag]) => tag);
     if (tags.length === 0) continue;
-    await tune(x, "invalidate", (object, { seq, feedId }) => object.invalidate(tags, { hard }, { seq, feedId }));
+    const isTold = await tune(x, "invalidate", (object, { seq, feedId }) =>
+      object.invalidate(tags, { hard }, { seq, feedId }),
+    );
+    if (!isTold) remember(feed.bumps, tags, hard);
   }
   // Unless another has been announced meanwhile.
   if (feed.bumpingUntil === announced) feed.bumpingUntil = 0;
+}
+
+/** Keeps what the feed could not be told, for the next pulse that it answers. */
+function remember(bumps: Map<string, boolean>, tags: readonly string[], hard: boolean): void {
+  for (const tag of tags) bumps.set(tag, hard || bumps.get(tag) === true);
+  if (bumps.size <= MAX_TAGS) return;
+  // Rather too much is forgotten than too little.
+  const isHard = [...bumps.values()].includes(true);
+  bumps.clear();
+  bumps.set(ORIGIN_TAG, isHard);
 }

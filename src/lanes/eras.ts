@@ -1,4 +1,5 @@
 import { digest } from "../cache/key.ts";
+import type { OriginSettings } from "../config/replica.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { CODE } from "../mcp/names.ts";
 import type { Era } from "../mcp/versions.ts";
@@ -83,7 +84,7 @@ export async function noteEras(x: Exchange, shown: Omit<Partial<Eras>, "at">): P
   if (!isNews) return;
   try {
     const expirationTtl = Math.ceil(believedMs(x) / 1_000);
-    await x.env.KV.put(await nameOf(x), JSON.stringify(eras), { expirationTtl });
+    await x.env.KV.put(await nameOf(x.origin.settings), JSON.stringify(eras), { expirationTtl });
   } catch (error) {
     x.report({ type: "store-failed", operation: "put", reason: reasonOf(error) });
   }
@@ -97,7 +98,7 @@ function believedMs(x: Exchange): number {
 async function read(x: Exchange): Promise<Eras> {
   let eras = UNKNOWN;
   try {
-    eras = (await x.env.KV.get<Eras>(await nameOf(x), "json")) ?? UNKNOWN;
+    eras = (await storedEras(x.env, x.origin.settings)) ?? UNKNOWN;
   } catch (error) {
     x.report({ type: "store-failed", operation: "get", reason: reasonOf(error) });
   }
@@ -108,6 +109,11 @@ async function read(x: Exchange): Promise<Eras> {
   return eras;
 }
 
-async function nameOf(x: Exchange): Promise<string> {
-  return `era/${x.origin.settings.id}/${await digest(x.origin.settings.identity)}`;
+/** What isolates have noted of an origin's eras; `null` where they have noted nothing. */
+export async function storedEras({ KV }: Pick<Cloudflare.Env, "KV">, settings: OriginSettings): Promise<Eras | null> {
+  return KV.get<Eras>(await nameOf(settings), "json");
+}
+
+async function nameOf({ id, identity }: OriginSettings): Promise<string> {
+  return `era/${id}/${await digest(identity)}`;
 }

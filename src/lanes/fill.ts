@@ -16,6 +16,7 @@ import { FILL_ID, isDemotion, type FillRequest } from "../origin/land.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
+import { barred } from "./barred.ts";
 import { bumped } from "./bump.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
@@ -24,6 +25,7 @@ import { heed } from "./heed.ts";
 import { endSession } from "./sessions.ts";
 import { coalescer, demote, remember, supersede } from "./keep.ts";
 import { isWrapped, learn } from "./learn.ts";
+import { noteEnding } from "./noteHealth.ts";
 import { isPooled, poolName } from "./pool.ts";
 import { isSuspect } from "./suspect.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
@@ -43,7 +45,11 @@ export interface FillOptions {
   behind?: boolean;
   /** The answer must be begun after the asking. */
   again: boolean;
+  /** It must have been asked for later than this, epoch ms. */
+  newerThan?: number;
   previous: Entry | undefined;
+  /** An old answer stands in where it fails: nobody waits to see whether the origin is up again. */
+  hasOld?: boolean;
 }
 
 /** Asks the origin for an answer that may be kept, together with everyone else who asks for it now. */
@@ -52,8 +58,10 @@ export async function fill(
   call: Call,
   rule: CacheRule,
   candidates: Candidates,
-  { again, previous, behind }: FillOptions,
+  { again, newerThan, previous, behind = false, hasOld = false }: FillOptions,
 ): Promise<Filled> {
+  const down = await barred(x, !behind && !hasOld);
+  if (down) return { kind: "failed", failure: down };
   const { origin } = x;
   const asked = inOriginsEra(x, call);
   const laterPage = isList(call.method) && call.variant !== undefined;
@@ -89,11 +97,13 @@ export async function fill(
     body: bodyOf(asked, id),
     ...(pool !== undefined && { pool }),
     again,
+    ...(newerThan !== undefined && { newerThan }),
     ...(ticket && { ticket }),
     ...(previous && { previous: traitsOf(previous) }),
   };
   let boarding: Boarding;
   const flights = coalescer(x, coalescerName(origin.settings, key));
+  const begunAt = x.now();
   const leave = () => x.waitUntil(flights.leave(key, ticket!).catch(() => {}));
   if (ticket) x.left().addEventListener("abort", leave);
   try {
@@ -110,6 +120,10 @@ export async function fill(
     return { kind: "relay" };
   } finally {
     if (ticket) x.left().removeEventListener("abort", leave);
+  }
+  // Of a flight one tells: who began it, unless that one has left, which ends it in a failure of nobody's.
+  if (boarding.kind !== "pass" && !boarding.collapsed && !(ticket && x.left().aborted)) {
+    noteEnding(x, begunAt, boarding.kind === "failed" ? boarding.failure : undefined);
   }
   switch (boarding.kind) {
     case "pass":

@@ -4,6 +4,7 @@ import { tell, type CacheWord } from "../cache/tell.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { knownEras } from "./eras.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
+import { isDetached } from "./isDetached.ts";
 import type { Obtained } from "./obtain.ts";
 
 type Message = Extract<Answer, { kind: "message" }>;
@@ -15,23 +16,35 @@ export function fromEntry(
   { entry, word, outcome, at }: Omit<Extract<Obtained, { kind: "entry" }>, "kind">,
 ): Message {
   const now = at ?? x.now();
-  const text = told(x, call, entry, word, now);
-  return { kind: "message", result: word, status: 200, text, outcome, ageMs: ageMs(entry, now) };
+  // What has just come is the origin's word.
+  const detached = word !== "miss" && isDetached(x);
+  const text = told(x, call, entry, word, now, detached);
+  const how = detached ? { ...outcome, detached } : outcome;
+  return { kind: "message", result: word, status: 200, text, outcome: how, ageMs: ageMs(entry, now) };
 }
 
 /** An old answer in place of one that the origin failed to give. */
 export function standIn(x: Exchange, call: Call, entry: Entry, status: number | undefined): Message {
   const now = x.now();
   const age = ageMs(entry, now);
-  const text = told(x, call, entry, "stale", now);
+  const detached = isDetached(x);
+  const text = told(x, call, entry, "stale", now, detached);
   const outcome = {
     kind: "stale-if-error",
     ttlMs: entry.ttlMs - age,
     ...(status !== undefined && { status }),
+    ...(detached && { detached }),
   } as const;
   return { kind: "message", result: "stale", status: 200, text, outcome, ageMs: age };
 }
 
-function told(x: Exchange, { era, id, shape }: Call, entry: Entry, status: CacheWord, now: number): string {
-  return tell(entry, { era, id, status, hints: shape.hints, serverInfo: knownEras(x).serverInfo, now });
+function told(
+  x: Exchange,
+  { era, id, shape }: Call,
+  entry: Entry,
+  status: CacheWord,
+  now: number,
+  detached: boolean,
+): string {
+  return tell(entry, { era, id, status, hints: shape.hints, serverInfo: knownEras(x).serverInfo, detached, now });
 }

@@ -1,7 +1,5 @@
-import type { Question } from "../sync/FeedView.ts";
-import type { PulseReply } from "../sync/Pulse.ts";
 import type { Exchange } from "./Exchange.ts";
-import { tune, type SyncObject } from "./tune.ts";
+import { pulse } from "./pulse.ts";
 
 /** How long the first requests of an isolate, or after a pause, wait for what the origin's feed says. */
 const JOIN_MS = 250;
@@ -19,45 +17,26 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
   if (!x.replica.enabled) return undefined;
   if (now < feed.joiningUntil) return joined(x);
   const isInStep = now - feed.dueAt <= origin.pulseMs;
-  const working = pulse(x);
+  // After a pause nothing is answered before the feed is heard: only who goes on without it lags.
+  feed.heardAt ||= now;
+  const working = pulse(x, now, isInStep ? now - feed.heardAt : 0);
   x.waitUntil(working);
   if (isInStep) {
     feed.dueAt = dueAfter(x, now);
+    feed.detached = feed.isDetached(now, origin.pulseMs);
     return undefined;
   }
   feed.joiningUntil = now + JOIN_MS;
   return Promise.race([working, scheduler.wait(JOIN_MS)]).then(() => {
     feed.dueAt = dueAfter(x, now);
     feed.joiningUntil = 0;
+    feed.detached = feed.isDetached(x.now(), origin.pulseMs);
   });
 }
 
 /** Promises are not shared between requests, so those that come meanwhile look again and again. */
 async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
-}
-
-/**
- * The same at once, for who must not answer before: what the feed says, within `withinMs`; `undefined` where it cannot
- * be asked. The next pulse is due an interval after it.
- */
-export async function check(x: Exchange, withinMs: number): Promise<PulseReply | undefined> {
-  const reply = await pulse(x, "check", withinMs);
-  if (reply) x.feed.dueAt = dueAfter(x, x.now());
-  return reply;
-}
-
-function pulse(
-  x: Exchange,
-  operation: "pulse" | "check" = "pulse",
-  withinMs?: number,
-): Promise<PulseReply | undefined> {
-  const { settings } = x.origin;
-  const ask = (object: SyncObject, { seq, feedId }: Question) => {
-    const { name } = x.feed;
-    return object.pulse({ seq, feedId, isolate: name, origin: settings });
-  };
-  return tune(x, operation, ask, withinMs);
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {

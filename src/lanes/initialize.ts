@@ -9,15 +9,18 @@ import { isObject } from "../mcp/isObject.ts";
 import { acceptsBoth } from "../mcp/recognise.ts";
 import { unpromising } from "../mcp/unpromising.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
-import { callOrigin } from "../origin/callOrigin.ts";
+import { callOrigin, failureOf } from "../origin/callOrigin.ts";
 import { statusOf, type OriginFailure } from "../origin/failure.ts";
 import { readReply, type Reply } from "../origin/readReply.ts";
+import { barred } from "./barred.ts";
 import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidates.ts";
 import { directivesOf } from "./directives.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
 import { erasOf, knownEras, lacks, noteEras } from "./eras.ts";
+import { isDetached } from "./isDetached.ts";
 import { keep } from "./keep.ts";
+import { noteEnding } from "./noteHealth.ts";
 import { obtain } from "./obtain.ts";
 import { ownWords } from "./relay.ts";
 import { sealSession } from "./sessions.ts";
@@ -71,7 +74,13 @@ export async function initialize(x: Exchange, opens: Opening): Promise<Answer> {
   }
   if (asked.onlyCached) return (await stored(x, known, opens)) ?? { kind: "failure", failure: { kind: "not-cached" } };
 
-  const reply = await ask(x, forwardedHeaders(x), x.text, id, candidates, known);
+  const asking = (isPatient: boolean) => ask(x, forwardedHeaders(x), x.text, id, candidates, known, isPatient);
+  let reply = await asking(false);
+  if ("failure" in reply && reply.failure.kind === "down") {
+    const offline = await stored(x, known, opens, reply.failure);
+    if (offline) return offline;
+    reply = await asking(true);
+  }
   if ("tooLarge" in reply) {
     return {
       kind: "failure",
@@ -110,7 +119,10 @@ async function fromDiscover(x: Exchange, opens: Opening, refused = false): Promi
   return told(x, asInitialize(x, entry, opens.version), opens, word, outcome);
 }
 
-/** Asks the origin, and keeps the answer. One that opened a session is kept for outages only: there is no session in it. */
+/**
+ * Asks the origin, and keeps the answer. One that opened a session is kept for outages only: there is no session in it.
+ * `isPatient` waits a moment for an origin that may be up again.
+ */
 export async function ask(
   x: Exchange,
   headers: Readonly<Record<string, string>>,
@@ -118,15 +130,19 @@ export async function ask(
   id: string | number,
   candidates: Candidates | undefined,
   known: Entry | undefined,
+  isPatient = false,
 ): Promise<Reply> {
   const { settings } = x.origin;
   const askedAt = x.now();
   const { position } = x.feed;
+  const down = await barred(x, isPatient);
+  if (down) return { failure: down };
   const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
     method: "POST",
     headers,
     body,
   });
+  noteEnding(x, askedAt, failureOf(called));
   if ("failure" in called) return called;
   const reply = await readReply(called.response, { id, maxBytes: MAX_BYTES, totalMs: settings.totalMs });
   if (!("text" in reply) || reply.status !== 200 || !settles(reply.text)) return reply;
@@ -227,9 +243,11 @@ async function told(
   word: CacheWord,
   outcome: Extract<Answer, { kind: "message" }>["outcome"] & {},
 ): Promise<Answer> {
-  const text = unpromising(tell(entry, { era: "legacy", id, status: word, hints: false, now: x.now() }));
+  const detached = word !== "miss" && isDetached(x);
+  const text = unpromising(tell(entry, { era: "legacy", id, status: word, hints: false, detached, now: x.now() }));
   const age = ageMs(entry, x.now());
-  const answer = { kind: "message", result: word, status: 200, text, outcome, ageMs: age } as const;
+  const how = detached ? { ...outcome, detached } : outcome;
+  const answer = { kind: "message", result: word, status: 200, text, outcome: how, ageMs: age } as const;
   if (!entry.opensSession) return answer;
   return { ...answer, sessionId: await sealSession(x, { version: agreedIn(text) ?? version, capabilities }) };
 }

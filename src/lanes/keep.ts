@@ -17,6 +17,7 @@ import { isSuspect, suspect, suspectPublic } from "./suspect.ts";
  */
 export function remember(x: Exchange, candidates: Candidates, entry: Entry): boolean {
   const { memory } = x.isolate;
+  x.tally.refreshed(entry.storedAt);
   const address = candidates[entry.scope];
   if (!address || isSuspect(x, address, entry)) return false;
   const known = memory.peek(address);

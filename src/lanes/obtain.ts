@@ -1,4 +1,5 @@
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
+import { isEarly } from "../cache/early.ts";
 import type { Entry } from "../cache/entry.ts";
 import { ageMs, freshness } from "../cache/freshness.ts";
 import { expandTags } from "../cache/tags.ts";
@@ -103,7 +104,11 @@ async function beyondMemory(
   if (x.session || (call.wantsProgress && call.method === "tools/call"))
     return { kind: "relay", keep, previous: saved, usable };
 
-  const filled = await fill(x, call, narrowed, keep.candidates, { again: asked.again, previous: saved });
+  const filled = await fill(x, call, narrowed, keep.candidates, {
+    again: asked.again,
+    previous: saved,
+    hasOld: usable !== undefined,
+  });
   const why = asked.again ? "request" : saved ? "stale" : "uri-miss";
   return landed(x, call, filled, { keep, saved, usable, why });
 }
@@ -123,9 +128,12 @@ function asHit(
   if (state !== "fresh" && state !== "stale") return undefined;
   const address = candidates[entry.scope];
   if (address && isSuspect(x, address, entry) && !asked.onlyCached) return undefined;
-  if (state === "stale" && !asked.onlyCached) refreshBehind(x, call, rule, candidates, entry);
+  const ttlMs = remaining(entry, now);
+  // In a session the answer could only be asked for by who waits for it.
+  const isDue = state === "stale" || (!x.session && isEarly(entry, ttlMs, x.random));
+  if (isDue && !asked.onlyCached) refreshBehind(x, call, rule, candidates, entry);
   const word = state === "fresh" ? "hit" : "stale";
-  return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs: remaining(entry, now), detail }, at: now };
+  return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs, detail }, at: now };
 }
 
 interface Attempt {

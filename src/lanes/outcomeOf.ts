@@ -56,6 +56,7 @@ export function outcomeOfReply(reply: string): Outcome {
 function outcomeOfFailure(failure: OriginFailure): Outcome {
   switch (failure.kind) {
     case "misconfigured":
+    case "down":
     case "busy":
     case "refused":
       return "not-applied";

@@ -7,7 +7,7 @@ import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { withoutPromise } from "../mcp/withoutPromise.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { bodyOf } from "../origin/bodyOf.ts";
-import { callOrigin } from "../origin/callOrigin.ts";
+import { callOrigin, failureOf } from "../origin/callOrigin.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
 import { shownTools } from "../origin/land.ts";
@@ -16,6 +16,7 @@ import { retryAfterMs } from "../origin/retryAfter.ts";
 import { readSome } from "../origin/readSome.ts";
 import { TooLarge } from "../origin/TooLarge.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
+import { barred } from "./barred.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
@@ -23,6 +24,7 @@ import { heed } from "./heed.ts";
 import { heedNotification } from "./heedChange.ts";
 import { keepNothing, keepReply, type Keeping } from "./keepReply.ts";
 import { outcomeOf, outcomeOfReply } from "./outcomeOf.ts";
+import { noteEnding } from "./noteHealth.ts";
 import { passOn } from "./passOn.ts";
 import { isPooled, pooledCall } from "./pool.ts";
 import { translatedAnswer, translatedRequest } from "./translate.ts";
@@ -52,6 +54,8 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   const isShared = isPooled(x);
   // In a session of several, a message is told apart by its id.
   if (isShared && x.scan.duplicates) return { kind: "failure", failure: DUPLICATE_KEYS };
+  const down = await barred(x, relayed.instead === undefined);
+  if (down) return failure(down);
   const write = writeOf(x);
   if (write && !(await write.announce())) return { kind: "failure", failure: { kind: "not-announced" } };
   const pooled = isShared ? await pooledCall(x) : undefined;
@@ -122,6 +126,8 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
   };
   const bindings = x.env as unknown as Record<string, unknown>;
   const called = await (pooled ? pooled.send(sent) : callOrigin(settings, bindings, sent));
+  // That a caller has left says nothing of the origin.
+  if (!(sent.abandoned?.aborted && "failure" in called)) noteEnding(x, askedAt, failureOf(called));
   if ("failure" in called) return failure(called.failure);
   const { response } = called;
   const { status } = response;

@@ -3,13 +3,15 @@ import type { Question } from "../sync/FeedView.ts";
 import type { PulseReply } from "../sync/Pulse.ts";
 import { reasonOf, type SyncOperation } from "../telemetry/events.ts";
 import type { Exchange } from "./Exchange.ts";
+import { noteHealth } from "./noteHealth.ts";
 
 /** The origin's `OriginSync`, as it is called. */
 export type SyncObject = ReturnType<typeof originSync>;
 
 /**
- * Calls the origin's `OriginSync`, and takes in what it tells of the feed, as it does in every answer. The answer;
- * `undefined` where there was none, or not within `withinMs` where somebody waits for it. Never throws.
+ * Calls the origin's `OriginSync`, and takes in what it tells of the feed and of the origin's health, as it does in
+ * every answer. The answer; `undefined` where there was none, or not within `withinMs` where somebody waits for it. Never
+ * throws.
  */
 export async function tune<Reply extends PulseReply>(
   x: Exchange,
@@ -23,6 +25,9 @@ export async function tune<Reply extends PulseReply>(
     const asked = ask(originSync(env, origin.settings), question);
     const reply = await (withinMs === undefined ? asked : within(withinMs, asked));
     feed.hear(question, reply);
+    noteHealth(x, (health) => health.hear(reply.health, x.now(), x.random()));
+    feed.heardAt = x.now();
+    feed.detached = false;
     return reply;
   } catch (error) {
     x.report({ type: "sync-failed", operation, origin: origin.settings.id, reason: reasonOf(error) });

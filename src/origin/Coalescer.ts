@@ -30,8 +30,16 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
   /** Answers a fill, from a flight of this key where there is one. */
   async fill(request: FillRequest): Promise<Boarding> {
     const launch = (tower: Tower) => this.#launch(request, tower);
-    const { key, again, era, method: group, ticket, known } = request;
-    const passenger = { key, again, era, group, ...(ticket && { ticket }), ...(known && { known }) };
+    const { key, again, era, method: group, ticket, known, newerThan } = request;
+    const passenger = {
+      key,
+      again,
+      era,
+      group,
+      ...(ticket && { ticket }),
+      ...(known && { known }),
+      ...(newerThan !== undefined && { newerThan }),
+    };
     const boarding = await this.#flights.board(passenger, launch);
     if (boarding.kind !== "entry") return boarding;
     const { saving: _, ...told } = boarding;

@@ -36,6 +36,8 @@ export interface Passenger {
   era: Era;
   /** Flights of a group can be forgotten together. */
   group: string;
+  /** Wants an answer that was asked for later than this, epoch ms. */
+  newerThan?: number;
   /** Absent for who knows of no feed, and so of no invalidation. */
   known?: Known;
   /** Names the passenger who may leave. Those without one stay to the end. */
@@ -104,7 +106,7 @@ export class Flights {
 
   /** Joins the flight of a key, or launches it. */
   async board(passenger: Passenger, launch: (tower: Tower) => Promise<Landing>): Promise<Boarding> {
-    const { key, again, era, group, known } = passenger;
+    const { key, again, era, group, known, newerThan = Number.NEGATIVE_INFINITY } = passenger;
     const now = this.#options.now();
     const oldest = this.#forgotten.get(group) ?? 0;
     const failed = this.#failed.get(failureKey(passenger));
@@ -115,7 +117,11 @@ export class Flights {
     if (!again) {
       const finished = this.#finished.get(key);
       const isCurrent =
-        finished && finished.nth > oldest && now < finished.until && knowsEnough(finished.landing.entry, known);
+        finished &&
+        finished.nth > oldest &&
+        now < finished.until &&
+        finished.landing.entry.storedAt > newerThan &&
+        knowsEnough(finished.landing.entry, known);
       if (isCurrent && fits(finished.landing, era) && freshness(finished.landing.entry, now) === "fresh") {
         return { ...finished.landing, collapsed: true };
       }

@@ -46,6 +46,8 @@ export class SessionPool {
         (name TEXT PRIMARY KEY, serial TEXT NOT NULL, id TEXT NOT NULL, version TEXT NOT NULL, closes_at INTEGER NOT NULL, origin TEXT NOT NULL)
         STRICT`,
     );
+    // When the next is to be closed is looked up often.
+    tools.storage.sql.exec("CREATE INDEX IF NOT EXISTS pooled_session_closes_at ON pooled_session (closes_at)");
   }
 
   /** The session of the principal: the one that is open, unless that is the one that is over; else a new one. */

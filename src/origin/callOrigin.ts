@@ -66,6 +66,13 @@ export async function callOrigin(
   }
 }
 
+/** Why the origin gave no response, or one that says that it is not well. */
+export function failureOf(called: OriginResponse): OriginFailure | undefined {
+  if ("failure" in called) return called.failure;
+  const { status } = called.response;
+  return status < 500 ? undefined : { kind: "status", status };
+}
+
 function misconfigured(detail: string): OriginResponse {
   return { failure: { kind: "misconfigured", detail } };
 }

@@ -15,7 +15,9 @@ export type OriginFailure =
   /** A secret or binding that the configuration names is not there. */
   | { kind: "misconfigured"; detail: string }
   /** Too many calls at once, or tried and failed a moment ago. */
-  | { kind: "busy"; retryAfterMs: number };
+  | { kind: "busy"; retryAfterMs: number }
+  /** It has failed so often that it is not asked at present. */
+  | { kind: "down"; retryAfterMs: number };
 
 /** The HTTP status that the origin gave with the failure, where it gave one. */
 export function statusOf(failure: OriginFailure): number | undefined {

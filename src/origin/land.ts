@@ -44,6 +44,8 @@ export interface FillRequest {
   pool?: string;
   /** The answer must be begun after the asking. */
   again: boolean;
+  /** The answer must have been asked for later than this, epoch ms: another has just that one. */
+  newerThan?: number;
   /** Names the caller who may leave before it comes. */
   ticket?: string;
   /** What the caller knows of the origin's feed. */
@@ -77,6 +79,7 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
   const { origin, method } = request;
   const askedAt = tools.now();
   const { reply, declined = [] } = await ask(request, tools);
+  const tookMs = Math.max(0, tools.now() - askedAt);
   if ("tooLarge" in reply) return { kind: "too-large" };
   if ("failure" in reply) {
     const retryAfterMs = reply.failure.kind === "status" ? (reply.failure.retryAfterMs ?? 0) : 0;
@@ -108,6 +111,7 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
   const entry: Entry = {
     ...made,
     ...(known && { feedId: known.feedId, seq: known.seq }),
+    tookMs,
     hash: await hashOf(made.body, made.meta),
     savedAt: made.storedAt,
   };

@@ -38,9 +38,12 @@ export class Alarm {
 
   /** Sees to it that it goes off when the next duty is due. To be called after whatever may have made one due. */
   async arm(): Promise<void> {
+    if (this.#setFor === undefined) {
+      const setFor = await this.#storage.getAlarm();
+      this.#setFor ??= setFor;
+    }
     const next = this.#next();
     if (next === undefined) return;
-    if (this.#setFor === undefined) this.#setFor = await this.#storage.getAlarm();
     if (this.#setFor !== null && this.#setFor <= next) return;
     this.#setFor = next;
     await this.#storage.setAlarm(next);

@@ -78,6 +78,11 @@ export class Feed {
     return this.#head;
   }
 
+  /** How many tags are remembered. */
+  get size(): number {
+    return this.#rows.size;
+  }
+
   /** Invalidates tags, all under one seq: what was asked for before is stale, or gone. `now` is epoch ms. */
   invalidate(tags: readonly string[], { hard = false, told = false }: How, now: number): Written {
     if (tags.length === 0) return { rows: [], dropped: [] };

@@ -2,6 +2,7 @@ import type { Entry, Position } from "../cache/entry.ts";
 import { cut, implicitTags } from "../cache/implicitTags.ts";
 import type { Address } from "../cache/key.ts";
 import type { News, Since } from "./Feed.ts";
+import { HealthView } from "./HealthView.ts";
 
 /** What the feed says of an entry. */
 export type Verdict =
@@ -31,6 +32,9 @@ export interface Heard {
 
 const NOTHING: Heard = Object.freeze({ isOther: false, invalidated: [], told: [] });
 
+/** After so many pulses without an answer an isolate says that it goes on by itself. */
+const DETACHED_PULSES = 3;
+
 /**
  * What an isolate knows of an origin's feed. Plain data, shared between requests: promises belong to the request that
  * made them. Times are epoch ms.
@@ -40,10 +44,16 @@ export class FeedView {
   get name(): string {
     return (this.#name ??= this.#newName());
   }
+  /** How the origin is. */
+  readonly health = new HealthView();
   /** Another one each time that something of what is said of entries may have changed. */
   version = 1;
   /** When the feed is asked next; in the past where nobody has come since. */
   dueAt = 0;
+  /** When it was last heard, or first asked; 0 while neither has been. */
+  heardAt = 0;
+  /** Whether what is known may be old: see `isDetached`. Looked at anew with each pulse. */
+  detached = false;
   /** Until when an answer is waited for; 0 where none is. */
   joiningUntil = 0;
   /** The tags that are about to be invalidated, and whether hard. */
@@ -69,6 +79,11 @@ export class FeedView {
   /** How far the feed is known; `undefined` while nothing was ever heard of it. */
   get position(): Position | undefined {
     return this.#position;
+  }
+
+  /** Whether somebody who has just asked the feed was never answered, or not for long: it can know of no late invalidation. */
+  isDetached(now: number, pulseMs: number): boolean {
+    return this.#position === undefined || now - this.heardAt > DETACHED_PULSES * pulseMs;
   }
 
   /** What to ask the feed. */

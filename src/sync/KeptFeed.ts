@@ -37,6 +37,12 @@ export class KeptFeed {
       this.#sql.exec("UPDATE feed_head SET seq = ?, floor = ?, hard_floor = ?", seq, floor, hardFloor);
   }
 
+  /** How far it has come, and how many tags it remembers. */
+  get position(): { feedId: string; seq: number; tags: number } {
+    const { feedId, seq } = this.#feed.head;
+    return { feedId, seq, tags: this.#feed.size };
+  }
+
   /** The seq at which listeners were last told that what a tag names has changed; 0 where nobody remembers that they were. */
   toldAt(tag: string): number {
     return this.#feed.toldAt(tag);

@@ -1,24 +1,42 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Bindings } from "../origin/callOrigin.ts";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
+import { endingOf } from "../origin/endingOf.ts";
+import { probeOrigin } from "../origin/probeOrigin.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { Alarm, type Duty } from "./Alarm.ts";
 import { Announcements } from "./Announcements.ts";
+import { Deliveries, type Delivery, type DeliveryReply } from "./Deliveries.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
+import { KeptHealth } from "./KeptHealth.ts";
+import { KeptTotals } from "./KeptTotals.ts";
+import type { OriginTotals } from "./OriginTotals.ts";
 import type { AnnounceReply, Announcement, Conclusion, PulseReply, PulseRequest } from "./Pulse.ts";
 
 /**
- * What all isolates have to agree on for one origin: what was invalidated, the key that seals its session ids, which of
- * its sessions have ended, and the sessions that the replica has opened for those who open none.
+ * What all isolates have to agree on for one origin: what was invalidated, how it is, what they have counted, the key
+ * that seals its session ids, which of its sessions have ended, and the sessions that the replica has opened for those
+ * who open none.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
+  readonly #health = new KeptHealth({
+    sql: this.ctx.storage.sql,
+    now: Date.now,
+    random: Math.random,
+    probe: async (origin, isLegacy) =>
+      endingOf(await probeOrigin(origin, this.env as unknown as Bindings, { isLegacy })),
+  });
+  readonly #totals = new KeptTotals(this.ctx.storage.sql, Date.now());
+  readonly #deliveries = new Deliveries(this.ctx.storage.sql);
   readonly #writes = new Announcements(this.ctx.storage.sql);
   readonly #lapses: Duty = { dueAt: () => this.#writes.dueAt(), run: async () => this.#lapse() };
-  readonly #alarm = new Alarm(this.ctx.storage, [this.#pool, this.#lapses], Date.now, (error) =>
+  readonly #duties = [this.#pool, this.#health, this.#totals, this.#lapses];
+  readonly #alarm = new Alarm(this.ctx.storage, this.#duties, Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );
 
@@ -39,9 +57,30 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     return this.#reply(since);
   }
 
+  /** Heeds a delivery of the origin's webhook, once: what has changed since what the caller knows of the feed, with that. */
+  async deliver(delivery: Delivery, since: Since): Promise<DeliveryReply> {
+    const now = Date.now();
+    const { tags, hard } = delivery;
+    // One that could not be heeded may come again.
+    const taken = this.ctx.storage.transactionSync(() => {
+      const done = this.#deliveries.take(delivery, now);
+      if (done.taken === "new") this.#feed.invalidate(tags, { hard }, now);
+      return done;
+    });
+    return { ...this.#reply(since), delivery: taken };
+  }
+
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
+    this.#health.pulsed(request);
+    this.#totals.pulse(request, Date.now());
+    await this.#alarm.arm();
     return this.#reply(request);
+  }
+
+  /** What has changed since what a strict caller knows of the feed, and what is being written. */
+  async check(since: Since): Promise<PulseReply> {
+    return this.#reply(since);
   }
 
   /** Notes that a write is about to be sent, or goes on. */
@@ -57,6 +96,15 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     if (isApplied) this.#feed.invalidate(tags, {}, Date.now());
     this.#writes.conclude(id);
     return this.#reply(since);
+  }
+
+  /** What is known of the origin, with what the asking isolate has counted and not told yet. */
+  async totals(asking: Pick<PulseRequest, "isolate" | "tally">): Promise<OriginTotals> {
+    return {
+      ...this.#totals.show(asking, Date.now()),
+      feed: this.#feed.position,
+      health: this.#health.health(),
+    };
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */
@@ -97,6 +145,6 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   #reply(since: Since): PulseReply {
     // An alarm may come late.
     this.#lapse();
-    return { ...this.#feed.since(since), announced: this.#writes.tags };
+    return { ...this.#feed.since(since), announced: this.#writes.tags, health: this.#health.published() };
   }
 }

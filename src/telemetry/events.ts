@@ -32,6 +32,8 @@ export type ReplicaEvent =
   | { type: "coalescer-failed"; origin: string; reason: string }
   /** The origin's `OriginSync` could not be reached: the isolate goes on with what it knows, and what it had to tell the others it did not. */
   | { type: "sync-failed"; operation: SyncOperation; origin: string; reason: string }
+  /** The isolate has found the origin down, or up again, or has heard so. `reason`: what its last failure was. */
+  | { type: "origin-health"; origin: string; state: "up" | "down"; reason: string }
   /** Something that an `OriginSync` had to do at its time failed; it will be tried again. */
   | { type: "duty-failed"; reason: string }
   /** The operator's file allows something that the origin does not call safe. */
@@ -40,7 +42,7 @@ export type ReplicaEvent =
   | { type: "defect"; reason: string; correlationId: string };
 
 /** What an `OriginSync` was asked for. */
-export type SyncOperation = "pulse" | "check" | "invalidate" | "announce" | "conclude";
+export type SyncOperation = "pulse" | "check" | "invalidate" | "announce" | "conclude" | "deliver" | "totals";
 
 /** How a request was answered. */
 export type RequestResult = "hit" | "stale" | "miss" | "relay" | "local" | "error";

@@ -10,7 +10,7 @@ const HOUR = 3_600_000;
 
 beforeAll(async () => {
   await origin.start();
-  origin.tools = ["op", "brief", "hinted", "swr", "kept", "told"].map((name) => tool(name));
+  origin.tools = ["op", "hinted", "swr", "kept", "told"].map((name) => tool(name));
   replica = await startReplica(
     {
       origins: {
@@ -19,7 +19,6 @@ beforeAll(async () => {
           lists: { defaultTtl: "10m" },
           tools: {
             op: { cache: { ttl: "10m" } },
-            brief: { cache: { ttl: "1s" } },
             hinted: { cache: { staleIfError: "1h" } },
             swr: { cache: { ttl: "10m", staleWhileRevalidate: "1h" } },
             told: { cache: { ttl: "10m", clientTtl: "30s" } },
@@ -54,14 +53,14 @@ describe("the ttl", () => {
   });
 
   test("ends: what was a hit is a miss afterwards, and is asked for anew", async () => {
-    expect(said(await call(replica.mcp, "brief"))).toBe("brief 1");
-    expect((await call(replica.mcp, "brief")).cache?.status).toBe("hit");
-    const later = await until(
-      () => call(replica.mcp, "brief"),
-      ({ cache }) => cache?.status === "miss",
-    );
-    expect(said(later)).toBe("brief 2");
-    expect(origin.count("tools/call")).toBe(2);
+    const entry = { ttlMs: MINUTE };
+    await seed(replica, { target: "op", variant: { before: "its end" }, ageMs: MINUTE - 10_000, entry });
+    await seed(replica, { target: "op", variant: { after: "its end" }, ageMs: MINUTE + 1, entry });
+    const before = await call(replica.mcp, "op", { before: "its end" });
+    expect([before.cache?.status, said(before)]).toEqual(["hit", "old"]);
+    const after = await call(replica.mcp, "op", { after: "its end" });
+    expect([after.cache?.status, said(after)]).toEqual(["miss", "op 1"]);
+    expect(origin.count("tools/call")).toBe(1);
   });
 
   test("is the origin's own where the operator gives none, and is told on as what remains", async () => {

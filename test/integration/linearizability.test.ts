@@ -55,8 +55,8 @@ test.each<[string, Record<string, ToolConfig>, Rewrites | undefined]>([
     REGISTERS,
     {
       "src/lanes/trust.ts": replacing(
-        "const reply = await check(",
-        'if (x.feed.position) return "kept"; const reply = await check(',
+        "const reply = await tune(",
+        'if (x.feed.position) return "kept"; const reply = await tune(',
       ),
     },
   ],
@@ -73,7 +73,7 @@ test.each<[string, Record<string, ToolConfig>, Rewrites | undefined]>([
   [
     "lets others join a call that began before the write",
     REGISTERS,
-    { "src/lanes/obtain.ts": replacing("again: asked.again, previous: saved }", "again: false, previous: saved }") },
+    { "src/lanes/obtain.ts": replacing("again: asked.again,", "again: false,") },
   ],
   [
     "claims to have known more of the feed than it did",

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
@@ -30,20 +30,29 @@ test("the README names every error code, and no other", () => {
 
 test("every npm command that the documentation names exists", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  const text = [
-    "README.md",
-    "docs/configuration.md",
-    "docs/performance.md",
-    "docs/transparency.md",
-    "docs/conformance.md",
-    "docs/eras.md",
-  ]
-    .map(read)
-    .join("\n");
+  const docs = readdirSync(path.join(ROOT, "docs")).map((file) => `docs/${file}`);
+  const text = ["README.md", ...docs].map(read).join("\n");
   const named = [...text.matchAll(/npm (?:run )?(?:-s )?([a-z:]+)/g)]
     .map(([, name]) => name!)
     .filter((name) => name !== "run");
   for (const name of new Set(named)) expect(scripts, name).toHaveProperty([name]);
+});
+
+test("the schema of what is stored names every table with its columns, and no other", () => {
+  const source = readdirSync(path.join(ROOT, "src"), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => read(`src/${file}`))
+    .join("\n");
+  const tables = [...source.matchAll(/CREATE TABLE IF NOT EXISTS (\w+)\s*\((.*?)\)\s*STRICT/gs)].map(
+    ([, name = "", columns = ""]) =>
+      [name, [...columns.matchAll(/(\w+) (?:TEXT|INTEGER|REAL|BLOB)\b/g)].map(([, one]) => one!)] as const,
+  );
+  const rows = [...read("docs/storage-schema.md").matchAll(/^\| `(\w+)` \| (.*?) \|/gm)];
+  expect(rows.map(([, name]) => name).toSorted()).toEqual(tables.map(([name]) => name).toSorted());
+  for (const [name, columns] of tables) {
+    const [, , told = ""] = rows.find(([, one]) => one === name)!;
+    for (const column of columns) expect(told, name).toContain(`\`${column}\``);
+  }
 });
 
 test("wrangler.toml has no comments, for wrangler could not write ids into it", () => {

@@ -95,6 +95,14 @@ test.each(["249ms", "61s", "0s", "5", 5_000])("a pulse of %j is not", (pulse) =>
   expect(onlyProblem(withOrigin({ sync: { pulse } }))).toMatchObject({ path: "origins.a.sync.pulse" });
 });
 
+test("a webhook names the secret that its deliveries are signed with", () => {
+  expect(originOf({ sync: { webhook: { secret: "HOOK" } } }).webhookSecret).toBe("HOOK");
+  expect(originOf().webhookSecret).toBeUndefined();
+  const words = "the name of a Worker secret, such as CATALOG_TOKEN";
+  const problem = { path: "origins.a.sync.webhook.secret", found: "a string", expected: words };
+  expect(onlyProblem(withOrigin({ sync: { webhook: { secret: "whsec_abc" } } }))).toEqual(problem);
+});
+
 test("an option of sync that nobody knows is not one that is yet to be built", () => {
   const { expected } = onlyProblem(withOrigin({ sync: { puls: "5s" } }));
   expect(expected).toBe("one of the known options");
@@ -201,6 +209,7 @@ describe("defaults", () => {
     expect(catalog.modernize).toBe("always");
     expect(catalog.annotated).toEqual({ ...PROTOCOL_RULE, ttlMs: 30_000, scope: "private" });
     expect(catalog.tools.find("search")).toEqual({
+      key: "search",
       exact: true,
       value: {
         deny: false,
@@ -385,7 +394,6 @@ describe("wrong values", () => {
   test("options that are not built yet are refused by name", () => {
     const notBuilt: [string, object][] = [
       ["origins.a.sync.listen", withOrigin({ sync: { listen: "auto" } })],
-      ["origins.a.sync.webhook", withOrigin({ sync: { pulse: "5s", webhook: { secret: "S" } } })],
       ["origins.a.collections", withOrigin({ collections: {} })],
       ...["answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
         `origins.a.tools.update.${option}`,
@@ -508,6 +516,8 @@ describe("where the origin is", () => {
       withOrigin({ url: ["https://u:hunter2@x.example/"] }),
       withOrigin({ url: { env: "A", fallback: "hunter2" } }),
       withOrigin({ token: "hunter2" }),
+      withOrigin({ sync: { webhook: { secret: "hunter2" } } }),
+      withOrigin({ sync: { webhook: "hunter2" } }),
       withOrigin({ headers: { authorization: "hunter2" } }),
       { origins: { Bad: { url: "https://u:hunter2@x.example/" } } },
       { origins: [{ url: "https://u:hunter2@x.example/" }] },
@@ -568,11 +578,11 @@ describe("patterns", () => {
     fc.assert(
       fc.property(fc.shuffledSubarray(entries, { minLength: entries.length }), (order) => {
         const table = patternTable(Object.fromEntries(order.map((entry) => [entry, entry])));
-        expect(table.find("get_product")).toEqual({ value: "get_product", exact: true });
-        expect(table.find("get_products")).toEqual({ value: "get_product*", exact: false });
-        expect(table.find("get_x")).toEqual({ value: "get_*", exact: false });
-        expect(table.find("a_product")).toEqual({ value: "*product", exact: false });
-        expect(table.find("else")).toEqual({ value: "*", exact: false });
+        expect(table.find("get_product")).toEqual({ key: "get_product", value: "get_product", exact: true });
+        expect(table.find("get_products")).toEqual({ key: "get_product*", value: "get_product*", exact: false });
+        expect(table.find("get_x")).toEqual({ key: "get_*", value: "get_*", exact: false });
+        expect(table.find("a_product")).toEqual({ key: "*product", value: "*product", exact: false });
+        expect(table.find("else")).toEqual({ key: "*", value: "*", exact: false });
       }),
       { numRuns: 30 },
     );

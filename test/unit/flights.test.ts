@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Entry } from "../../src/cache/entry.ts";
-import { Flights, type Known } from "../../src/origin/Flights.ts";
+import { Flights, type Known, type Tower } from "../../src/origin/Flights.ts";
 import type { Era } from "../../src/mcp/versions.ts";
 import type { Landing } from "../../src/origin/Landing.ts";
 import { Gate } from "../../src/origin/Gate.ts";
@@ -33,13 +33,18 @@ function setUp() {
   const launched: ((landing: Landing) => void)[] = [];
   const begins: (() => void)[] = [];
   const abandoned: AbortSignal[] = [];
-  const board = (key = "k", again = false, begun = true, era: Era = "modern", ticket?: string) =>
-    flights.board({ key, again, era, group: "g", ...(ticket && { ticket }) }, ({ begin, abandoned: signal }) => {
+  const launch =
+    (begun = true) =>
+    ({ begin, abandoned: signal }: Tower) => {
       abandoned.push(signal);
       begins.push(begin);
       if (begun) begin();
       return new Promise<Landing>((land) => launched.push(land));
-    });
+    };
+  const board = (key = "k", again = false, begun = true, era: Era = "modern", ticket?: string) =>
+    flights.board({ key, again, era, group: "g", ...(ticket && { ticket }) }, launch(begun));
+  const newerThan = (storedAt: number) =>
+    flights.board({ key: "k", again: false, era: "modern", group: "g", newerThan: storedAt }, launch());
   const withTicket = (ticket: string) => board("k", false, true, "modern", ticket);
   const leave = (ticket: string) => flights.leave("k", ticket);
   return {
@@ -51,6 +56,7 @@ function setUp() {
     begins,
     abandoned,
     withTicket,
+    newerThan,
     leave,
     forget: () => flights.forget("g"),
   };
@@ -191,6 +197,22 @@ describe("flights", () => {
     await first;
     clock.now += 60_000;
     void board();
+    expect(launched).toHaveLength(2);
+  });
+
+  test("who refreshes what is fresh does not get that, but what another has brought since, or is about to", async () => {
+    const { clock, launched, board, newerThan } = setUp();
+    const first = board();
+    const old = clock.now;
+    launched[0]!(result(old));
+    await first;
+    clock.now += 1_000;
+    const [second, third] = [newerThan(old), newerThan(old)];
+    expect(launched).toHaveLength(2);
+    launched[1]!(result(clock.now));
+    expect(await second).toMatchObject({ entry: { storedAt: clock.now }, collapsed: false });
+    expect(await third).toMatchObject({ entry: { storedAt: clock.now }, collapsed: true });
+    expect(await newerThan(old)).toMatchObject({ entry: { storedAt: clock.now }, collapsed: true });
     expect(launched).toHaveLength(2);
   });
 

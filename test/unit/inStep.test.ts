@@ -6,6 +6,7 @@ import { inStep } from "../../src/lanes/inStep.ts";
 import { Feed, type How, type News, type Since } from "../../src/sync/Feed.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import type { PulseRequest } from "../../src/sync/Pulse.ts";
+import { Tally } from "../../src/telemetry/Tally.ts";
 
 const PULSE_MS = 1_000;
 
@@ -13,13 +14,20 @@ const PULSE_MS = 1_000;
 function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   const feed = new Feed({ feedId: "f", seq: 0, floor: 0, hardFloor: 0 });
   const view = new FeedView(() => "i");
+  const tally = new Tally(() => undefined);
   const calls: string[] = [];
+  const heard: PulseRequest[] = [];
   const reports: unknown[] = [];
+  const reported: unknown[] = [];
   const background: Promise<unknown>[] = [];
   const clock = { now: 1_000_000 };
   const object = {
-    pulse: async ({ seq, feedId }: PulseRequest) => {
+    pulse: async (request: PulseRequest) => {
+      const { seq, feedId, outcomes } = request;
+      if (outcomes) reported.push(outcomes);
       calls.push(`pulse ${seq} ${feedId}`);
+      // What crosses to an object is copied.
+      heard.push(structuredClone(request));
       return answer(feed.since({ seq, feedId }));
     },
     invalidate: async (tags: string[], how: How, since: Since) => {
@@ -31,8 +39,10 @@ function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   const config = { origins: { o: { service: "S", sync: { pulse: "1s" } } } };
   const x = {
     replica: { enabled: true },
+    isolate: { eras: new Map() },
     origin: resolve(config).origins.get("o"),
     feed: view,
+    tally,
     env: { ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => object } },
     now: () => clock.now,
     random: () => 0.5,
@@ -41,7 +51,7 @@ function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   } as unknown as Exchange;
   /** As the way of each request begins. */
   const arrive = () => (clock.now < view.dueAt ? undefined : inStep(x, clock.now));
-  return { feed, view, calls, reports, background, clock, x, arrive };
+  return { feed, view, tally, calls, heard, reports, reported, background, clock, x, arrive };
 }
 
 const down = () => {
@@ -137,10 +147,98 @@ describe("a pulse", () => {
     expect(reports).toHaveLength(1);
   });
 
+  test("tells how calls ended, once, and again where that did not arrive", async () => {
+    let isUp = false;
+    const { view, reported, background, clock, arrive } = setUp((news) => (isUp ? news : down()));
+    view.health.record({ ok: true }, 7, clock.now);
+    await arrive();
+    await Promise.all(background);
+    expect(reported.splice(0)).toEqual([{ ok: 1, failed: 0, okAt: 7 }]);
+    view.health.record({ ok: false, reason: "timeout" }, 8, clock.now);
+    isUp = true;
+    for (let pulse = 0; pulse < 3; pulse++) {
+      clock.now += PULSE_MS;
+      void arrive();
+      await Promise.all(background);
+    }
+    expect(reported).toEqual([{ ok: 1, failed: 1, okAt: 7, failedAt: 8, reason: "timeout" }]);
+  });
+
   test("is not made where every call is relayed", () => {
     const { x, calls, clock } = setUp();
     expect(inStep({ ...x, replica: { enabled: false } } as Exchange, clock.now)).toBeUndefined();
     expect(calls).toEqual([]);
+  });
+});
+
+describe("in a pulse goes up", () => {
+  const PING = {
+    method: "ping",
+    target: null,
+    result: "local",
+    durationMs: 0,
+    ageMs: undefined,
+    isSaved: false,
+  } as const;
+  const pings = ({ tally }: PulseRequest) => tally && [tally.nth, tally.counted.operations[0]?.counts.local];
+
+  test("what was counted since the last one, once", async () => {
+    const { tally, heard, background, clock, arrive } = setUp();
+    await arrive();
+    for (const count of [3, 0, 2]) {
+      for (let time = 0; time < count; time++) tally.count(PING);
+      clock.now += PULSE_MS;
+      arrive();
+      await Promise.all(background);
+    }
+    expect(heard.map(pings)).toEqual([undefined, [1, 3], undefined, [2, 2]]);
+  });
+
+  test("the same again under its number, where it is not known that it has arrived", async () => {
+    let isLost = true;
+    const { tally, heard, background, clock, arrive } = setUp((news) => (isLost ? down() : news));
+    tally.count(PING);
+    await arrive();
+    tally.count(PING);
+    tally.count(PING);
+    isLost = false;
+    for (let pulse = 0; pulse < 3; pulse++) {
+      clock.now += PULSE_MS;
+      arrive();
+      await Promise.all(background);
+    }
+    expect(heard.map(pings)).toEqual([[1, 1], [1, 1], [2, 2], undefined]);
+  });
+
+  test("how many operations go on, but for those whose caller must have gone", async () => {
+    const { tally, heard, clock, arrive } = setUp();
+    const operation = tally.enter(clock.now);
+    tally.enter(clock.now);
+    await arrive();
+    tally.leave(operation);
+    clock.now += PULSE_MS;
+    arrive();
+    // Twice what a fill may take.
+    clock.now += 140_001;
+    await arrive();
+    expect(heard.map(({ vitals }) => vitals?.active)).toEqual([2, 1, 0]);
+  });
+
+  test("how long nothing was heard of the feed; a pause, after which requests wait for it, is none", async () => {
+    let isDown = false;
+    const { heard, background, clock, arrive } = setUp((news) => (isDown ? down() : news));
+    const pulses = async (...waits: number[]) => {
+      for (const wait of waits) {
+        clock.now += wait;
+        await arrive();
+        await Promise.all(background);
+      }
+    };
+    await pulses(0, PULSE_MS, 100 * PULSE_MS);
+    isDown = true;
+    await pulses(PULSE_MS, PULSE_MS, PULSE_MS);
+    const lags = [0, 1, 0, 1, 2, 3].map((nth) => nth * PULSE_MS);
+    expect(heard.map(({ vitals }) => vitals?.lagMs)).toEqual(lags);
   });
 });
 
@@ -184,5 +282,50 @@ describe("what an isolate invalidates", () => {
     await Promise.all(background);
     expect(reports).toMatchObject([{ type: "sync-failed", operation: "invalidate" }]);
     await bumped(x);
+  });
+
+  describe("and could not be told", () => {
+    /** Invalidates while nobody can be told, then goes on for a pulse in which they can. */
+    async function outage(invalidate: (x: Exchange) => void) {
+      const made = setUp();
+      const { background, clock, x, arrive } = made;
+      const { ORIGIN_SYNC } = x.env;
+      x.env = { ORIGIN_SYNC: { ...ORIGIN_SYNC, get: down } } as unknown as Cloudflare.Env;
+      invalidate(x);
+      await Promise.all(background);
+      clock.now += PULSE_MS;
+      arrive();
+      await Promise.all(background);
+      x.env = { ORIGIN_SYNC } as unknown as Cloudflare.Env;
+      clock.now += PULSE_MS;
+      arrive();
+      // The pulse, and then what it gives rise to.
+      await Promise.all(background);
+      await Promise.all(background);
+      return made;
+    }
+
+    test("is told after the next pulse that is answered, soft and hard as it was, and once", async () => {
+      const { calls, clock, arrive, background } = await outage((x) => {
+        bump(x, ["a"]);
+        bump(x, ["b"], true);
+      });
+      expect(calls).toEqual(["pulse 0 undefined", "invalidate b hard", "invalidate a"]);
+      clock.now += PULSE_MS;
+      arrive();
+      await Promise.all(background);
+      expect(calls).toHaveLength(4);
+    });
+
+    test("is remembered as everything where it is too much", async () => {
+      const { calls } = await outage((x) =>
+        bump(
+          x,
+          Array.from({ length: 1_001 }, (_, nth) => `t${nth}`),
+          true,
+        ),
+      );
+      expect(calls).toEqual(["pulse 0 undefined", "invalidate origin hard"]);
+    });
   });
 });

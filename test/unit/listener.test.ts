@@ -5,6 +5,7 @@ import { Listener } from "../../src/lanes/Listener.ts";
 import { parseFilter, type ListenFilter } from "../../src/mcp/listenFilter.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import { Listening } from "../../src/sync/Listening.ts";
+import { Tally } from "../../src/telemetry/Tally.ts";
 
 /** A listener at an origin that answers so. */
 function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.now) {
@@ -28,6 +29,7 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
     origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
     replica: { enabled: true },
     feed: new FeedView(() => "i"),
+    tally: new Tally(() => undefined),
     env: {
       S: binding,
       COALESCER: { idFromName: (name: string) => name, get: () => ({ forget: async () => {} }) },

@@ -2,7 +2,11 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
+import { Deliveries } from "../../src/sync/Deliveries.ts";
 import type { Since } from "../../src/sync/Feed.ts";
+import { KeptTotals } from "../../src/sync/KeptTotals.ts";
+import type { OriginTotals } from "../../src/sync/OriginTotals.ts";
+import { Tally } from "../../src/telemetry/Tally.ts";
 
 const objectOf = (name: string) => env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName(name));
 const DAY_MS = 86_400_000;
@@ -44,15 +48,106 @@ test("however many have ended, the next end looks at few of them", async () => {
   });
 });
 
-describe("the feed", () => {
-  const NOTHING = { seq: 0, feedId: undefined };
-  const { settings } = resolve({ origins: { o: { service: "S" } } }).origins.get("o")!;
-  const pulse = (since: Since) => ({ ...since, isolate: "i", origin: settings });
+const NOTHING = { seq: 0, feedId: undefined };
+const { settings } = resolve({ origins: { o: { service: "S" } } }).origins.get("o")!;
+const pulse = (since: Since) => ({ ...since, isolate: "i", origin: settings });
 
+describe("what isolates have counted", () => {
+  /** So many pings, as the part of that number. */
+  const pings = (nth: number, count: number) => {
+    const tally = new Tally(() => undefined);
+    const ping = {
+      method: "ping",
+      target: null,
+      result: "local",
+      durationMs: 0,
+      ageMs: undefined,
+      isSaved: false,
+    } as const;
+    for (let time = 0; time < count; time++) tally.count(ping);
+    return { ...tally.take()!, nth };
+  };
+  const pingsIn = ({ counted }: OriginTotals) => counted.operations[0]?.counts.local;
+
+  test("is added up over them, once where it is told again", async () => {
+    const object = objectOf("j");
+    const { counted } = await object.totals({ isolate: "x" });
+    expect(counted).toMatchObject({ pulses: 0, operations: [] });
+    for (const isolate of ["a", "b", "a"]) {
+      await object.pulse({ ...pulse(NOTHING), isolate, tally: pings(1, 2), vitals: { active: 1, lagMs: 7 } });
+    }
+    // An isolate of an earlier version has nothing to say.
+    await object.pulse({ ...pulse(NOTHING), isolate: "c" });
+    const totals = await object.totals({ isolate: "a", tally: pings(2, 5) });
+    expect([pingsIn(totals), totals.counted.pulses]).toEqual([9, 4]);
+    expect(totals.isolates).toEqual({ count: 3, active: 2, lagMs: 7 });
+    expect(totals.feed).toEqual({ feedId: expect.any(String), seq: 0, tags: 0 });
+  });
+
+  test("is there after the object, once it was shown", async () => {
+    const object = objectOf("k");
+    await object.pulse({ ...pulse(NOTHING), tally: pings(1, 3) });
+    const shown = await object.totals({ isolate: "x" });
+    await evictDurableObject(object);
+    const again = await objectOf("k").totals({ isolate: "x" });
+    expect([pingsIn(again), again.counted]).toEqual([3, shown.counted]);
+  });
+
+  test("has the alarm set to write it, where nobody looks", async () => {
+    const object = objectOf("l");
+    const alarm = () => runInDurableObject(object, (_, { storage }) => storage.getAlarm());
+    await object.pulse({ ...pulse(NOTHING), tally: pings(1, 3) });
+    const first = (await alarm())!;
+    expect(first - Date.now()).toBeGreaterThan(30_000);
+    for (let nth = 2; nth < 10; nth++) await object.pulse({ ...pulse(NOTHING), tally: pings(nth, 1) });
+    expect(await alarm()).toBe(first);
+  });
+
+  test("is written once a minute, while there is something new", async () => {
+    await runInDurableObject(objectOf("l2"), async (_, { storage: { sql } }) => {
+      const written = () => sql.exec("SELECT value FROM totals").toArray().length;
+      const totals = new KeptTotals(sql, 0);
+      expect(totals.dueAt()).toBeUndefined();
+      for (const nth of [1, 2, 3]) totals.pulse({ ...pulse(NOTHING), tally: pings(nth, 1) }, nth * 1_000);
+      expect([totals.dueAt(), written()]).toEqual([61_000, 0]);
+      await totals.run();
+      expect([totals.dueAt(), written()]).toEqual([undefined, 1]);
+      expect(new KeptTotals(sql, 99).show({ isolate: "x" }, 0).counted).toEqual(
+        totals.show({ isolate: "x" }, 0).counted,
+      );
+      totals.pulse(pulse(NOTHING), 70_000);
+      expect(totals.dueAt()).toBe(130_000);
+    });
+  });
+
+  test.each([
+    ["lost", "DELETE FROM totals"],
+    ["of another version", `UPDATE totals SET value = '{"v":0}'`],
+    ["no JSON", "UPDATE totals SET value = '{'"],
+  ])("begins anew where what was kept is %s", async (what, statement) => {
+    const object = objectOf(`m ${what}`);
+    await object.pulse({ ...pulse(NOTHING), tally: pings(1, 3) });
+    await object.totals({ isolate: "x" });
+    await runInDurableObject(object, (_, { storage }) => void storage.sql.exec(statement));
+    await evictDurableObject(object);
+    const totals = await objectOf(`m ${what}`).totals({ isolate: "x" });
+    expect(totals.counted).toMatchObject({ pulses: 0, operations: [], saved: 0 });
+  });
+});
+
+describe("the feed", () => {
   test("is the same for all who ask, and another at each origin", async () => {
     const [first, second] = [await objectOf("e").pulse(pulse(NOTHING)), await objectOf("e").pulse(pulse(NOTHING))];
     expect(second).toEqual(first);
-    expect(first).toEqual({ feedId: expect.any(String), seq: 0, floor: 0, hardFloor: 0, changes: [], announced: [] });
+    expect(first).toEqual({
+      feedId: expect.any(String),
+      seq: 0,
+      floor: 0,
+      hardFloor: 0,
+      changes: [],
+      announced: [],
+      health: { state: "up", since: expect.any(Number) },
+    });
     expect((await objectOf("f").pulse(pulse(NOTHING))).feedId).not.toBe(first.feedId);
   });
 
@@ -87,4 +182,74 @@ describe("the feed", () => {
     expect(news).toMatchObject({ seq: 0, changes: [], announced: [] });
     expect(news.feedId).not.toBe(feedId);
   });
+});
+
+describe("a delivery", () => {
+  const NOTHING = { seq: 0, feedId: undefined };
+  const MINUTE_MS = 60_000;
+  const delivery = (id: string, more: object = {}) => ({
+    id,
+    until: Date.now() + 5 * MINUTE_MS,
+    tags: ["a"],
+    hard: false,
+    ...more,
+  });
+
+  test("is heeded once, also by an object that began anew meanwhile", async () => {
+    const first = await objectOf("w1").deliver(delivery("m"), NOTHING);
+    expect(first).toMatchObject({ seq: 1, delivery: { taken: "new" }, changes: [{ tag: "a", seq: 1, hard: 0 }] });
+    await evictDurableObject(objectOf("w1"));
+    const again = await objectOf("w1").deliver(delivery("m", { hard: true }), NOTHING);
+    expect(again).toMatchObject({ seq: 1, delivery: { taken: "duplicate" }, changes: [{ tag: "a", hard: 0 }] });
+    const other = await objectOf("w1").deliver(delivery("n", { hard: true }), NOTHING);
+    expect(other).toMatchObject({ seq: 2, delivery: { taken: "new" }, changes: [{ tag: "a", seq: 2, hard: 2 }] });
+  });
+
+  test("is heeded by each object for itself", async () => {
+    await objectOf("w2").deliver(delivery("m"), NOTHING);
+    expect((await objectOf("w3").deliver(delivery("m"), NOTHING)).delivery.taken).toBe("new");
+  });
+
+  test("more of them than there may be are refused, and may come again", async () => {
+    const object = objectOf("w4");
+    const taken: string[] = [];
+    for (let nth = 0; nth < 70; nth++) taken.push((await object.deliver(delivery(`m${nth}`), NOTHING)).delivery.taken);
+    expect(taken.slice(0, 60)).toEqual(Array.from({ length: 60 }, () => "new"));
+    const refused = taken.indexOf("refused");
+    expect(refused).toBeGreaterThanOrEqual(60);
+    // Nothing of it is remembered, and those that were heeded are known as such.
+    await evictDurableObject(object);
+    expect((await objectOf("w4").deliver(delivery(`m${refused}`), NOTHING)).delivery.taken).toBe("new");
+    expect((await objectOf("w4").deliver(delivery("m0"), NOTHING)).delivery.taken).toBe("duplicate");
+  });
+});
+
+describe("the deliveries that are remembered", () => {
+  const AT = 1_000_000;
+  const inObject = (name: string, act: (sql: SqlStorage) => void) =>
+    runInDurableObject(objectOf(name), (_, { storage }) => act(storage.sql));
+  const many = { rate: { burst: 1_000, perSecond: 1 } };
+
+  test("are so until no clock would take them any more, the last time that they were sent counting", () =>
+    inObject("w5", (sql) => {
+      const deliveries = new Deliveries(sql, many);
+      const send = (until: number, now: number) => deliveries.take({ id: "m", until }, now).taken;
+      expect(send(AT, AT)).toBe("new");
+      expect(send(AT + 100_000, AT + 60_000)).toBe("duplicate");
+      expect(send(AT, AT + 60_001)).toBe("duplicate");
+      expect(send(AT, AT + 160_000)).toBe("duplicate");
+      expect(send(AT, AT + 160_001)).toBe("new");
+    }));
+
+  test("are never forgotten for others: where there are too many, the next is refused until one lapses", () =>
+    inObject("w6", (sql) => {
+      const deliveries = new Deliveries(sql, { ...many, capacity: 3 });
+      const send = (id: string, now = AT) => deliveries.take({ id, until: AT + Number(id) }, now);
+      expect(["1", "2", "3"].map((id) => send(id).taken)).toEqual(["new", "new", "new"]);
+      const refused = send("4");
+      expect(refused).toEqual({ taken: "refused", retryAfterMs: 60_002 });
+      expect(send("1").taken).toBe("duplicate");
+      expect(send("4", AT + 60_001).taken).toBe("refused");
+      expect(send("4", AT + 60_002).taken).toBe("new");
+    }));
 });

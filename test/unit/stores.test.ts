@@ -16,7 +16,7 @@ const BOB: Partition = { scope: "private", principal: "bob" };
 
 function addressFor(
   partition: Partition = PUBLIC,
-  change: { originId?: string; method?: string; variant?: unknown } = {},
+  change: { originId?: string; method?: string; target?: string; variant?: unknown } = {},
 ): Address {
   const subject = {
     originId: "catalog",
@@ -163,6 +163,46 @@ describe("KvStore", () => {
     for (const { name } of (await KV.list()).keys) await KV.delete(name);
   });
 
+  test("counts what is kept of an origin by method and by tool, whoever it belongs to", async () => {
+    const store = new KvStore(KV);
+    const named = { method: "resources/templates/list" };
+    // KV takes 1,024 bytes beside a value.
+    const long = ["\u0001", "😀", "é", '"', "x"].map((character) => `x${character.repeat(1_000)}`);
+    for (const address of [
+      addressFor(),
+      addressFor(ALICE),
+      addressFor(BOB, { target: "other" }),
+      addressFor(PUBLIC, { originId: "catalog2" }),
+      addressFor(PUBLIC, named),
+      addressFor(ALICE, named),
+      ...long.map((target) => addressFor(PUBLIC, { target })),
+    ]) {
+      await store.put(address, await entryOf());
+    }
+    // As an earlier version has stored it.
+    await KV.put("e1/catalog/tools/call/public/0", "");
+    const { byTool, ...counted } = await store.count("catalog");
+    expect(counted).toEqual({ isWhole: true, total: 11, byMethod: { "tools/call": 9, "resources/templates/list": 2 } });
+    expect(byTool).toMatchObject({ search: 2, other: 1, ["x".repeat(160)]: 1 });
+    expect(Object.values(byTool).reduce((sum, count) => sum + count)).toBe(8);
+    expect(await store.count("cat")).toEqual({ isWhole: true, total: 0, byMethod: {}, byTool: {} });
+  });
+
+  test("ends counting after ten pages, says so, and counts two hundred tools by name", async () => {
+    const cursors: unknown[] = [];
+    const list = async ({ cursor }: { cursor?: string }) => {
+      cursors.push(cursor);
+      const tools = Array.from({ length: 1_000 }, (_, nth) => `${cursors.length} ${nth}`);
+      const keys = tools.map((tool) => ({ name: "e1/o/tools/call/public/0", metadata: { tool } }));
+      return { keys, list_complete: false, cursor: `c${cursors.length}` };
+    };
+    const counted = await new KvStore({ list } as unknown as KVNamespace).count("o");
+    expect([counted.isWhole, counted.total]).toEqual([false, 10_000]);
+    expect(cursors).toEqual([undefined, ...Array.from({ length: 9 }, (_, page) => `c${page + 1}`)]);
+    expect(Object.keys(counted.byTool)).toHaveLength(201);
+    expect(counted.byTool["other"]).toBe(9_800);
+  });
+
   test("knows whether anything of a method is kept, for anybody", async () => {
     const store = new KvStore(KV);
     expect(await store.hasAny("catalog", "server/discover")).toBe(false);
@@ -290,6 +330,7 @@ describe("the stored form", () => {
       staleIfErrorMs: ms,
       promisedMs: ms,
       clientTtlMs: ms,
+      tookMs: ms,
       scope: fc.constantFrom("public" as const, "private" as const),
       only: fc.constantFrom("modern" as const, "legacy" as const),
       tags: fc.array(text, { maxLength: 3 }),
@@ -361,6 +402,9 @@ describe("the stored form", () => {
       decodeEntry(`${JSON.stringify({ ...whole, ...change })}\n${body}`);
     expect(await decoded({})).toBeDefined();
     for (const v of [0, 2, "1", null, undefined]) expect(await decoded({ v })).toBeUndefined();
+    // Nobody has measured what an earlier version stored.
+    expect(whole).not.toHaveProperty("tookMs");
+    for (const tookMs of [null, "1", -1, {}]) expect(await decoded({ tookMs })).toBeUndefined();
     for (const name of [
       "storedAt",
       "ttlMs",

@@ -88,7 +88,7 @@ async function play(sql: SqlStorage, s: fc.Scheduler, plans: Step[][], rules: Ru
   let ids = 0;
 
   const object = {
-    pulse: async (since: Since) => {
+    check: async (since: Since) => {
       await turn("a question to the feed");
       const reply = { ...feed.since(since), announced: writes.tags, concluded: { ...concluded } };
       await turn("an answer of the feed");
@@ -214,7 +214,7 @@ async function play(sql: SqlStorage, s: fc.Scheduler, plans: Step[][], rules: Ru
       else if (one.do === "write") await write(one);
       else if (one.do === "pulse") {
         const question = by.view.ask();
-        by.view.hear(question, await object.pulse(question));
+        by.view.hear(question, await object.check(question));
       } else {
         await turn(one.do);
         if (one.do === "restart") isolates[nth % 2] = newIsolate();

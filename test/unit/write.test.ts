@@ -27,7 +27,8 @@ function setUp(body: unknown, answer: (what: string) => object | Promise<object>
   const object = {
     announce: async (what: unknown) => ({ isAnnounced: true, ...(await announce(what)) }),
     conclude: method("conclude"),
-    pulse: method("pulse"),
+    check: method("check"),
+    invalidate: method("invalidate"),
   };
   const x = {
     replica: { enabled: true },
@@ -249,14 +250,5 @@ describe("what is kept is trusted", () => {
     x.feed.hear(question, { ...REPLY, feedId: "another" });
     answer();
     expect(await given).toBe("blind");
-  });
-
-  test("and that counts as a pulse, where it succeeds", async () => {
-    const { x, given } = trusted(() => ({}));
-    await given;
-    expect(x.feed.dueAt).toBe(5_000);
-    const failed = trusted(down);
-    await failed.given;
-    expect(failed.x.feed.dueAt).toBe(0);
   });
 });

@@ -19,7 +19,7 @@ export function requestOf({ callOf }: Filled, index: number): Request {
 }
 
 /** A request as the lanes get it. */
-export function incomingOf({ serving, feed }: Filled, request: Request): Incoming {
+export function incomingOf({ serving, feed, tally }: Filled, request: Request): Incoming {
   const { headers } = request;
   return {
     request,
@@ -28,6 +28,7 @@ export function incomingOf({ serving, feed }: Filled, request: Request): Incomin
     page: headers.get("origin"),
     origin: serving.replica.defaultOrigin,
     feed,
+    tally,
     env: NO_ENV,
     waitUntil: () => {},
   };

@@ -22,7 +22,7 @@ export default {
 /** The ns of a hit for each variant: in turns, the entries in a scattered order. */
 async function compare(variants: readonly Variant[], rounds: number): Promise<number[]> {
   const filled: Filled[] = [];
-  for (const { entries, tools } of variants) filled.push(await filledReplica(entries, tools, false));
+  for (const variant of variants) filled.push(await filledReplica(variant, false));
   const measured = variants.map(() => [] as number[]);
   for (let round = 0; round < rounds; round++) {
     for (const [index, one] of filled.entries()) measured[index]!.push(await hits(one, round));
@@ -36,6 +36,7 @@ async function hits(filled: Filled, round: number): Promise<number> {
   const requests = numbers.map((index) => requestOf(filled, index));
   const begun = performance.now();
   for (const request of requests) {
+    if (filled.hearsAlways) filled.feed.version++;
     const response = await hit(filled, request);
     if (!response.headers.get("cache-status")?.includes("hit")) throw new Error("Not a hit.");
   }

@@ -18,7 +18,7 @@ const REPEATS = 10_000;
 
 /** Takes a hit apart, and measures each part by itself: in turns, so that a slow moment slows all of them. */
 export async function profile(rounds: number): Promise<Profile> {
-  const filled = await filledReplica(1_000, 1, true);
+  const filled = await filledReplica({ entries: 1_000, tools: 1, invalidations: 0 }, true);
   const parts = partsOf(filled);
   const measured = parts.map(() => [] as number[]);
   const whole: number[] = [];
@@ -60,6 +60,7 @@ function partsOf(filled: Filled): Part[] {
     origin: replica.defaultOrigin!,
     isolate: serving.isolate,
     feed: filled.feed,
+    tally: filled.tally,
     report: serving.report,
     env: {} as Cloudflare.Env,
     waitUntil: () => {},
@@ -83,6 +84,7 @@ function partsOf(filled: Filled): Part[] {
   const rule = replica.defaultOrigin!.tools.find(call.target!)!.value.cache!;
   const candidates = candidatesOf(x, call, rule)!;
   const entry = inMemory(x, candidates, call.era)!;
+  const { method, target } = call;
   const asked = { again: false, onlyCached: false };
   const outcome = { kind: "hit", ttlMs: 3_000_000, detail: "memory" } as const;
   const answer = { kind: "message", result: "hit", status: 200, text: entry.body, outcome, ageMs: 1 } as const;
@@ -110,5 +112,9 @@ function partsOf(filled: Filled): Part[] {
     { name: "look up", work: () => freshness(inMemory(x, candidates, call.era)!, Date.now()) },
     { name: "tell", work: () => tell(entry, { era: "modern", id: 1, status: "hit", hints: false, now: Date.now() }) },
     { name: "respond", work: () => respond(answer) },
+    {
+      name: "count",
+      work: () => filled.tally.count({ method, target, result: "hit", durationMs: 0, ageMs: 1, isSaved: true }),
+    },
   ];
 }

@@ -3,17 +3,22 @@ import { addressOf, PUBLIC } from "../../../src/cache/key.ts";
 import { MemoryStore } from "../../../src/cache/MemoryStore.ts";
 import { S3Fifo } from "../../../src/cache/S3Fifo.ts";
 import { SessionSource } from "../../../src/origin/SessionSource.ts";
+import { Feed } from "../../../src/sync/Feed.ts";
 import { FeedView } from "../../../src/sync/FeedView.ts";
 import { Listening } from "../../../src/sync/Listening.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
 import { SILENT } from "../../../src/telemetry/events.ts";
+import type { Variant } from "../inside.ts";
+import { Tally } from "../../../src/telemetry/Tally.ts";
 import { CONTENT, modernCall, TOOL, type Call } from "../exchange.ts";
 
 /** A replica whose memory is filled, and the calls that hit it. */
 export interface Filled {
   feed: FeedView;
+  hearsAlways: boolean;
+  tally: Tally;
   serving: Serving;
   /** How many different calls hit. */
   entries: number;
@@ -24,9 +29,13 @@ export interface Filled {
 /** Room for the largest of them; in a deployed Worker memory is bounded. */
 const CAPACITY_BYTES = 512 * 1_048_576;
 const LIFE_MS = 3_600_000;
+const FEED_ID = "f";
 
 /** A replica with that many entries in memory, spread over that many tools, all of them in the policy and in the catalogue. */
-export async function filledReplica(entries: number, tools: number, full: boolean): Promise<Filled> {
+export async function filledReplica(
+  { entries, tools, invalidations, hearsAlways = false }: Variant,
+  full: boolean,
+): Promise<Filled> {
   const names = Array.from({ length: tools }, (_, index) => (tools === 1 ? TOOL : `${TOOL}_${index}`));
   const cache = { ttl: "1h", scope: "public" } as const;
   const replica = resolve({
@@ -68,13 +77,14 @@ export async function filledReplica(entries: number, tools: number, full: boolea
       body,
       meta: "",
       contentEnd: 0,
+      // From before everything that was invalidated.
+      ...(invalidations !== undefined && { feedId: FEED_ID, seq: 0 }),
     });
   }
-  // Nothing was invalidated, and the next pulse is not due.
-  const feed = new FeedView(() => "i");
-  feed.dueAt = Number.POSITIVE_INFINITY;
   return {
-    feed,
+    feed: viewWith(invalidations),
+    hearsAlways,
+    tally: new Tally((_, target) => target),
     serving: {
       replica,
       report: SILENT,
@@ -94,4 +104,15 @@ export async function filledReplica(entries: number, tools: number, full: boolea
     entries,
     callOf: (index) => modernCall(index, argumentsOf(index), nameOf(index)),
   };
+}
+
+/** What an isolate knows of a feed with that many invalidations. The next pulse is not due. */
+function viewWith(invalidations: number | undefined): FeedView {
+  const view = new FeedView(() => "i");
+  view.dueAt = Number.POSITIVE_INFINITY;
+  if (invalidations === undefined) return view;
+  const feed = new Feed({ feedId: FEED_ID, seq: 0, floor: 0, hardFloor: 0 });
+  for (let nth = 0; nth < invalidations; nth++) feed.invalidate([`product:${nth}`], {}, 0);
+  view.hear(view.ask(), feed.since({ seq: 0, feedId: undefined }));
+  return view;
 }

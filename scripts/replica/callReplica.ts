@@ -1,0 +1,43 @@
+import { UsageError } from "../commandLine.ts";
+
+/** Where `npm start` serves. */
+export const LOCAL_URL = "http://127.0.0.1:8787";
+
+/**
+ * Asks a replica, local or deployed, for something that only its operator may: its answer. The admin token is taken from
+ * `REPLICA_ADMIN_TOKEN`. Throws the replica's own words where it refuses, and a `UsageError` where `url` is none.
+ */
+export async function callReplica(
+  url: string,
+  path: string,
+  { method, body }: { method: "GET" | "POST"; body?: object },
+): Promise<string> {
+  if (!URL.canParse(url)) throw new UsageError("--url: the address of a replica, such as https://replica.example.com");
+  const target = new URL(path, url);
+  const token = process.env["REPLICA_ADMIN_TOKEN"];
+  const headers = {
+    ...(body && { "content-type": "application/json" }),
+    ...(token && { authorization: `Bearer ${token}` }),
+  };
+  let response: Response;
+  try {
+    response = await fetch(target, { method, headers, redirect: "error", ...(body && { body: JSON.stringify(body) }) });
+  } catch (error) {
+    const { cause, message } = error as Error;
+    throw new Error(`Cannot reach a replica at ${target.origin}: ${cause instanceof Error ? cause.message : message}`, {
+      cause: error,
+    });
+  }
+  const text = await response.text();
+  if (response.ok) return text;
+  throw new Error(`${target.origin} refused (HTTP ${response.status}): ${wordsIn(text)}`);
+}
+
+function wordsIn(text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { error: { message: string; data: { code: string } } };
+    return `${error.message} [${error.data.code}]`;
+  } catch {
+    return "its answer is none of a replica's. Set REPLICA_ADMIN_TOKEN? Is --url right?";
+  }
+}

@@ -1,0 +1,103 @@
+import type { OriginStatus } from "../../src/http/OriginStatus.ts";
+import { options } from "../commandLine.ts";
+import { callReplica, LOCAL_URL } from "./callReplica.ts";
+import { ago, table } from "./table.ts";
+
+export const STATUS_USAGE = "npm run replica -- status [--origin ID] [--url URL] [--json]";
+
+/** `replica status`: how the origins of a replica, local or deployed, stand. */
+export async function status(args: string[]): Promise<void> {
+  const { values } = options({
+    args,
+    options: {
+      origin: { type: "string" },
+      url: { type: "string", default: LOCAL_URL },
+      json: { type: "boolean" },
+    },
+  });
+  const { origin, url, json } = values;
+  const query = origin === undefined ? "" : `?origin=${encodeURIComponent(origin)}`;
+  const text = await callReplica(url, `/admin/status${query}`, { method: "GET" });
+  if (json) {
+    console.log(text);
+    return;
+  }
+  const { origins } = JSON.parse(text) as { origins: Record<string, OriginStatus> };
+  console.log(
+    Object.entries(origins)
+      .map(([id, one]) => statusText(id, one, Date.now()))
+      .join("\n\n"),
+  );
+}
+
+/** How an origin stands, for people. `now` is epoch ms. */
+export function statusText(id: string, one: OriginStatus, now: number): string {
+  const since = (at: number | null | undefined) => (at ? `${ago(now - at)} ago` : "never");
+  const { sync, health, feed, listen, counted, isolates, entries, refreshedAt } = one;
+  const facts: [string, string][] = [["eras", erasText(one)]];
+  if (health)
+    facts.push([
+      "health",
+      `${health.state}${health.reason ? ` (${health.reason})` : ""}, since ${since(health.since)}`,
+    ]);
+  if (!sync.up) facts.push(["sync", `cannot be reached: ${sync.reason}`]);
+  if (feed) facts.push(["feed", `seq ${feed.seq} of ${feed.feedId.slice(0, 8)}, ${feed.tags} tags remembered`]);
+  if (sync.up) facts.push(["listen", listen ? listenText(listen, since) : "off"]);
+  if (isolates) facts.push(["isolates", `${isolates.count} heard lately; operations going on: ${isolates.active}`]);
+  if (sync.up) facts.push(["last refresh", since(refreshedAt)]);
+  facts.push(["entries in KV", entriesText(entries)]);
+  if (counted) facts.push(["calls saved", `${counted.callsSaved} since ${since(counted.since)}`]);
+  const width = Math.max(...facts.map(([name]) => name.length));
+  const lines = facts.map(([name, text]) => `  ${name.padEnd(width)}  ${printable(text)}`);
+  const rows = rowsOf(one);
+  if (rows.length > 0) {
+    const head = ["", "operations", "from cache", "stale", "errors", "entries"];
+    lines.push("", ...table([head, ...rows]).map((line) => `  ${line}`));
+  }
+  return [id, ...lines].join("\n");
+}
+
+function erasText({ eras }: OriginStatus): string {
+  if (!eras) return "not known yet";
+  const spoken = [
+    ...(eras.modern ? ["modern"] : []),
+    ...(eras.legacy && eras.legacy !== "none" ? [`legacy (${eras.legacy})`] : []),
+  ];
+  return spoken.join(", ") || "not known yet";
+}
+
+function listenText({ state, since: at }: NonNullable<OriginStatus["listen"]>, since: (at: number) => string): string {
+  return at === undefined ? state : `${state}, since ${since(at)}`;
+}
+
+function entriesText(entries: OriginStatus["entries"]): string {
+  return "reason" in entries ? `not to be counted: ${entries.reason}` : `${entries.total}${entries.isWhole ? "" : "+"}`;
+}
+
+/** A row for each tool, prompt and resource, and for each other method. */
+function rowsOf({ counted, entries }: OriginStatus): string[][] {
+  const kept = "reason" in entries ? undefined : entries;
+  const more = kept?.isWhole === false ? "+" : "";
+  const names = new Set((counted?.operations ?? []).map(({ method, name }) => `${method} ${name}`));
+  const uncounted = Object.keys(kept?.byTool ?? {}).filter((tool) => !names.has(`tools/call ${tool}`));
+  return [
+    ...(counted?.operations ?? []).map(({ method, name, total, hitRatio, counts }) => {
+      const found = method === "tools/call" ? kept?.byTool[name] : name === "" ? kept?.byMethod[method] : undefined;
+      return [
+        method === "tools/call" ? name : `${method} ${name}`.trim(),
+        `${total}`,
+        `${(100 * hitRatio).toFixed(1)} %`,
+        `${counts.stale}`,
+        `${counts.error}`,
+        found === undefined ? "-" : `${found}${more}`,
+      ];
+    }),
+    ...uncounted.map((tool) => [tool, "0", "-", "-", "-", `${kept!.byTool[tool]}${more}`]),
+  ].map(([name = "", ...rest]) => [printable(name), ...rest]);
+}
+
+/** Names come from origins, and a terminal obeys some characters. */
+function printable(text: string): string {
+  const short = text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  return short.replace(/[\p{C}\p{Z}]/gu, (character) => (character === " " ? " " : "?"));
+}

@@ -1,0 +1,28 @@
+import type { KeptCount } from "../cache/KeptCount.ts";
+import type { OriginTotals } from "../sync/OriginTotals.ts";
+import type { Counted } from "../telemetry/Counted.ts";
+
+/** How an origin stands. Times are epoch ms. */
+export interface OriginStatus {
+  /** What it speaks, as far as it has shown. */
+  eras: { modern?: boolean; legacy?: "none" | "stateless" | "sessions"; version?: string } | null;
+  /** Its `OriginSync`: whether it could be asked. While it cannot, what it knows is absent. */
+  sync: { up: true } | { up: false; reason: string };
+  health?: OriginTotals["health"];
+  feed?: OriginTotals["feed"];
+  listen?: OriginTotals["listen"];
+  /** When the origin was last asked for something that was then kept; `null` where it never was. */
+  refreshedAt?: number | null;
+  /** The isolates that were heard lately. */
+  isolates?: OriginTotals["isolates"];
+  /** What is stored, or why that cannot be said. */
+  entries: KeptCount | { reason: string };
+  counted?: {
+    since: number;
+    pulses: number;
+    /** Operations that were answered without a call to the origin of their own. */
+    callsSaved: number;
+    /** By method and name, the most frequent first. `hitRatio`: of them, those that were answered from the cache; 0 to 1. */
+    operations: (Counted["operations"][number] & { total: number; hitRatio: number })[];
+  };
+}

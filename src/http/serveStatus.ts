@@ -1,0 +1,56 @@
+import { KvStore } from "../cache/KvStore.ts";
+import type { Origin } from "../config/replica.ts";
+import { storedEras } from "../lanes/eras.ts";
+import type { Counted } from "../telemetry/Counted.ts";
+import { reasonOf } from "../telemetry/events.ts";
+import { admitAdmin } from "./admitAdmin.ts";
+import type { Trouble } from "./errors.ts";
+import { nobody } from "./nobody.ts";
+import type { OriginStatus } from "./OriginStatus.ts";
+import { respondTrouble } from "./respond.ts";
+import { totalsOf, type Showing } from "./totals.ts";
+
+/** Serves `GET /admin/status`: how all origins stand, or the one that `?origin=` names. */
+export async function serveStatus(showing: Showing, request: Request, env: Cloudflare.Env): Promise<Response> {
+  const { replica } = showing;
+  const trouble = (kind: Trouble) => respondTrouble(kind, nobody()).response;
+  const refusal = await admitAdmin(replica, request, env.ADMIN_TOKEN);
+  if (refusal) return trouble(refusal);
+  if (request.method !== "GET") return trouble({ kind: "get-only" });
+  const named = new URL(request.url).searchParams.get("origin");
+  const wanted = [...replica.origins].filter(([id]) => named === null || id === named);
+  if (wanted.length === 0) return trouble({ kind: "unknown-origin", known: [...replica.origins.keys()] });
+  const shown = wanted.map(async ([id, origin]) => [id, await statusOf(showing, origin, env)] as const);
+  const origins = Object.fromEntries(await Promise.all(shown));
+  return Response.json({ origins }, { headers: { "cache-control": "no-store" } });
+}
+
+async function statusOf(showing: Showing, origin: Origin, env: Cloudflare.Env): Promise<OriginStatus> {
+  const { id } = origin.settings;
+  const [told, eras, entries] = await Promise.all([
+    totalsOf(showing, origin, env),
+    showing.isolate.eras.get(id)?.eras ?? storedEras(env, origin.settings).catch(() => null),
+    new KvStore(env.KV).count(id).catch((error: unknown) => ({ reason: reasonOf(error) })),
+  ]);
+  if ("reason" in told) return { eras, sync: { up: false, reason: told.reason }, entries };
+  const { counted, ...rest } = told.totals;
+  return {
+    eras,
+    sync: { up: true },
+    ...rest,
+    refreshedAt: counted.refreshedAt || null,
+    entries,
+    counted: {
+      since: counted.since,
+      pulses: counted.pulses,
+      callsSaved: counted.saved,
+      operations: counted.operations.map(withRatio).sort((a, b) => b.total - a.total),
+    },
+  };
+}
+
+function withRatio(operation: Counted["operations"][number]) {
+  const { hit, stale } = operation.counts;
+  const total = Object.values(operation.counts).reduce((sum, count) => sum + count, 0);
+  return { ...operation, total, hitRatio: total && (hit + stale) / total };
+}

@@ -1,0 +1,15 @@
+import type { Counts } from "../origin/Breaker.ts";
+import type { Health } from "./Health.ts";
+import type { Isolates, Kept } from "./Totals.ts";
+
+/** What an `OriginSync` shows of its origin. Plain data: it crosses to the Worker. */
+export interface OriginTotals {
+  counted: Kept;
+  isolates: Isolates;
+  /** How far the feed has come, and how many tags it remembers. */
+  feed: { feedId: string; seq: number; tags: number };
+  /** How the origin is, and how the calls of the last half minute ended. */
+  health: Health & Counts;
+  /** How its stream of changes stands; absent where there is none. */
+  listen?: { state: string; since?: number };
+}

@@ -1,0 +1,162 @@
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startOrigin } from "../../scripts/origin/startOrigin.ts";
+import { statusText } from "../../scripts/replica/status.ts";
+import { ago } from "../../scripts/replica/table.ts";
+import { serve, type Served } from "../../scripts/serve/serve.ts";
+import type { OriginStatus } from "../../src/http/OriginStatus.ts";
+import { legacyCall } from "../integration/support/wire.ts";
+import { runScript, tempFolder } from "./runScript.ts";
+
+const TOKEN = "s3cret";
+let origin: Awaited<ReturnType<typeof startOrigin>>;
+let served: Served;
+
+beforeAll(async () => {
+  origin = await startOrigin({});
+  const config = path.join(tempFolder(), "config.mjs");
+  const tools = { search_features: { cache: { ttl: "10m", scope: "public" } } };
+  const origins = { catalog: { url: origin.url, tools }, second: { url: origin.url } };
+  writeFileSync(config, `export default ${JSON.stringify({ origins, access: { open: true } })};`);
+  served = await serve({ config, vars: { ADMIN_TOKEN: TOKEN } });
+  for (let time = 0; time < 4; time++)
+    await legacyCall(`${served.url}/mcp/catalog`, "search_features", { query: "grid" });
+});
+afterAll(async () => {
+  await served?.close();
+  await origin?.close();
+});
+
+const status = (args: string[], token = TOKEN) =>
+  runScript("scripts/replica/main.ts", ["status", ...args], { REPLICA_ADMIN_TOKEN: token });
+
+test("status shows how each origin stands, and what its tools were answered from", async () => {
+  const script = status(["--url", served.url]);
+  expect(await script.ended, script.output()).toBe(0);
+  const [first, second] = script.output().split("\n\nsecond\n");
+  expect(first).toMatch(/^catalog\n {2}eras +/);
+  expect(first).toMatch(/\n {2}feed +seq \d+ of [0-9a-f]{8}, \d+ tags remembered\n/);
+  expect(first).toMatch(/\n {2}last refresh +\d+ s ago\n/);
+  expect(first).toMatch(/\n {2}calls saved +3 since /);
+  const [head, row] = first!.split("\n").slice(-2);
+  expect(row).toMatch(/^ {2}search_features +4 +75\.0 % +0 +0 +1$/);
+  expect(head!.length).toBe(row!.length);
+  expect(second).toMatch(/\n {2}last refresh +never\n/);
+});
+
+test("with --json it prints JSON, and nothing else; with --origin of that one", async () => {
+  const script = status(["--json", "--origin", "second", "--url", served.url]);
+  expect(await script.ended, script.output()).toBe(0);
+  const { origins } = JSON.parse(script.output());
+  expect(Object.keys(origins)).toEqual(["second"]);
+  expect(origins.second.sync).toEqual({ up: true });
+});
+
+test("what the replica refuses is told in its words, and the token is not repeated", async () => {
+  const script = status(["--url", served.url], "another");
+  expect(await script.ended).toBe(1);
+  expect(script.output()).toContain("[admin_unauthorized]");
+  expect(script.output()).not.toContain("another");
+  const other = status(["--origin", "else&where", "--url", served.url]);
+  expect(await other.ended).toBe(1);
+  expect(other.output()).toContain("Name one of these origins: catalog, second.");
+});
+
+test("that nothing is there, or something else, is a clear error", async () => {
+  const script = status(["--url", "http://127.0.0.1:1"]);
+  expect(await script.ended).toBe(1);
+  expect(script.output()).toContain("Cannot reach a replica at http://127.0.0.1:1");
+  const other = status(["--url", origin.url]);
+  expect(await other.ended).toBe(1);
+  expect(other.output()).toContain("refused (HTTP ");
+});
+
+test.each([[["--url", "nowhere"]], [["--tool", "x"]], [["more"]]])("%j is refused with the usage", async (args) => {
+  const script = status(args);
+  expect(await script.ended).toBe(2);
+  expect(script.output()).toContain("replica -- status");
+});
+
+const NOW = 1_800_000_000_000;
+const counts = { hit: 90, stale: 5, miss: 4, relay: 0, local: 0, error: 1 };
+const WHOLE: OriginStatus = {
+  eras: { modern: true, legacy: "sessions" },
+  sync: { up: true },
+  health: { state: "down", since: NOW - 200_000, reason: "timeout", ok: 1, failed: 9 },
+  feed: { feedId: "0123456789ab", seq: 7, tags: 3 },
+  listen: { state: "open", since: NOW - 5_000 },
+  refreshedAt: NOW - 90_000,
+  isolates: { count: 2, active: 1, lagMs: 0 },
+  entries: {
+    isWhole: false,
+    total: 10_000,
+    byMethod: { "tools/call": 9_000, "tools/list": 2 },
+    byTool: { a: 8, b: 9 },
+  },
+  counted: {
+    since: NOW - 3 * 86_400_000,
+    pulses: 5,
+    callsSaved: 95,
+    operations: [
+      { method: "tools/call", name: "a", counts, total: 100, hitRatio: 0.95 },
+      { method: "tools/list", name: "", counts, total: 100, hitRatio: 0.95 },
+      { method: "resources/read", name: "x://*", counts, total: 100, hitRatio: 0.95 },
+    ],
+  },
+};
+
+test("all that is known is shown, aligned", () => {
+  expect(`\n${statusText("o", WHOLE, NOW)}\n`).toBe(`
+o
+  eras           modern, legacy (sessions)
+  health         down (timeout), since 3 min ago
+  feed           seq 7 of 01234567, 3 tags remembered
+  listen         open, since 5 s ago
+  isolates       2 heard lately; operations going on: 1
+  last refresh   90 s ago
+  entries in KV  10000+
+  calls saved    95 since 3 d ago
+
+                        operations  from cache  stale  errors  entries
+  a                            100      95.0 %      5       1       8+
+  tools/list                   100      95.0 %      5       1       2+
+  resources/read x://*         100      95.0 %      5       1        -
+  b                              0           -      -       -       9+
+`);
+});
+
+test("what is not known is said to be so", () => {
+  const text = statusText(
+    "o",
+    { eras: null, sync: { up: false, reason: "it is down" }, entries: { reason: "KV is down" } },
+    NOW,
+  );
+  expect(`\n${text}\n`).toBe(`
+o
+  eras           not known yet
+  sync           cannot be reached: it is down
+  entries in KV  not to be counted: KV is down
+`);
+});
+
+test("a name cannot paint the terminal, nor flood it", () => {
+  const operations = ["\u001b[2Jx\ny\u202ez", "n".repeat(500)].map((name) => ({
+    ...WHOLE.counted!.operations[0]!,
+    name,
+  }));
+  const text = statusText("o", { ...WHOLE, counted: { ...WHOLE.counted!, operations } }, NOW);
+  expect(text).toContain("  ?[2Jx?y?z ");
+  expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThan(130);
+});
+
+test.each([
+  [-5, "0 s"],
+  [1_999, "1 s"],
+  [119_999, "119 s"],
+  [120_000, "2 min"],
+  [7_200_000, "2 h"],
+  [200_000_000, "2 d"],
+])("%i ms are %s", (ms, words) => {
+  expect(ago(ms)).toBe(words);
+});
