@@ -15,10 +15,10 @@ export interface ServeOptions {
   vars?: Readonly<Record<string, string>>;
   /** How many Workers share the KV and the Durable Objects; each after the first is another isolate, as in another place. Default: 1. */
   instances?: number;
-  /** How the Worker is built otherwise than it is written. Default: not at all. */
-  rewrites?: Rewrites;
   /** Whether the last instance can reach its `OriginSync` objects, asked at each call. For tests. Default: it can. */
   reachable?: () => boolean;
+  /** How the Worker is built otherwise than it is written. Default: not at all. */
+  rewrites?: Rewrites;
   /** Gets each line that the Worker logs. Default: none. */
   onLine?: (line: string) => void;
 }

@@ -1,3 +1,4 @@
+import type { PulseReply } from "../sync/Pulse.ts";
 import type { Exchange } from "./Exchange.ts";
 import { pulse } from "./pulse.ts";
 
@@ -19,7 +20,7 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
   const isInStep = now - feed.dueAt <= origin.pulseMs;
   // After a pause nothing is answered before the feed is heard: only who goes on without it lags.
   feed.heardAt ||= now;
-  const working = pulse(x, now, isInStep ? now - feed.heardAt : 0);
+  const working = pulse(x, { now, lagMs: isInStep ? now - feed.heardAt : 0 });
   x.waitUntil(working);
   if (isInStep) {
     feed.dueAt = dueAfter(x, now);
@@ -37,6 +38,17 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
 /** Promises are not shared between requests, so those that come meanwhile look again and again. */
 async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);
+}
+
+/**
+ * The same at once, for who must not answer before: what the feed says, within `withinMs`; `undefined` where it cannot
+ * be asked. The next pulse is due an interval after it.
+ */
+export async function check(x: Exchange, withinMs: number): Promise<PulseReply | undefined> {
+  const now = x.now();
+  const reply = await pulse(x, { now, lagMs: 0, withinMs });
+  if (reply) x.feed.dueAt = dueAfter(x, x.now());
+  return reply;
 }
 
 function dueAfter({ origin, random }: Exchange, now: number): number {

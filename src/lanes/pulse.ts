@@ -1,19 +1,30 @@
+import type { Question } from "../sync/FeedView.ts";
+import type { PulseReply } from "../sync/Pulse.ts";
 import { retell } from "./bump.ts";
 import { knownEras, lacks } from "./eras.ts";
 import type { Exchange } from "./Exchange.ts";
-import { tune } from "./tune.ts";
+import { tune, type SyncObject } from "./tune.ts";
+
+/** How a pulse is made. */
+export interface Pulsing {
+  /** Epoch ms. */
+  now: number;
+  /** How long nothing was heard though it was asked for. */
+  lagMs: number;
+  /** How long it is waited for, where somebody must not answer before. */
+  withinMs?: number;
+}
 
 /**
  * One call of the origin's `OriginSync`: what this isolate has counted and seen goes up, what it does not know of the
- * feed comes down. What could not be told is told with the next. `now` is epoch ms, `lagMs` how long nothing was heard
- * though it was asked for.
+ * feed comes down. What could not be told is told with the next. The answer; `undefined` where there was none.
  */
-export async function pulse(x: Exchange, now: number, lagMs: number): Promise<void> {
+export async function pulse(x: Exchange, { now, lagMs, withinMs }: Pulsing): Promise<PulseReply | undefined> {
   const { feed, origin, tally } = x;
   const { health } = feed;
   const counted = tally.take();
   const outcomes = health.take();
-  const isHeard = await tune(x, "pulse", (object, { seq, feedId }) =>
+  const ask = (object: SyncObject, { seq, feedId }: Question) =>
     object.pulse({
       seq,
       feedId,
@@ -23,12 +34,13 @@ export async function pulse(x: Exchange, now: number, lagMs: number): Promise<vo
       vitals: { active: tally.active(now - longest(x)), lagMs },
       ...(counted && { tally: counted }),
       ...(outcomes && { outcomes }),
-    }),
-  );
-  if (isHeard) {
+    });
+  const reply = await tune(x, withinMs === undefined ? "pulse" : "check", ask, withinMs);
+  if (reply) {
     if (counted) tally.taken(counted);
     retell(x);
   } else if (outcomes) health.giveBack(outcomes);
+  return reply;
 }
 
 /** How long an operation may take until its answer begins: a fill, and what is asked before it. */

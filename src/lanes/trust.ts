@@ -1,7 +1,7 @@
 import { cut, implicitTags } from "../cache/implicitTags.ts";
 import type { Address } from "../cache/key.ts";
 import type { Exchange } from "./Exchange.ts";
-import { tune } from "./tune.ts";
+import { check } from "./inStep.ts";
 
 /** How far what is kept may be trusted in a strict call. */
 export type Trust =
@@ -27,7 +27,7 @@ export async function trust(
   address: Pick<Address, "method" | "target">,
   tags: readonly string[],
 ): Promise<Trust> {
-  const reply = await tune(x, "check", (object, { seq, feedId }) => object.check({ seq, feedId }), PATIENCE_MS);
+  const reply = await check(x, PATIENCE_MS);
   // The answer of a feed that is lost says nothing of the one that is known.
   if (!reply || reply.feedId !== x.feed.position?.feedId) return "blind";
   if (reply.announced.length === 0) return "kept";

@@ -10,8 +10,8 @@ export type SyncObject = ReturnType<typeof originSync>;
 
 /**
  * Calls the origin's `OriginSync`, and takes in what it tells of the feed and of the origin's health, as it does in
- * every answer. The answer; `undefined` where there was none, or not within `withinMs` where somebody waits for it. Never
- * throws.
+ * every answer. The answer; `undefined` where there was none, or not within `withinMs` where somebody waits for it.
+ * Never throws.
  */
 export async function tune<Reply extends PulseReply>(
   x: Exchange,

@@ -17,8 +17,8 @@ import type { OriginTotals } from "./OriginTotals.ts";
 import type { AnnounceReply, Announcement, Conclusion, PulseReply, PulseRequest } from "./Pulse.ts";
 
 /**
- * What all isolates have to agree on for one origin: what was invalidated, how it is, what they have counted, the key
- * that seals its session ids, which of its sessions have ended, and the sessions that the replica has opened for those
+ * What all isolates have to agree on for one origin: what was invalidated, which writes are under way, how it is, what
+ * they have counted, the key that seals its session ids, which of its sessions have ended, and the sessions that the replica has opened for those
  * who open none.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
@@ -35,7 +35,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #deliveries = new Deliveries(this.ctx.storage.sql);
   readonly #writes = new Announcements(this.ctx.storage.sql);
   readonly #lapses: Duty = { dueAt: () => this.#writes.dueAt(), run: async () => this.#lapse() };
-  readonly #duties = [this.#pool, this.#health, this.#totals, this.#lapses];
+  readonly #duties = [this.#pool, this.#lapses, this.#health, this.#totals];
   readonly #alarm = new Alarm(this.ctx.storage, this.#duties, Date.now, (error) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
   );
@@ -78,9 +78,13 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     return this.#reply(request);
   }
 
-  /** What has changed since what a strict caller knows of the feed, and what is being written. */
-  async check(since: Since): Promise<PulseReply> {
-    return this.#reply(since);
+  /** What is known of the origin, with what the asking isolate has counted and not told yet. */
+  async totals(asking: Pick<PulseRequest, "isolate" | "tally">): Promise<OriginTotals> {
+    return {
+      ...this.#totals.show(asking, Date.now()),
+      feed: this.#feed.position,
+      health: this.#health.health(),
+    };
   }
 
   /** Notes that a write is about to be sent, or goes on. */
@@ -96,15 +100,6 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     if (isApplied) this.#feed.invalidate(tags, {}, Date.now());
     this.#writes.conclude(id);
     return this.#reply(since);
-  }
-
-  /** What is known of the origin, with what the asking isolate has counted and not told yet. */
-  async totals(asking: Pick<PulseRequest, "isolate" | "tally">): Promise<OriginTotals> {
-    return {
-      ...this.#totals.show(asking, Date.now()),
-      feed: this.#feed.position,
-      health: this.#health.health(),
-    };
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */

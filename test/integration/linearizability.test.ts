@@ -55,8 +55,8 @@ test.each<[string, Record<string, ToolConfig>, Rewrites | undefined]>([
     REGISTERS,
     {
       "src/lanes/trust.ts": replacing(
-        "const reply = await tune(",
-        'if (x.feed.position) return "kept"; const reply = await tune(',
+        "const reply = await check(",
+        'if (x.feed.position) return "kept"; const reply = await check(',
       ),
     },
   ],

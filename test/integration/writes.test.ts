@@ -404,7 +404,7 @@ describe("where the origin's OriginSync cannot be reached", () => {
         instances: 2,
         rewrites: {
           "src/sync/OriginSync.ts": (source) =>
-            source.replace(/async (check|announce|conclude)\(.*?\): Promise<\w+> \{/g, (method, name: string) => {
+            source.replace(/async (pulse|announce|conclude)\(.*?\): Promise<\w+> \{/g, (method, name: string) => {
               const failing = `(await this.env.KV.get("failing"))?.split(" ")`;
               return `${method}
                 if (${failing}.includes("${name}")) throw new Error("down");
@@ -480,7 +480,7 @@ describe("where the origin's OriginSync cannot be reached", () => {
     const ask = (instance: number) => call(at(instance), "get", { id });
     await known(id, ask);
     await known(id, (instance) => call(at(instance), "seen", { id }));
-    await fail("check");
+    await fail("pulse");
     items.set(id, 1);
     for (const instance of [0, 1])
       expect([said(await ask(instance)), statusOf(await ask(instance))]).toEqual(["1", "miss"]);

@@ -12,6 +12,8 @@ import { Announcements } from "../../src/sync/Announcements.ts";
 import { Feed, type Since } from "../../src/sync/Feed.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import { brokenKeys, type Operation } from "../integration/support/linearizable.ts";
+import { Listening } from "../../src/sync/Listening.ts";
+import { Tally } from "../../src/telemetry/Tally.ts";
 
 // Registers at an origin, an OriginSync, isolates and a Coalescer, whose every step is made when a scheduler says so.
 // What decides is the replica's own: the feed, its views, announcements, flights, and whether what is kept is trusted.
@@ -88,7 +90,7 @@ async function play(sql: SqlStorage, s: fc.Scheduler, plans: Step[][], rules: Ru
   let ids = 0;
 
   const object = {
-    check: async (since: Since) => {
+    pulse: async (since: Since) => {
       await turn("a question to the feed");
       const reply = { ...feed.since(since), announced: writes.tags, concluded: { ...concluded } };
       await turn("an answer of the feed");
@@ -111,6 +113,8 @@ async function play(sql: SqlStorage, s: fc.Scheduler, plans: Step[][], rules: Ru
     };
     const x = {
       feed: view,
+      isolate: { eras: new Map(), listening: new Listening() },
+      tally: new Tally(() => undefined),
       origin,
       env: { ORIGIN_SYNC: { idFromName: String, get: () => object } },
       now: () => 0,
@@ -214,7 +218,7 @@ async function play(sql: SqlStorage, s: fc.Scheduler, plans: Step[][], rules: Ru
       else if (one.do === "write") await write(one);
       else if (one.do === "pulse") {
         const question = by.view.ask();
-        by.view.hear(question, await object.check(question));
+        by.view.hear(question, await object.pulse(question));
       } else {
         await turn(one.do);
         if (one.do === "restart") isolates[nth % 2] = newIsolate();

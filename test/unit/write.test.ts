@@ -6,6 +6,8 @@ import { trust } from "../../src/lanes/trust.ts";
 import { writeOf } from "../../src/lanes/Write.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import type { PulseReply } from "../../src/sync/Pulse.ts";
+import { Listening } from "../../src/sync/Listening.ts";
+import { Tally } from "../../src/telemetry/Tally.ts";
 
 const REPLY: PulseReply = { feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [], announced: [] };
 const TOOLS = {
@@ -27,13 +29,15 @@ function setUp(body: unknown, answer: (what: string) => object | Promise<object>
   const object = {
     announce: async (what: unknown) => ({ isAnnounced: true, ...(await announce(what)) }),
     conclude: method("conclude"),
-    check: method("check"),
+    pulse: method("pulse"),
     invalidate: method("invalidate"),
   };
   const x = {
     replica: { enabled: true },
     origin: resolve({ origins: { o: { service: "S", timeout: { total: "10s" }, tools: TOOLS } } }).origins.get("o"),
     feed: new FeedView(() => "i"),
+    isolate: { eras: new Map(), listening: new Listening() },
+    tally: new Tally(() => undefined),
     env: { ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => object } },
     httpMethod: "POST",
     body,
@@ -151,7 +155,7 @@ describe("a write", () => {
 
   test("whose end nobody takes in is told again, a few times", async () => {
     let failures = 2;
-    const { x, names, reports } = setUp(calling("put"), (what) =>
+    const { x, calls, names, reports, background } = setUp(calling("put"), (what) =>
       what === "conclude" && failures-- > 0 ? down() : {},
     );
     const write = writeOf(x)!;
@@ -167,6 +171,9 @@ describe("a write", () => {
     await vi.advanceTimersByTimeAsync(1_000);
     await given;
     expect(failures).toBe(97);
+    // Then its tags are invalidated as soon as somebody can be told of that.
+    await Promise.all(background);
+    expect(calls.at(-1)).toEqual(["invalidate", ["item:7", "all"]]);
   });
 
   test("with a number that two readers may read differently changes all of the origin", async () => {
@@ -250,5 +257,14 @@ describe("what is kept is trusted", () => {
     x.feed.hear(question, { ...REPLY, feedId: "another" });
     answer();
     expect(await given).toBe("blind");
+  });
+
+  test("and that counts as a pulse, where it succeeds", async () => {
+    const { x, given } = trusted(() => ({}));
+    await given;
+    expect(x.feed.dueAt).toBe(5_000);
+    const failed = trusted(down);
+    await failed.given;
+    expect(failed.x.feed.dueAt).toBe(0);
   });
 });
