@@ -3,6 +3,11 @@ import { options } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
 import { ago, table } from "./table.ts";
 
+/** More changes than these are in the JSON. */
+const SHOWN_CHANGES = 5;
+/** A fact takes as many characters at most. */
+const MAX_FACT = 200;
+
 export const STATUS_USAGE = "npm run replica -- status [--origin ID] [--url URL] [--json]";
 
 /** `replica status`: how the origins of a replica, local or deployed, stand. */
@@ -33,7 +38,7 @@ export async function status(args: string[]): Promise<void> {
 /** How an origin stands, for people. `now` is epoch ms. */
 export function statusText(id: string, one: OriginStatus, now: number): string {
   const since = (at: number | null | undefined) => (at ? `${ago(now - at)} ago` : "never");
-  const { sync, health, feed, listen, counted, isolates, entries, refreshedAt } = one;
+  const { sync, health, feed, listen, toolChanges, counted, isolates, entries, refreshedAt } = one;
   const facts: [string, string][] = [["eras", erasText(one)]];
   if (health)
     facts.push([
@@ -42,13 +47,15 @@ export function statusText(id: string, one: OriginStatus, now: number): string {
     ]);
   if (!sync.up) facts.push(["sync", `cannot be reached: ${sync.reason}`]);
   if (feed) facts.push(["feed", `seq ${feed.seq} of ${feed.feedId.slice(0, 8)}, ${feed.tags} tags remembered`]);
-  if (sync.up) facts.push(["listen", listen ? listenText(listen, since) : "off"]);
+  if (listen) facts.push(["listen", listenText(listen, since)]);
   if (isolates) facts.push(["isolates", `${isolates.count} heard lately; operations going on: ${isolates.active}`]);
+  for (const change of (toolChanges ?? []).slice(0, SHOWN_CHANGES))
+    facts.push(["tools changed", toolText(change, since(change.at))]);
   if (sync.up) facts.push(["last refresh", since(refreshedAt)]);
   facts.push(["entries in KV", entriesText(entries)]);
   if (counted) facts.push(["calls saved", `${counted.callsSaved} since ${since(counted.since)}`]);
   const width = Math.max(...facts.map(([name]) => name.length));
-  const lines = facts.map(([name, text]) => `  ${name.padEnd(width)}  ${printable(text)}`);
+  const lines = facts.map(([name, text]) => `  ${name.padEnd(width)}  ${printable(text, MAX_FACT)}`);
   const rows = rowsOf(one);
   if (rows.length > 0) {
     const head = ["", "operations", "from cache", "stale", "errors", "entries"];
@@ -66,8 +73,26 @@ function erasText({ eras }: OriginStatus): string {
   return spoken.join(", ") || "not known yet";
 }
 
-function listenText({ state, since: at }: NonNullable<OriginStatus["listen"]>, since: (at: number) => string): string {
-  return at === undefined ? state : `${state}, since ${since(at)}`;
+function listenText(
+  { state, since: at, covers, retries }: NonNullable<OriginStatus["listen"]>,
+  since: (at: number) => string,
+): string {
+  const resources = covers.uris > 0 ? [`resources (${covers.uris})`] : [];
+  const covered = [...covers.lists.map((list) => `list of ${list}`), ...resources];
+  return [
+    state,
+    ...(covered.length > 0 ? [`to ${covered.join(", ")}`] : []),
+    ...(retries > 0 ? [`tried ${retries} times more`] : []),
+  ]
+    .join(" ")
+    .concat(at > 0 ? `, since ${since(at)}` : "");
+}
+
+/** What changed among the tools, and when. */
+function toolText({ added, removed, changed }: NonNullable<OriginStatus["toolChanges"]>[number], when: string): string {
+  const kinds = Object.entries({ added, removed, changed }).filter(([, names]) => names.length > 0);
+  const words = kinds.map(([kind, names]) => `${kind} ${names.map(printable).join(", ")}`).join("; ");
+  return `${when}: ${words}`;
 }
 
 function entriesText(entries: OriginStatus["entries"]): string {
@@ -97,7 +122,7 @@ function rowsOf({ counted, entries }: OriginStatus): string[][] {
 }
 
 /** Names come from origins, and a terminal obeys some characters. */
-function printable(text: string): string {
-  const short = text.length > 60 ? `${text.slice(0, 57)}...` : text;
+function printable(text: string, length = 60): string {
+  const short = text.length > length ? `${text.slice(0, length - 3)}...` : text;
   return short.replace(/[\p{C}\p{Z}]/gu, (character) => (character === " " ? " " : "?"));
 }

@@ -110,7 +110,8 @@ function gateOf(scriptName: string, reachable: () => boolean) {
 const GATE_SCRIPT = `
 import { DurableObject } from "cloudflare:workers";
 export class OriginSync extends DurableObject {}
-const METHODS = ["pulse", "invalidate", "deliver", "sealKey", "endSession", "hasEnded", "pooledSession"];
+const FEED = ["pulse", "invalidate", "deliver", "announce", "conclude", "totals"];
+const METHODS = [...FEED, "sealKey", "endSession", "hasEnded", "pooledSession"];
 for (const method of METHODS) {
   OriginSync.prototype[method] = async function (...args) {
     const { BEHIND, ASK } = this.env;

@@ -19,6 +19,12 @@ export function listTag(list: string): string {
   return `list:${list}`;
 }
 
+/** The tag of the list that a method shows; `undefined` for methods that show none. */
+export function listTagOf(method: string): string | undefined {
+  const list = LISTS.get(method);
+  return list === undefined ? undefined : listTag(list);
+}
+
 /** The tag of all answers to a method. */
 export function methodTag(method: string): string {
   return `method:${method}`;
@@ -42,8 +48,8 @@ export function toolTag(name: string): string {
 /** The tags that an entry has because of where it stands. They are not stored with it. */
 export function implicitTags({ method, target }: Pick<Address, "method" | "target">): string[] {
   const tags = [ORIGIN_TAG, methodTag(method)];
-  const list = LISTS.get(method);
-  if (list !== undefined) tags.push(listTag(list));
+  const list = listTagOf(method);
+  if (list !== undefined) tags.push(list);
   if (target === null) return tags;
   if (method === "tools/call") tags.push(toolTag(target));
   else if (method === "resources/read") tags.push(resourceTag(target));

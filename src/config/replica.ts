@@ -21,6 +21,8 @@ export interface Origin {
   pulseMs: number;
   /** The name of the secret that its webhook is signed with; absent where it has none. */
   webhookSecret: string | undefined;
+  /** Whether a stream is held open at the origin that tells of changes. */
+  listens: boolean;
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;

@@ -87,6 +87,7 @@ function resolveOrigin(
     modernize: config.modernize ?? "auto",
     pulseMs: ms(config.sync?.pulse, 5_000),
     webhookSecret: config.sync?.webhook?.secret,
+    listens: config.sync?.listen !== "off",
     lists: {
       ...PROTOCOL_RULE,
       defaultTtlMs: ms(config.lists?.defaultTtl, 0),

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { DURATION_SHAPE, parseDuration, type Duration } from "./duration.ts";
 import { parseSize, SIZE_SHAPE } from "./size.ts";
-import { LOCATION_HINTS, MODERNIZE, type ReplicaConfig } from "./types.ts";
+import { LISTEN, LOCATION_HINTS, MODERNIZE, type ReplicaConfig } from "./types.ts";
 
 /** Durable Objects and Workers wait no longer for anything than this. */
 const MAX_TIMEOUT_MS = 900_000;
@@ -53,7 +53,9 @@ const origin = z
     concurrency: z.int().min(1, "a whole number of 1 to 1000").max(1_000, "a whole number of 1 to 1000").optional(),
     region: z.enum(LOCATION_HINTS).optional(),
     modernize: z.enum(MODERNIZE).optional(),
-    sync: z.strictObject({ pulse: pulse.optional(), webhook: secret.optional() }).optional(),
+    sync: z
+      .strictObject({ pulse: pulse.optional(), listen: z.enum(LISTEN).optional(), webhook: secret.optional() })
+      .optional(),
     lists: z.strictObject({ defaultTtl: duration.optional(), staleIfError: duration.optional() }).optional(),
     annotated: z.strictObject({ ttl: duration }).optional(),
     tools: z.record(z.string(), tool).optional(),

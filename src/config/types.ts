@@ -42,6 +42,8 @@ export interface OriginConfig {
   sync?: {
     /** How often they ask, while there is traffic, ±10 %; `"250ms"` to `"1m"`. Default: `"5s"`. */
     pulse?: Duration;
+    /** Whether one stream is held open at the origin that tells of changes, while there is traffic: `"auto"`, where the origin has one to offer; or `"off"`. Default: `"auto"`. */
+    listen?: Listen;
     /** Lets the origin say by itself what has changed, at `/sync/<id>`: what its deliveries are signed with (Standard Webhooks). Default: it may not. */
     webhook?: SecretName;
   };
@@ -156,6 +158,12 @@ export const MODERNIZE = ["auto", "always", "never"] as const;
 
 /** When modern callers of an origin of the earlier revisions are served. */
 export type Modernize = (typeof MODERNIZE)[number];
+
+/** What `sync.listen` may say. */
+export const LISTEN = ["auto", "off"] as const;
+
+/** Whether the replica listens at the origin. */
+export type Listen = (typeof LISTEN)[number];
 
 /** Cloudflare's Durable Object location hints. */
 export const LOCATION_HINTS = [

@@ -8,7 +8,6 @@ import type { ReplicaConfig, ToolConfig } from "./types.ts";
  * silently ignored is a promise silently broken.
  */
 const NOT_BUILT: ReadonlySet<string> = new Set([
-  "origins.*.sync.listen",
   "origins.*.collections",
   "origins.*.tools.*.write.queue",
   "origins.*.tools.*.write.orderBy",

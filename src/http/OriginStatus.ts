@@ -11,6 +11,8 @@ export interface OriginStatus {
   health?: OriginTotals["health"];
   feed?: OriginTotals["feed"];
   listen?: OriginTotals["listen"];
+  /** The tools that changed lately, the newest first. */
+  toolChanges?: OriginTotals["toolChanges"];
   /** When the origin was last asked for something that was then kept; `null` where it never was. */
   refreshedAt?: number | null;
   /** The isolates that were heard lately. */

@@ -116,7 +116,7 @@ export function createApp(replica: Replica, report: Reporter): App {
   const showing = { replica, known, report, isolate: serving.isolate };
   app.all("/admin/status", (c) => serveStatus(showing, c.req.raw, c.env));
   app.all("/metrics", (c) => serveMetrics(showing, c.req.raw, c.env));
-  const syncing = { replica, feeds, report, strangers: new Map() };
+  const syncing = { replica, feeds, isolate: serving.isolate, report, strangers: new Map() };
   app.all("/admin/purge", (c) => servePurge(syncing, c.req.raw, c.env));
   app.all("/admin/warm", (c) =>
     serveWarm({ serving, endpointOf }, c.req.raw, c.env, (work) => c.executionCtx.waitUntil(work)),

@@ -1,4 +1,6 @@
 import type { Origin, Replica } from "../config/replica.ts";
+import type { Isolate } from "../lanes/Exchange.ts";
+import { hear } from "../lanes/hear.ts";
 import { originSync } from "../origin/originSync.ts";
 import type { Since } from "../sync/Feed.ts";
 import type { FeedView } from "../sync/FeedView.ts";
@@ -11,6 +13,7 @@ export interface Syncing {
   replica: Replica;
   /** By origin id. */
   feeds: ReadonlyMap<string, FeedView>;
+  isolate: Isolate;
   report: Reporter;
 }
 
@@ -25,7 +28,7 @@ export interface Invalidated {
 
 /** Calls an origin's `OriginSync` for somebody who has to know whether it worked. What it tells of the feed this isolate goes by at once. */
 export async function askSync<Reply extends PulseReply>(
-  { feeds, report }: Syncing,
+  { feeds, isolate, report }: Syncing,
   env: Cloudflare.Env,
   { settings }: Origin,
   operation: SyncOperation,
@@ -35,9 +38,7 @@ export async function askSync<Reply extends PulseReply>(
   const question = feed.ask();
   try {
     const reply = await ask(originSync(env, settings), { seq: question.seq, feedId: question.feedId });
-    feed.hear(question, reply);
-    feed.heardAt = Date.now();
-    feed.detached = false;
+    hear(isolate, settings.id, feed, { question, reply, now: Date.now() });
     return { reply };
   } catch (error) {
     const reason = reasonOf(error);

@@ -1,29 +1,28 @@
-import { changeToldBy, nameOf, notificationOf, type Change } from "../mcp/change.ts";
-import { admits, honouredOf, ownPart, parseFilter, wants, type ListenFilter } from "../mcp/listenFilter.ts";
+import { isBelow } from "../cache/concerning.ts";
+import { listTag, methodTag, ORIGIN_TAG, resourceTag } from "../cache/implicitTags.ts";
+import { metaOf } from "../mcp/envelope.ts";
+import { methodsOf, notificationOf, type Change } from "../mcp/change.ts";
 import { isObject } from "../mcp/isObject.ts";
-import { META_SUBSCRIPTION } from "../mcp/names.ts";
-import { retag } from "../mcp/subscriptionTag.ts";
-import { withId } from "../mcp/withId.ts";
-import { callOrigin } from "../origin/callOrigin.ts";
-import type { Seen } from "../sync/ChangeLog.ts";
+import { ownPart, type ListenFilter } from "../mcp/listenFilter.ts";
+import { META_CAPABILITIES, META_SUBSCRIPTION } from "../mcp/names.ts";
+import type { Word } from "../sync/ChangeLog.ts";
 import { EventOutlet } from "../sync/EventOutlet.ts";
-import { listenUpstream, type UpstreamEvent } from "../sync/listenUpstream.ts";
 import { pause } from "../sync/pause.ts";
 import { reasonOf } from "../telemetry/events.ts";
-import { newId } from "../telemetry/newId.ts";
+import { attainable } from "./attainable.ts";
 import { directivesOf } from "./directives.ts";
-import type { Exchange } from "./Exchange.ts";
+import { Doubts } from "./Doubts.ts";
 import { knownEras, lacks } from "./eras.ts";
-import { forwardedHeaders } from "./forwardedHeaders.ts";
-import { heedChanges } from "./heedChange.ts";
+import type { Exchange } from "./Exchange.ts";
 import { inStep } from "./inStep.ts";
-import { recheck } from "./recheck.ts";
+import { lookUp, recheck } from "./recheck.ts";
+import { relayRest } from "./relayRest.ts";
 
-/** How often a listener looks at what the replica saw change. */
+/** How often a listener looks at what its isolate has heard. */
 const LOOK_EVERY_MS = 500;
 /** How often a caller that does not keep up is looked at. */
 const ROOM_EVERY_MS = 50;
-/** How long the origin's acknowledgement is waited for. */
+/** How long the origin's acknowledgement is waited for, where it has a part in it. */
 const ACKNOWLEDGE_MS = 2_000;
 /** Clients want a sign of life every 15 s. The runtime wants one sooner: it learns that a caller has left when it writes. */
 const KEEP_ALIVE_MS = 5_000;
@@ -31,9 +30,10 @@ const KEEP_ALIVE_MS = 5_000;
 const DEAF_MS = 60_000;
 /** A stream ends in good order before the platform's bound on the subrequests of one invocation ends it in another. */
 const MAX_SUBREQUESTS = 5_000;
-
-/** What asking again for one thing may take: two reads of KV, one of a first page, the Coalescer, a write. */
-const SUBREQUESTS_A_CALL = 6;
+/** What is looked up of what a listener names when it begins: so much, and no more. */
+const MAX_LOOK_UPS = 50;
+/** What looking at one thing may take: four reads of KV, the Coalescer and a write for each of two methods. */
+const SUBREQUESTS_A_LOOK = 8;
 
 /** Who listens, and to what. */
 export interface Subscription {
@@ -45,8 +45,9 @@ export interface Subscription {
 }
 
 /**
- * One caller's `subscriptions/listen`: tells it of what the origin says has changed, and of what the replica itself saw
- * change. Runs until the caller leaves, the origin ends the subscription, or its budget is spent.
+ * One caller's `subscriptions/listen`: tells it of what has changed, as its isolate hears it from the feed. Only what the
+ * replica knows nothing of is listened to at the origin for this caller alone. Runs until the caller leaves, the origin ends
+ * such a stream, or its budget is spent.
  */
 export class Listener {
   readonly #x: Exchange;
@@ -54,13 +55,13 @@ export class Listener {
   readonly #outlet = new EventOutlet(() => this.#leave());
   readonly #gone = new AbortController();
   readonly #openedAt: number;
-  /** When the caller was last told of a thing, by the thing's name. */
-  readonly #toldAt = new Map<string, number>();
-  /** What was acknowledged of the filter; `undefined` until it was. */
-  #honoured: ListenFilter | undefined;
-  /** Whether the origin itself has acknowledged. */
-  #isRelayed = false;
-  #nextChange: number;
+  readonly #doubts = new Doubts();
+  /** What the replica itself tells the caller of; `undefined` until that is known. */
+  #own: ListenFilter | undefined;
+  /** The tags of the resources among it, with their names. */
+  #named = new Map<string, string>();
+  #isAcknowledged = false;
+  #nextWord: number;
   #sentAt: number;
   /** When the caller had last taken everything. */
   #takenAt: number;
@@ -70,105 +71,63 @@ export class Listener {
     this.#x = x;
     this.#subscription = subscription;
     this.#openedAt = this.#sentAt = this.#takenAt = x.now();
-    this.#nextChange = x.isolate.listening.changes.end;
+    this.#nextWord = x.isolate.listening.changes.end;
   }
 
   /** Begins to listen. The events, for the caller. */
   begin(): ReadableStream<Uint8Array> {
-    void this.#guarded(this.#followOrigin());
+    void this.#guarded(this.#open());
     void this.#guarded(this.#keepTime());
     return this.#outlet.stream;
   }
 
+  async #open(): Promise<void> {
+    const { filter } = this.#subscription;
+    const own = await attainable(this.#x, filter);
+    this.#own = own;
+    this.#named = new Map([...own.uris].map((uri) => [resourceTag(uri), uri]));
+    const before = this.#lookUp(own);
+    // An origin of the earlier revisions has nothing more to tell.
+    const isAsked = filter.more && !lacks(knownEras(this.#x), "modern") && !directivesOf(this.#x, undefined).onlyCached;
+    if (isAsked) await this.#followOrigin();
+    else this.#acknowledge();
+    await before;
+  }
+
+  /** What the caller may hold is held here too, so that it is seen when it changes. */
+  async #lookUp(own: ListenFilter): Promise<void> {
+    for (const change of changesOf(own).slice(0, MAX_LOOK_UPS)) {
+      if (this.#gone.signal.aborted) return;
+      this.#subrequests += SUBREQUESTS_A_LOOK;
+      await lookUp(this.#x, change, this.#capabilities());
+    }
+  }
+
   async #followOrigin(): Promise<void> {
-    const x = this.#x;
-    // An origin of the earlier revisions has no such thing.
-    const isForeign = lacks(knownEras(x), "modern");
-    if (isForeign || directivesOf(x, undefined).onlyCached) return this.#heard({ kind: "refused" });
-    const headers = forwardedHeaders(x);
-    const events = listenUpstream({
-      connect: (id, signal) => {
-        this.#subrequests++;
-        const bindings = x.env as unknown as Record<string, unknown>;
-        return callOrigin(x.origin.settings, bindings, {
-          method: "POST",
-          headers,
-          body: withId(x.text, id),
-          abandoned: signal,
-        });
-      },
-      signal: this.#gone.signal,
-      newId,
-      random: x.random,
-      pause,
-    });
+    const events = relayRest(this.#x, this.#subscription.id, this.#gone.signal, () => this.#subrequests++);
     for await (const event of events) {
       if (this.#gone.signal.aborted) return;
-      this.#heard(event);
+      if (event.kind === "message") {
+        this.#acknowledge();
+        this.#send(event.text);
+      } else if (event.kind === "over") {
+        // What the origin has acknowledged, and delivers no more, the caller must not go on waiting for.
+        this.#acknowledge();
+        if (event.isLost) this.#end(event.text);
+      } else this.#acknowledge(event.honoured);
       // The origin is read no faster than the caller reads.
       while (!this.#outlet.hasRoom && !this.#gone.signal.aborted) await pause(ROOM_EVERY_MS, this.#gone.signal);
     }
   }
 
-  #heard(event: UpstreamEvent): void {
-    switch (event.kind) {
-      case "acknowledged":
-        this.#isRelayed = true;
-        if (event.again) this.#catchUp();
-        return this.#acknowledge(event);
-      case "notification": {
-        const change = changeToldBy(event.method, event.params);
-        if (change) this.#heed([change]);
-        this.#acknowledge();
-        return this.#passOn(event.text, event.method, change);
-      }
-      case "broken":
-        return this.#acknowledge();
-      case "refused":
-        // What the origin has acknowledged, and delivers no more, the caller must not go on waiting for.
-        if (this.#isRelayed) return this.#end();
-        return this.#acknowledge();
-      case "ended":
-        this.#acknowledge();
-        return this.#end(retag(withId(event.text, this.#subscription.id), this.#subscription.id));
-      case "exhausted":
-        return this.#end();
-    }
-  }
-
-  /** Says what the caller will be told of: in the origin's words where it has acknowledged in time, else in our own. */
-  #acknowledge(origins?: Extract<UpstreamEvent, { kind: "acknowledged" }>): void {
-    if (this.#honoured) return;
-    const { id, filter } = this.#subscription;
-    if (origins && isObject(origins.honoured)) {
-      const notifications = honouredOf(origins.honoured, this.#asked());
-      const parsed = parseFilter(notifications);
-      const text = retag(origins.text, id);
-      if (typeof parsed === "object" && text !== undefined) {
-        this.#honoured = parsed;
-        // An origin that honours more than was asked for is not repeated.
-        const isWithin = JSON.stringify(notifications) === JSON.stringify(origins.honoured);
-        this.#send(isWithin ? text : notification("notifications/subscriptions/acknowledged", { notifications }, id));
-        return;
-      }
-    }
-    this.#honoured = { ...filter, more: false };
-    const notifications = ownPart(filter);
-    this.#send(notification("notifications/subscriptions/acknowledged", { notifications }, id));
+  /** Says what the caller will be told of; `more` is what the origin has acknowledged beyond that. */
+  #acknowledge(more: Record<string, unknown> = {}): void {
+    if (this.#isAcknowledged || !this.#own) return;
+    this.#isAcknowledged = true;
+    const notifications = { ...ownPart(this.#own), ...more };
+    this.#send(this.#notification("notifications/subscriptions/acknowledged", { notifications }));
     // A stream on which nothing can ever come says so.
     if (Object.keys(notifications).length === 0) this.#end();
-  }
-
-  #asked(): Record<string, unknown> {
-    return (this.#x.body as { params: { notifications: Record<string, unknown> } }).params.notifications;
-  }
-
-  #passOn(text: string, method: string, change: Change | undefined): void {
-    const { id, filter } = this.#subscription;
-    const tagged = admits(filter, method, change) ? retag(text, id) : undefined;
-    if (tagged === undefined) return;
-    if (change && wants(filter, change)) this.#toldAt.set(nameOf(change), this.#x.now());
-    this.#send(tagged);
   }
 
   async #keepTime(): Promise<void> {
@@ -182,10 +141,11 @@ export class Listener {
       if (this.#outlet.isEmpty) this.#takenAt = now;
       else if (now - this.#takenAt > DEAF_MS) return this.#end();
       if (now - this.#openedAt >= ACKNOWLEDGE_MS) this.#acknowledge();
-      if (!this.#honoured || !this.#outlet.hasRoom) continue;
-      const from = this.#nextChange;
-      this.#nextChange = changes.end;
-      for (const seen of changes.since(from)) this.#tell(seen, this.#honoured);
+      if (!this.#isAcknowledged || !this.#outlet.hasRoom) continue;
+      const from = this.#nextWord;
+      this.#nextWord = changes.end;
+      for (const word of changes.since(from)) this.#heard(word, this.#own!, now);
+      for (const change of this.#doubts.due(now)) void this.#guarded(this.#recheck(change));
       if (now - this.#sentAt >= KEEP_ALIVE_MS) {
         this.#sentAt = now;
         this.#outlet.keepAlive();
@@ -201,39 +161,43 @@ export class Listener {
     void inStep(this.#x, now);
   }
 
-  /** Tells of a change that the replica saw, unless it is another's, or has been told. */
-  #tell({ originId, change, principal, replacedAt }: Seen, honoured: ListenFilter): void {
+  /** Tells the caller what it wants to know, or has it looked at. What is another's is passed over. */
+  #heard({ originId, kind, tag, principal }: Word, own: ListenFilter, now: number): void {
     const x = this.#x;
     if (originId !== x.origin.settings.id || (principal !== undefined && principal !== x.principal)) return;
-    const name = nameOf(change);
-    // What was told after the old version had been asked for was this change.
-    if (!wants(honoured, change) || (this.#toldAt.get(name) ?? Number.NEGATIVE_INFINITY) > replacedAt) return;
-    this.#toldAt.set(name, x.now());
+    if (kind === "doubted") return this.#doubts.add(changesOf(own).filter(isNamedBy(tag)), now);
+    const change = this.#changeNamed(tag, own);
+    if (!change) return;
     const { method, params } = notificationOf(change);
-    this.#send(notification(method, params, this.#subscription.id));
+    this.#send(this.#notification(method, params));
   }
 
-  /** Nobody says what changed while the origin was not listened to. */
-  #catchUp(): void {
-    const changes = this.#everything();
-    // Of single resources only what this caller holds is asked for again: its list of them must not burden others.
-    this.#heed(changes.filter(({ kind }) => kind === "list"));
-    const asking = async () => {
-      this.#subrequests += SUBREQUESTS_A_CALL * (await recheck(this.#x, changes));
-    };
-    void this.#guarded(asking());
+  /** The change that a tag tells of, if the caller wants to know: also of a resource below one that it named. */
+  #changeNamed(tag: string, { lists, uris }: ListenFilter): Change | undefined {
+    for (const list of lists) if (tag === listTag(list)) return { kind: "list", list };
+    const named = this.#named.get(tag);
+    if (named !== undefined) return { kind: "resource", uri: named };
+    const beginning = resourceTag("");
+    if (!tag.startsWith(beginning)) return undefined;
+    const uri = tag.slice(beginning.length);
+    for (const one of uris) if (isBelow(uri, one)) return { kind: "resource", uri };
+    return undefined;
   }
 
-  #everything(): Change[] {
-    const { lists, uris } = this.#subscription.filter;
-    return [
-      ...[...lists].map((list): Change => ({ kind: "list", list })),
-      ...[...uris].map((uri): Change => ({ kind: "resource", uri })),
-    ];
+  async #recheck(change: Change): Promise<void> {
+    this.#subrequests += SUBREQUESTS_A_LOOK;
+    const rechecked = await recheck(this.#x, change, this.#capabilities());
+    if (rechecked === "settled") this.#doubts.settle(change);
   }
 
-  #heed(changes: Iterable<Change>): void {
-    this.#subrequests += heedChanges(this.#x, changes);
+  #capabilities(): Record<string, unknown> {
+    const declared = metaOf(this.#x.body)?.[META_CAPABILITIES];
+    return isObject(declared) ? declared : {};
+  }
+
+  #notification(method: string, params: Record<string, unknown>): string {
+    const _meta = { [META_SUBSCRIPTION]: this.#subscription.id };
+    return JSON.stringify({ jsonrpc: "2.0", method, params: { ...params, _meta } });
   }
 
   #send(message: string): void {
@@ -268,7 +232,20 @@ export class Listener {
   }
 }
 
-function notification(method: string, params: Record<string, unknown>, id: string | number): string {
-  const _meta = { [META_SUBSCRIPTION]: id };
-  return JSON.stringify({ jsonrpc: "2.0", method, params: { ...params, _meta } });
+function changesOf({ lists, uris }: ListenFilter): Change[] {
+  return [
+    ...[...lists].map((list): Change => ({ kind: "list", list })),
+    ...[...uris].map((uri): Change => ({ kind: "resource", uri })),
+  ];
+}
+
+/** Whether an invalidation of the tag makes a thing doubtful. */
+function isNamedBy(tag: string): (change: Change) => boolean {
+  if (tag === ORIGIN_TAG) return () => true;
+  const above = tag.slice(resourceTag("").length);
+  return (change) =>
+    methodsOf(change).some((method) => tag === methodTag(method)) ||
+    (change.kind === "list"
+      ? tag === listTag(change.list)
+      : tag === resourceTag(change.uri) || (tag.startsWith(resourceTag("")) && isBelow(change.uri, above)));
 }

@@ -5,14 +5,14 @@ import type { Exchange } from "./Exchange.ts";
 import { knownEras, lacks } from "./eras.ts";
 import { noteHealth } from "./noteHealth.ts";
 
-/** How long those who have nothing else to answer wait for a probe. */
+/** How long after its beginning those who have nothing else to answer wait for a probe: after that it is hardly a good one. */
 const PATIENCE_MS = 1_000;
-const LOOK_EVERY_MS = 5;
+const LOOK_EVERY_MS = 20;
 
 /**
  * Why the origin is not asked now; `undefined` where it may be. While it is down, or in doubt, who comes when a probe is
  * due has one made, in the background: a read, never the caller's own request. `isPatient` waits for one that is under
- * way, for up to a second: for those who have no old answer.
+ * way, for its first second: for those who have no old answer.
  *
  * Every call to an origin goes by this but for those that are none of a caller's, are few, and end of themselves: what
  * ends a session or a call that was begun, the rest of an answer that broke off, upstream listening (which backs off by
@@ -25,14 +25,13 @@ export function barred(
   const { breaker } = x.feed.health;
   if (breaker.isWell || !x.replica.enabled) return undefined;
   if (breaker.claim(x.now())) x.waitUntil(probe(x));
-  return isPatient && breaker.isProbing(x.now()) ? waited(x) : why(x);
+  return isPatient && breaker.isProbing(x.now(), PATIENCE_MS) ? waited(x) : why(x);
 }
 
 async function waited(x: Exchange): Promise<OriginFailure | undefined> {
   const { breaker } = x.feed.health;
-  const until = x.now() + PATIENCE_MS;
   // Promises are not shared between requests, so those who wait look again and again.
-  while (breaker.isProbing(x.now()) && x.now() < until) await scheduler.wait(LOOK_EVERY_MS);
+  while (breaker.isProbing(x.now(), PATIENCE_MS)) await scheduler.wait(LOOK_EVERY_MS);
   return why(x);
 }
 

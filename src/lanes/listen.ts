@@ -31,7 +31,9 @@ export function listen(x: Exchange): Answer | undefined {
       failure: { kind: "rejected", status: 200, code: CODE.invalidParams, reason: "params", message },
     };
   }
-  const stream = x.isolate.listening.streams.open(x.now(), x.principal === ANONYMOUS ? undefined : x.principal);
+  const { principal, origin } = x;
+  const listener = principal === ANONYMOUS ? undefined : principal;
+  const stream = x.isolate.listening.streams.open(x.now(), listener, { originId: origin.settings.id, filter });
   if (stream === undefined) return { kind: "failure", failure: { kind: "too-many-streams" } };
   return { kind: "events", body: new Listener(x, { id, filter, stream }).begin() };
 }

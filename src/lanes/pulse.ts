@@ -1,8 +1,9 @@
 import type { Question } from "../sync/FeedView.ts";
-import type { PulseReply } from "../sync/Pulse.ts";
+import type { Interest, PulseReply } from "../sync/Pulse.ts";
 import { retell } from "./bump.ts";
-import { knownEras, lacks } from "./eras.ts";
+import { knownEras } from "./eras.ts";
 import type { Exchange } from "./Exchange.ts";
+import { recheckLists } from "./recheck.ts";
 import { tune, type SyncObject } from "./tune.ts";
 
 /** How a pulse is made. */
@@ -30,7 +31,7 @@ export async function pulse(x: Exchange, { now, lagMs, withinMs }: Pulsing): Pro
       feedId,
       isolate: feed.name,
       origin: origin.settings,
-      isLegacy: lacks(knownEras(x), "modern"),
+      interest: interestOf(x),
       vitals: { active: tally.active(now - longest(x)), lagMs },
       ...(counted && { tally: counted }),
       ...(outcomes && { outcomes }),
@@ -39,8 +40,21 @@ export async function pulse(x: Exchange, { now, lagMs, withinMs }: Pulsing): Pro
   if (reply) {
     if (counted) tally.taken(counted);
     retell(x);
+    recheckLists(x);
   } else if (outcomes) health.giveBack(outcomes);
   return reply;
+}
+
+/** What this isolate wants to be told of, and what it knows of how the origin can be listened to. */
+function interestOf(x: Exchange): Interest {
+  const { settings, listens } = x.origin;
+  const { modern, legacy } = knownEras(x);
+  return {
+    wantsListen: listens,
+    ...(modern !== undefined && { modern }),
+    ...(legacy !== undefined && { legacy }),
+    ...x.isolate.listening.streams.wantedOf(settings.id, x.now()),
+  };
 }
 
 /** How long an operation may take until its answer begins: a fill, and what is asked before it. */

@@ -1,43 +1,111 @@
+import { concerning } from "../cache/concerning.ts";
+import type { Entry } from "../cache/entry.ts";
 import { policyOf } from "../config/policy.ts";
-import { methodsOf, type Change } from "../mcp/change.ts";
-import { isObject } from "../mcp/isObject.ts";
+import { methodsOf, type Change, type ListName } from "../mcp/change.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
-import { META_CAPABILITIES } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { MODERN_VERSION } from "../mcp/versions.ts";
-import { candidatesOf, inMemory } from "./candidates.ts";
+import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidates.ts";
+import { isLeftAlone, knownEras, lacks } from "./eras.ts";
 import type { Exchange } from "./Exchange.ts";
-import { obtain } from "./obtain.ts";
+import { refreshBehind } from "./refreshBehind.ts";
 
-/** What a listener asks for at most. Each may take some subrequests. */
-const MAX_CALLS = 50;
+/** What was not found in KV is not there for as long as KV itself remembers that. */
+const ABSENT_MS = 30_000;
+const MAX_ABSENT = 10_000;
+
+/** How what is kept of a thing stands to the feed. */
+export type Rechecked =
+  /** Nothing is kept, or what is kept is sound. */
+  | "settled"
+  /** It may have changed, and is being asked for again. */
+  | "asked";
 
 /**
- * Asks the origin again for what is kept of things that may have changed while nobody heard of it: where they have,
- * that is noted, and listeners are told. What is not kept has no earlier version that anybody could hold on to. How
- * many things were asked for.
+ * Asks the origin again, in the background, for what is kept of a thing that may have changed: if it has, that is seen, and
+ * listeners are told. What is not kept has no earlier version that anybody could hold on to.
  */
-export async function recheck(x: Exchange, changes: Iterable<Change>): Promise<number> {
-  let asked = 0;
-  for (const change of changes) {
-    for (const method of methodsOf(change)) {
-      const call = callFor(x, method, change);
-      const policy = policyOf(x.origin, method, call.target);
-      if (policy.kind !== "cache") continue;
-      const candidates = candidatesOf(x, call, policy.rule);
-      if (!candidates || !inMemory(x, candidates, "modern")) continue;
-      if (++asked > MAX_CALLS) return asked;
-      await obtain(x, call, policy.rule, { again: true, onlyCached: false });
-    }
+export async function recheck(
+  x: Exchange,
+  change: Change,
+  capabilities: Readonly<Record<string, unknown>>,
+): Promise<Rechecked> {
+  let rechecked: Rechecked = "settled";
+  for (const method of methodsOf(change)) {
+    const call = callFor(method, change, capabilities);
+    const policy = policyOf(x.origin, method, call.target);
+    if (policy.kind !== "cache") continue;
+    const candidates = candidatesOf(x, call, policy.rule);
+    const entry = candidates && (await held(x, candidates));
+    if (!entry?.isDoubted) continue;
+    refreshBehind(x, call, policy.rule, candidates!, entry);
+    rechecked = "asked";
   }
-  return asked;
+  return rechecked;
 }
 
-/** The request that the listener would make: the first page of a list, or a read. */
-function callFor({ body }: Exchange, method: string, change: Change): Call {
-  const params = isObject(body) ? body["params"] : undefined;
-  const meta = isObject(params) ? params["_meta"] : undefined;
-  const declared = isObject(meta) ? meta[META_CAPABILITIES] : undefined;
+/** Sees to it that what is kept of a thing is in memory, so that a later change of it is seen. The origin is not asked. */
+export async function lookUp(
+  x: Exchange,
+  change: Change,
+  capabilities: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  for (const method of methodsOf(change)) {
+    const call = callFor(method, change, capabilities);
+    const policy = policyOf(x.origin, method, call.target);
+    const candidates = policy.kind === "cache" ? candidatesOf(x, call, policy.rule) : undefined;
+    if (candidates) await held(x, candidates);
+  }
+}
+
+/** Asks again for the lists in memory that the feed has said may have changed, as far as they are those of who is here. */
+export function recheckLists(asked: Exchange): void {
+  if (asked.feed.doubted.size === 0) return;
+  const doubted = new Set(asked.feed.doubted);
+  asked.feed.doubted.clear();
+  const eras = knownEras(asked);
+  const isForeign = lacks(eras, "modern");
+  if (isForeign && ((eras.legacy ?? "none") === "none" || isLeftAlone(asked, eras.legacy === "sessions"))) return;
+  const asksIn = isForeign ? ("legacy" as const) : undefined;
+  const x: Exchange = { ...asked, asksIn, session: undefined, sessionId: undefined };
+  for (const list of ["tools", "prompts", "resources"] satisfies ListName[]) {
+    const change: Change = { kind: "list", list };
+    for (const method of methodsOf(change)) {
+      const rule = x.origin.lists;
+      const call = callFor(method, change, {});
+      if (!concerning({ method, target: null }, [], "public").some((tag) => doubted.has(tag))) continue;
+      const candidates = candidatesOf(x, call, rule)!;
+      const entry = doubtful(x, candidates);
+      if (entry) refreshBehind(x, call, rule, candidates, entry);
+    }
+  }
+}
+
+/** What is kept, here or in KV; marked where the feed has something against it. */
+async function held(x: Exchange, candidates: Candidates): Promise<Entry | undefined> {
+  const entry = inMemory(x, candidates, "modern") ?? doubtful(x, candidates);
+  if (entry) return entry;
+  const { absentUntil } = x.isolate.listening;
+  const key = candidates.flight.text;
+  if ((absentUntil.get(key) ?? 0) > x.now()) return undefined;
+  const saved = await inKv(x, candidates, "modern");
+  if (saved) return saved;
+  if (absentUntil.size >= MAX_ABSENT) absentUntil.clear();
+  absentUntil.set(key, x.now() + ABSENT_MS);
+  return doubtful(x, candidates);
+}
+
+/** What is in memory, where the feed has something against it: also what is not answered any more. */
+function doubtful(x: Exchange, candidates: Candidates): Entry | undefined {
+  const { memory } = x.isolate;
+  const own = candidates.private && memory.peek(candidates.private);
+  const entry = newer(own, candidates.public && memory.peek(candidates.public));
+  if (!entry || x.feed.judge(entry, candidates.flight) === "sound") return undefined;
+  return { ...entry, isDoubted: true };
+}
+
+/** The request that a listener would make: the first page of a list, or a read. */
+function callFor(method: string, change: Change, capabilities: Readonly<Record<string, unknown>>): Call {
   const target = change.kind === "resource" ? change.uri : null;
   return {
     era: "modern",
@@ -47,7 +115,7 @@ function callFor({ body }: Exchange, method: string, change: Change): Call {
     shape: cacheableMethod(method)!,
     target,
     variant: undefined,
-    capabilities: isObject(declared) ? declared : {},
+    capabilities: { ...capabilities },
     params: target === null ? {} : { uri: target },
     wantsProgress: false,
     cacheControl: undefined,

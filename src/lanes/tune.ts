@@ -3,6 +3,7 @@ import type { Question } from "../sync/FeedView.ts";
 import type { PulseReply } from "../sync/Pulse.ts";
 import { reasonOf, type SyncOperation } from "../telemetry/events.ts";
 import type { Exchange } from "./Exchange.ts";
+import { hear } from "./hear.ts";
 import { noteHealth } from "./noteHealth.ts";
 
 /** The origin's `OriginSync`, as it is called. */
@@ -24,10 +25,8 @@ export async function tune<Reply extends PulseReply>(
   try {
     const asked = ask(originSync(env, origin.settings), question);
     const reply = await (withinMs === undefined ? asked : within(withinMs, asked));
-    feed.hear(question, reply);
+    hear(x.isolate, origin.settings.id, feed, { question, reply, now: x.now() });
     noteHealth(x, (health) => health.hear(reply.health, x.now(), x.random()));
-    feed.heardAt = x.now();
-    feed.detached = false;
     return reply;
   } catch (error) {
     x.report({ type: "sync-failed", operation, origin: origin.settings.id, reason: reasonOf(error) });

@@ -41,10 +41,21 @@ export function parseFilter(notifications: unknown): ListenFilter | string {
 
 /** The part of a filter that the replica can see to by itself, as it is acknowledged. */
 export function ownPart({ lists, uris }: ListenFilter): Record<string, unknown> {
+  return allOf([...lists], [...uris]);
+}
+
+/** The filter that asks for these, as it is sent. */
+export function allOf(lists: readonly ListName[], uris: readonly string[]): Record<string, unknown> {
   return {
-    ...Object.fromEntries(FLAGS.filter(([, list]) => lists.has(list)).map(([member]) => [member, true])),
-    ...(uris.size > 0 && { resourceSubscriptions: [...uris] }),
+    ...Object.fromEntries(FLAGS.filter(([, list]) => lists.includes(list)).map(([member]) => [member, true])),
+    ...(uris.length > 0 && { resourceSubscriptions: uris }),
   };
+}
+
+/** The part of what was asked for, or acknowledged, that the replica cannot see to. */
+export function restOf(notifications: Record<string, unknown>): Record<string, unknown> {
+  const own = new Set(["resourceSubscriptions", ...FLAGS.map(([member]) => member)]);
+  return Object.fromEntries(Object.entries(notifications).filter(([member]) => !own.has(member)));
 }
 
 /** What the origin honours of what was asked for: its own words, without what nobody asked for. */
@@ -60,7 +71,7 @@ export function honouredOf(honoured: Record<string, unknown>, asked: Record<stri
 }
 
 /** Whether a change is one that the filter names. */
-export function wants({ lists, uris }: ListenFilter, change: Change): boolean {
+export function wants({ lists, uris }: Pick<ListenFilter, "lists" | "uris">, change: Change): boolean {
   return change.kind === "list" ? lists.has(change.list) : uris.has(change.uri);
 }
 

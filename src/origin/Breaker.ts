@@ -90,9 +90,10 @@ export class Breaker {
     return true;
   }
 
-  /** Whether a probe is under way. */
-  isProbing(now: number): boolean {
-    return !this.isWell && this.#state.isProbing && !this.#isDue(now);
+  /** Whether a probe is under way that was begun less than `withinMs` ago. */
+  isProbing(now: number, withinMs = LEASE_MS): boolean {
+    const { isProbing, probeAt } = this.#state;
+    return !this.isWell && isProbing && !this.#isDue(now) && now - (probeAt - LEASE_MS) < withinMs;
   }
 
   /** Takes in what a probe has found. */

@@ -115,6 +115,11 @@ export class Feed {
     return this.#rows.get(tag)?.told ?? 0;
   }
 
+  /** The seq of the latest invalidation of a tag; where none is remembered, the latest that it may have. */
+  seqOf(tag: string): number {
+    return this.#rows.get(tag)?.seq ?? this.#head.floor;
+  }
+
   /** Forgets what is too old or too much, and raises the floor over it. */
   #trim(now: number): string[] {
     const { tags, ms } = this.#retention;

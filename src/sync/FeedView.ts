@@ -1,8 +1,9 @@
 import type { Entry, Position } from "../cache/entry.ts";
-import { cut, implicitTags } from "../cache/implicitTags.ts";
-import type { Address } from "../cache/key.ts";
+import { concerning, type Place } from "../cache/concerning.ts";
 import type { News, Since } from "./Feed.ts";
 import { HealthView } from "./HealthView.ts";
+import type { PulseReply } from "./Pulse.ts";
+import type { Seen } from "./Sighting.ts";
 
 /** What the feed says of an entry. */
 export type Verdict =
@@ -22,7 +23,7 @@ export interface Question extends Since {
 
 /** What was new in an answer. */
 export interface Heard {
-  /** It is another feed than the one that was known: anything may have happened. */
+  /** It is another feed than the one that was known, or the first: anything may have happened. */
   isOther: boolean;
   /** The tags that were invalidated. */
   invalidated: string[];
@@ -62,6 +63,14 @@ export class FeedView {
   bumpingUntil = 0;
   /** When tags were last invalidated from here. */
   bumpedAt = 0;
+  /** What was seen to say something else than before, and the feed has not been told yet. */
+  seen: Seen[] = [];
+  /** Until when it is about to be told. */
+  seeingUntil = 0;
+  /** The tags of lists that may have changed: what is kept of them is to be asked for again. */
+  readonly doubted = new Set<string>();
+  /** What anybody listens to, as the feed last said. */
+  listened: PulseReply["listened"];
   #name: string | undefined;
   readonly #newName: () => string;
   #position: Position | undefined;
@@ -109,7 +118,11 @@ export class FeedView {
     for (const { tag, seq: at, hard } of changes) this.#tags.set(tag, { seq: at, hard });
     for (const [tag, known] of this.#tags) if (known.seq <= floor && known.hard <= hardFloor) this.#tags.delete(tag);
     this.version++;
-    if (before?.feedId !== feedId) return { isOther: before !== undefined, invalidated: [], told: [] };
+    if (before?.feedId !== feedId) {
+      // What another feed has told of, nobody has heard here; but who knew of none cannot say what is news.
+      const told = before ? changes.filter((change) => change.told > 0).map(({ tag }) => tag) : [];
+      return { isOther: true, invalidated: [], told };
+    }
     const news = changes.filter((change) => change.seq > before.seq);
     return {
       isOther: false,
@@ -119,14 +132,24 @@ export class FeedView {
   }
 
   /** What the feed says of an entry. That there is nothing against it is noted on the entry, until the view changes. */
-  judge(entry: Entry, address: Pick<Address, "method" | "target">): Verdict {
+  judge(entry: Entry, address: Place): Verdict {
     if (entry.soundAt === this.version) return "sound";
     const verdict = this.#look(entry, address);
     if (verdict === "sound") entry.soundAt = this.version;
     return verdict;
   }
 
-  #look({ feedId, seq = -1, tags }: Entry, address: Pick<Address, "method" | "target">): Verdict {
+  /**
+   * Notes on an entry that it is no older than what listeners were told of at `seq`: that tells of the very change that it
+   * shows. Where something else was invalidated since, it is as old as it was.
+   */
+  vouch(entry: Entry, address: Place, tag: string, seq: number): void {
+    const position = this.#position;
+    if (!position || (this.#tags.get(tag)?.seq ?? 0) > seq) return;
+    if (this.#look(entry, address, tag) === "sound") entry.seq = Math.max(entry.seq ?? 0, position.seq);
+  }
+
+  #look({ feedId, seq = -1, tags, scope }: Entry, address: Place, but?: string): Verdict {
     const position = this.#position;
     // Who knows of no feed knows of no invalidation.
     if (!position) return "sound";
@@ -135,8 +158,8 @@ export class FeedView {
     if (seq >= position.seq) return "sound";
     if (seq < this.#hardFloor) return "gone";
     let verdict: Verdict = seq < this.#floor ? "suspect" : "sound";
-    for (const tag of [...implicitTags(address), ...tags]) {
-      const known = this.#tags.get(cut(tag));
+    for (const tag of concerning(address, tags, scope)) {
+      const known = tag === but ? undefined : this.#tags.get(tag);
       if (!known || known.seq <= seq) continue;
       if (known.hard > seq) return "gone";
       verdict = "stale";
@@ -145,10 +168,10 @@ export class FeedView {
   }
 
   /** The seq of the latest invalidation that may concern an answer. */
-  latest(address: Pick<Address, "method" | "target">, tags: readonly string[]): number {
+  latest(address: Place, tags: readonly string[]): number {
     let latest = this.#floor;
-    for (const tag of [...implicitTags(address), ...tags]) {
-      latest = Math.max(latest, this.#tags.get(cut(tag))?.seq ?? 0);
+    for (const tag of concerning(address, tags, address.partition?.scope ?? "public")) {
+      latest = Math.max(latest, this.#tags.get(tag)?.seq ?? 0);
     }
     return latest;
   }

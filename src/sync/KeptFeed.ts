@@ -48,6 +48,15 @@ export class KeptFeed {
     return this.#feed.toldAt(tag);
   }
 
+  /** The seq of the latest invalidation of a tag; where none is remembered, the latest that it may have. */
+  seqOf(tag: string): number {
+    return this.#feed.seqOf(tag);
+  }
+
+  get head(): FeedHead {
+    return this.#feed.head;
+  }
+
   /** What has changed since what the caller knows. */
   since(since: Since): News {
     return this.#feed.since(since);

@@ -1,11 +1,29 @@
+import type { Change, ListName } from "../mcp/change.ts";
+import { wants, type ListenFilter } from "../mcp/listenFilter.ts";
+
 /** A stream that has not been heard of for this long is gone, though nobody said so: isolates may drop requests without a word. */
 const SILENT_MS = 60_000;
+/** The most resources that an isolate says it wants to be told of, and the most characters of their names. */
+const MAX_URIS = 1_000;
+const MAX_LENGTH = 131_072;
+
+/** What a stream is to tell of. */
+export interface Wanted {
+  originId: string;
+  filter: Pick<ListenFilter, "lists" | "uris">;
+}
+
+interface Stream {
+  at: number;
+  listener: string | undefined;
+  wanted: Wanted | undefined;
+}
 
 /** The listeners' streams that an isolate has open: so many, and no more, and of one listener a share. Times are epoch ms. */
 export class OpenStreams {
   readonly #limit: number;
   readonly #share: number;
-  readonly #heardAt = new Map<number, { at: number; listener: string | undefined }>();
+  readonly #streams = new Map<number, Stream>();
   #last = 0;
 
   constructor(limit = 1_000, share = 250) {
@@ -14,32 +32,72 @@ export class OpenStreams {
   }
 
   get size(): number {
-    return this.#heardAt.size;
+    return this.#streams.size;
   }
 
   /** Takes in a stream, and gives its number; `undefined` where there is no room. Who has no name has no share. */
-  open(now: number, listener?: string): number | undefined {
+  open(now: number, listener?: string, wanted?: Wanted): number | undefined {
     if (!this.#hasRoom(listener)) {
-      for (const [stream, { at }] of this.#heardAt) if (now - at > SILENT_MS) this.#heardAt.delete(stream);
+      this.#forgetSilent(now);
       if (!this.#hasRoom(listener)) return undefined;
     }
-    this.#heardAt.set(++this.#last, { at: now, listener });
+    this.#streams.set(++this.#last, { at: now, listener, wanted });
     return this.#last;
   }
 
   #hasRoom(listener: string | undefined): boolean {
     if (this.size >= this.#limit || listener === undefined) return this.size < this.#limit;
     let own = 0;
-    for (const one of this.#heardAt.values()) if (one.listener === listener) own++;
+    for (const one of this.#streams.values()) if (one.listener === listener) own++;
     return own < this.#share;
+  }
+
+  #forgetSilent(now: number): void {
+    for (const [stream, { at }] of this.#streams) if (now - at > SILENT_MS) this.#streams.delete(stream);
   }
 
   /** Notes that a stream is still there. */
   heard(stream: number, now: number): void {
-    this.#heardAt.set(stream, { at: now, listener: this.#heardAt.get(stream)?.listener });
+    const known = this.#streams.get(stream);
+    if (known) known.at = now;
+    else this.#streams.set(stream, { at: now, listener: undefined, wanted: undefined });
   }
 
   close(stream: number): void {
-    this.#heardAt.delete(stream);
+    this.#streams.delete(stream);
+  }
+
+  /** Whether a stream is to tell of such a change at an origin. */
+  wants(originId: string, change: Change): boolean {
+    for (const filter of this.#of(originId)) if (wants(filter, change)) return true;
+    return false;
+  }
+
+  /** All that the streams are to tell of an origin: the lists, and of the resources so many, some of each stream. */
+  wantedOf(originId: string, now: number): { lists: ListName[]; uris: string[] } {
+    const lists = new Set<ListName>();
+    const uris = new Set<string>();
+    let length = 0;
+    let rest: Iterator<string>[] = [];
+    for (const wanted of this.#of(originId, now)) {
+      for (const list of wanted.lists) lists.add(list);
+      rest.push(wanted.uris.values());
+    }
+    // Nobody's many keep out another's few.
+    while (rest.length > 0 && uris.size < MAX_URIS && length < MAX_LENGTH) {
+      rest = rest.filter((next) => {
+        const { done, value } = next.next();
+        if (done || uris.size >= MAX_URIS || length >= MAX_LENGTH) return false;
+        if (!uris.has(value)) length += value.length;
+        uris.add(value);
+        return true;
+      });
+    }
+    return { lists: [...lists], uris: [...uris] };
+  }
+
+  *#of(originId: string, now = 0): Generator<Wanted["filter"]> {
+    for (const { at, wanted } of this.#streams.values())
+      if (wanted?.originId === originId && now - at <= SILENT_MS) yield wanted.filter;
   }
 }

@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import { listTag } from "../cache/implicitTags.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import { endingOf } from "../origin/endingOf.ts";
@@ -6,24 +7,35 @@ import { probeOrigin } from "../origin/probeOrigin.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
+import { newId } from "../telemetry/newId.ts";
 import { Alarm, type Duty } from "./Alarm.ts";
 import { Announcements } from "./Announcements.ts";
 import { Deliveries, type Delivery, type DeliveryReply } from "./Deliveries.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
 import { KeptHealth } from "./KeptHealth.ts";
+import { KeptTellings } from "./KeptTellings.ts";
 import { KeptTotals } from "./KeptTotals.ts";
 import type { OriginTotals } from "./OriginTotals.ts";
+import { pause } from "./pause.ts";
 import type { AnnounceReply, Announcement, Conclusion, PulseReply, PulseRequest } from "./Pulse.ts";
+import type { Sighting, SightReply } from "./Sighting.ts";
+import { Tellings } from "./Tellings.ts";
+import { UpstreamListening } from "./UpstreamListening.ts";
 
 /**
- * What all isolates have to agree on for one origin: what was invalidated, which writes are under way, how it is, what
- * they have counted, the key that seals its session ids, which of its sessions have ended, and the sessions that the replica has opened for those
- * who open none.
+ * What all isolates have to agree on for one origin: what was invalidated, which writes are under way, what listeners
+ * have been told, how the origin is, what was counted, the key that seals its session ids, which of its sessions have
+ * ended, and the sessions that the replica has opened for those who open none. Holds the one stream on which the origin
+ * tells of changes.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
+  readonly #failed = (error: unknown) =>
+    consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) });
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
+  readonly #writes = new Announcements(this.ctx.storage.sql);
+  readonly #lapses: Duty = { dueAt: () => this.#writes.dueAt(), run: async () => this.#lapse() };
   readonly #health = new KeptHealth({
     sql: this.ctx.storage.sql,
     now: Date.now,
@@ -33,11 +45,25 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   });
   readonly #totals = new KeptTotals(this.ctx.storage.sql, Date.now());
   readonly #deliveries = new Deliveries(this.ctx.storage.sql);
-  readonly #writes = new Announcements(this.ctx.storage.sql);
-  readonly #lapses: Duty = { dueAt: () => this.#writes.dueAt(), run: async () => this.#lapse() };
-  readonly #duties = [this.#pool, this.#lapses, this.#health, this.#totals];
-  readonly #alarm = new Alarm(this.ctx.storage, this.#duties, Date.now, (error) =>
-    consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) }),
+  readonly #kept = new KeptTellings(this.ctx.storage.sql);
+  readonly #tellings = new Tellings(this.#feed, this.#kept);
+  readonly #listening = new UpstreamListening({
+    sql: this.ctx.storage.sql,
+    bindings: this.env as unknown as Bindings,
+    pool: (request) => this.#pool.find(request),
+    invalidate: (tags, how) => this.#feed.invalidate(tags, how, Date.now()),
+    arm: () => void this.#alarm.arm().catch(this.#failed),
+    failed: this.#failed,
+    newId,
+    now: Date.now,
+    random: Math.random,
+    pause,
+  });
+  readonly #alarm = new Alarm(
+    this.ctx.storage,
+    [this.#pool, this.#lapses, this.#health, this.#totals, this.#listening],
+    Date.now,
+    this.#failed,
   );
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
@@ -74,17 +100,27 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   async pulse(request: PulseRequest): Promise<PulseReply> {
     this.#health.pulsed(request);
     this.#totals.pulse(request, Date.now());
+    this.#listening.pulsed(request);
     await this.#alarm.arm();
     return this.#reply(request);
   }
 
-  /** What is known of the origin, with what the asking isolate has counted and not told yet. */
-  async totals(asking: Pick<PulseRequest, "isolate" | "tally">): Promise<OriginTotals> {
-    return {
-      ...this.#totals.show(asking, Date.now()),
-      feed: this.#feed.position,
-      health: this.#health.health(),
-    };
+  /** Takes in what an isolate saw change, so that listeners everywhere are told of it, once. */
+  async sight(sightings: readonly Sighting[], since: Since): Promise<SightReply> {
+    const now = Date.now();
+    const toldAt = sightings.map((sighting) => {
+      const { tag, principal, isListened, tools } = sighting;
+      // Of everybody's lists all are told; of the rest only what somebody listens to: it may change with each look.
+      const isList = tag.startsWith(listTag(""));
+      if (!isListened && !this.#listening.interests.has(tag) && !(isList && principal === undefined)) {
+        if (tools) this.#kept.noteTools(tools, now);
+        return 0;
+      }
+      const taken = this.#tellings.take(sighting, now);
+      if (tools && taken.isNews) this.#kept.noteTools(tools, now);
+      return taken.toldAt;
+    });
+    return { ...this.#reply(since), toldAt };
   }
 
   /** Notes that a write is about to be sent, or goes on. */
@@ -100,6 +136,17 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     if (isApplied) this.#feed.invalidate(tags, {}, Date.now());
     this.#writes.conclude(id);
     return this.#reply(since);
+  }
+
+  /** What is known of the origin, with what the asking isolate has counted and not told yet. */
+  async totals(asking: Pick<PulseRequest, "isolate" | "tally">): Promise<OriginTotals> {
+    return {
+      ...this.#totals.show(asking, Date.now()),
+      feed: this.#feed.position,
+      health: this.#health.health(),
+      listen: this.#listening.status(),
+      toolChanges: this.#kept.toolChanges(),
+    };
   }
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */
@@ -140,6 +187,12 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   #reply(since: Since): PulseReply {
     // An alarm may come late.
     this.#lapse();
-    return { ...this.#feed.since(since), announced: this.#writes.tags, health: this.#health.published() };
+    const { listened } = this.#listening.interests;
+    return {
+      ...this.#feed.since(since),
+      announced: this.#writes.tags,
+      health: this.#health.published(),
+      ...(listened && { listened }),
+    };
   }
 }

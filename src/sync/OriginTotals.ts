@@ -1,5 +1,7 @@
 import type { Counts } from "../origin/Breaker.ts";
 import type { Health } from "./Health.ts";
+import type { ToolChange } from "./ToolChange.ts";
+import type { ListenStatus } from "./ListenStatus.ts";
 import type { Isolates, Kept } from "./Totals.ts";
 
 /** What an `OriginSync` shows of its origin. Plain data: it crosses to the Worker. */
@@ -10,6 +12,8 @@ export interface OriginTotals {
   feed: { feedId: string; seq: number; tags: number };
   /** How the origin is, and how the calls of the last half minute ended. */
   health: Health & Counts;
-  /** How its stream of changes stands; absent where there is none. */
-  listen?: { state: string; since?: number };
+  /** How listening at the origin stands. */
+  listen: ListenStatus;
+  /** The tools that changed lately, the newest first. */
+  toolChanges: ToolChange[];
 }

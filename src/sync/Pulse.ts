@@ -1,5 +1,6 @@
 import type { OriginSettings } from "../config/replica.ts";
 import type { Delta } from "../telemetry/Tally.ts";
+import type { ListName } from "../mcp/change.ts";
 import type { News, Since } from "./Feed.ts";
 import type { Health, Outcomes } from "./Health.ts";
 import type { Vitals } from "./Totals.ts";
@@ -10,14 +11,27 @@ export interface PulseRequest extends Since {
   isolate: string;
   /** How the origin is reached, as the isolate's configuration has it. */
   origin: OriginSettings;
-  /** Whether it knows the origin to speak the earlier revisions only. */
-  isLegacy?: boolean;
   /** How its calls to the origin ended since the last pulse; absent where it has made none. */
   outcomes?: Outcomes;
   /** What it has counted and not told yet; absent where that is nothing. */
   tally?: Delta;
   /** Absent in what an earlier version of the Worker says. */
   vitals?: Vitals;
+  /** What it wants to be told of. Absent: nothing. */
+  interest?: Interest;
+}
+
+/** What an isolate wants to be told of, and what it knows of how the origin can be listened to. */
+export interface Interest {
+  /** Whether the operator lets the replica listen at the origin. */
+  wantsListen: boolean;
+  /** The eras of the origin, as far as the isolate knows them. */
+  modern?: boolean;
+  legacy?: "none" | "stateless" | "sessions";
+  /** The lists that somebody listens to there. */
+  lists: ListName[];
+  /** The resources; of many, some. */
+  uris: string[];
 }
 
 /** What it hears: the feed, from what it knows on. */
@@ -26,6 +40,8 @@ export interface PulseReply extends News {
   health?: Health;
   /** The tags of all writes that are under way. */
   announced: string[];
+  /** What anybody listens to, in any isolate: what changes of it is worth a call. Absent: nothing. */
+  listened?: Listened;
 }
 
 /** A write that is about to be sent to the origin, or goes on. */
@@ -47,4 +63,11 @@ export interface AnnounceReply extends PulseReply {
 export interface Conclusion extends Pick<Announcement, "id" | "tags"> {
   /** Whether it has changed something, or may have. */
   isApplied: boolean;
+}
+
+/** What is listened to. */
+export interface Listened {
+  lists: ListName[];
+  /** Whether any resource is. */
+  resources: boolean;
 }

@@ -23,6 +23,10 @@ export type UpstreamEvent =
 export interface UpstreamOptions {
   /** Asks the origin, under that JSON-RPC id. */
   connect: (id: string, signal: AbortSignal) => Promise<OriginResponse>;
+  /** In the earlier revisions nobody acknowledges: a stream that opens is one. */
+  opensAcknowledged?: boolean;
+  /** Gets what the origin asks of its client on the stream, as it may in the earlier revisions. */
+  asked?: (question: { id: string | number; method: string }) => void;
   /** Ends it all. */
   signal: AbortSignal;
   newId: () => string;
@@ -62,7 +66,13 @@ export async function* listenUpstream(options: UpstreamOptions): AsyncGenerator<
 }
 
 /** One stream of the origin's, from its opening to its end. */
-async function* oneStream({ connect, signal, newId }: UpstreamOptions): AsyncGenerator<UpstreamEvent, void> {
+async function* oneStream({
+  connect,
+  signal,
+  newId,
+  opensAcknowledged,
+  asked,
+}: UpstreamOptions): AsyncGenerator<UpstreamEvent, void> {
   const id = newId();
   const called = await connect(id, signal);
   if ("failure" in called) {
@@ -74,8 +84,9 @@ async function* oneStream({ connect, signal, newId }: UpstreamOptions): AsyncGen
     yield await without(response, id);
     return;
   }
+  if (opensAcknowledged) yield { kind: "acknowledged", text: "", honoured: undefined, again: false };
   for await (const text of messagesOf(response, signal)) {
-    const event = eventOf(text, id);
+    const event = eventOf(text, id, asked);
     if (event) yield event;
     if (event && event.kind !== "notification" && event.kind !== "acknowledged") return;
   }
@@ -117,13 +128,15 @@ async function* messagesOf(response: Response, signal: AbortSignal): AsyncGenera
 }
 
 /** What a message of the origin's means; `undefined` where it means nothing here. */
-function eventOf(text: string, id: string): UpstreamEvent | undefined {
+function eventOf(text: string, id: string, asked?: UpstreamOptions["asked"]): UpstreamEvent | undefined {
   const message = messageIn(text);
   if (message === undefined) return undefined;
   const { method, params } = message;
   if (typeof method === "string") {
+    const { id: question } = message;
     // Servers send no requests in the modern revision.
-    if (message["id"] !== undefined) return undefined;
+    if (typeof question === "string" || typeof question === "number") asked?.({ id: question, method });
+    if (question !== undefined) return undefined;
     if (method !== "notifications/subscriptions/acknowledged") return { kind: "notification", text, method, params };
     return {
       kind: "acknowledged",

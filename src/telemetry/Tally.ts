@@ -24,7 +24,7 @@ export interface Operation {
   target: string | null;
   result: RequestResult;
   durationMs: number;
-  /** How old the answer was, where it came from the cache. */
+  /** How old the answer was, where it is one that is kept. */
   ageMs: number | undefined;
   /** Whether the origin was not called for it. */
   isSaved: boolean;
@@ -72,7 +72,8 @@ export class Tally {
     const { byName, durations } = this.#methods.get(known)!;
     (byName.get(target ?? "") ?? this.#countsOf(known, byName, target))[result]++;
     observe(durations, DURATION_MS, durationMs);
-    if (ageMs !== undefined) observe(this.#ages, AGE_MS, ageMs);
+    // What has just been fetched has an age as well.
+    if (ageMs !== undefined && result !== "miss") observe(this.#ages, AGE_MS, ageMs);
     if (isSaved) this.#saved++;
     this.#isNew = true;
   }

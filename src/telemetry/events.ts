@@ -42,7 +42,7 @@ export type ReplicaEvent =
   | { type: "defect"; reason: string; correlationId: string };
 
 /** What an `OriginSync` was asked for. */
-export type SyncOperation = "pulse" | "check" | "invalidate" | "announce" | "conclude" | "deliver" | "totals";
+export type SyncOperation = "pulse" | "check" | "invalidate" | "announce" | "conclude" | "deliver" | "sight" | "totals";
 
 /** How a request was answered. */
 export type RequestResult = "hit" | "stale" | "miss" | "relay" | "local" | "error";

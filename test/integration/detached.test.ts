@@ -31,6 +31,7 @@ afterAll(async () => {
 });
 
 const ask = (instance: number, name = "t") => call(`${replica.urls[instance]}/mcp`, name);
+const scrape = async () => (await fetch(`${replica.url}/metrics`)).text();
 /** What an answer says of itself: in its headers, and in its `_meta`. */
 const saysDetached = ({ headers, cache }: Got) => {
   const inMeta = (cache as { detached?: unknown } | undefined)?.detached;
@@ -65,6 +66,12 @@ test("an isolate that cannot reach its OriginSync answers on, and says in each a
 
   isReachable = true;
   await expect.poll(async () => saysDetached(await ask(1)), { timeout: 10_000 }).toEqual([false, false]);
+  // What was answered so is told in the pulses that follow, which there are while somebody asks.
+  const counted = async () => {
+    await ask(1);
+    return Number(/^mcp_detached_operations_total\{origin="o"\} (\d+)$/m.exec(await scrape())?.[1]);
+  };
+  await expect.poll(counted, { timeout: 5_000 }).toBeGreaterThanOrEqual(5);
 });
 
 test("a purge that it cannot pass on is an error, and nothing is said to be done", async () => {

@@ -3,7 +3,7 @@ import { Fixture, tool } from "./support/fixture.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { ACKNOWLEDGED, type Ear, listen, Mouths, silence, TAG } from "./support/listening.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
-import { type Ask, call, codeOf, legacy, modern, modernBody, modernHeaders, send } from "./support/wire.ts";
+import { type Ask, codeOf, legacy, modern, modernBody, modernHeaders, send } from "./support/wire.ts";
 
 const origin = new Fixture();
 let replica: Replica;
@@ -57,6 +57,9 @@ const REFRESH: Ask = { headers: { "cache-control": "no-cache" } };
 const refreshed = ({ headers }: Ask): Ask => ({ headers: { ...headers, ...REFRESH.headers } });
 const REFUSAL = { status: 404, error: { code: -32601, message: "Method not found" } };
 const TOOLS = "notifications/tools/list_changed";
+const TASKS = "notifications/tasks";
+/** What the replica sees to by itself, and something that only the origin knows of. */
+const WITH_TASKS = { toolsListChanged: true, taskIds: ["a"] };
 const PROMPTS = "notifications/prompts/list_changed";
 const RESOURCES = "notifications/resources/list_changed";
 const UPDATED = "notifications/resources/updated";
@@ -70,33 +73,15 @@ async function pair(notifications: unknown, ask: Ask = {}) {
   return { ear, mouth, mouths };
 }
 
-/** Waits until the replica has heeded what the origin told: the caller is told after that. */
-async function heeded(ear: Ear, tell: () => void) {
-  const before = ear.messages.length;
-  tell();
-  await ear.heard(before + 1);
-}
-
-/** Sees to it that the replica keeps a list, and for long. */
-async function keptList(method: string, ask: Ask = {}) {
-  const member = method === "resources/templates/list" ? "resourceTemplates" : method.split("/")[0]!;
-  origin.on(method, () => ({ result: { [member]: [], ...TEN_MINUTES } }));
-  await modern(mcp, method, {}, { ...ask, ...REFRESH });
-}
-
 let classes = 0;
 /** Capabilities that nobody else declares: what is kept for them is of no other test. */
 const unlikeOthers = (): Ask => ({ capabilities: { extensions: { [`com.example/test-${++classes}`]: {} } } });
-
-/** How the replica answers, without asking it to go to the origin again. */
-const statusOf = async (method: string, params = {}, ask: Ask = {}) =>
-  (await modern(mcp, method, params, ask)).cache?.status;
 
 describe("the stream", () => {
   test("begins with the acknowledgement, and tags everything with the caller's own id", async () => {
     const mouths = new Mouths(origin);
     for (const [index, id] of ["1", 1, 'a"b'].entries()) {
-      const ear = await hear({ toolsListChanged: true }, { id });
+      const ear = await hear(WITH_TASKS, { id });
       const { headers, statusCode } = ear.response;
       expect([statusCode, headers["content-type"], headers["cache-control"], headers["x-accel-buffering"]]).toEqual([
         200,
@@ -106,14 +91,14 @@ describe("the stream", () => {
       ]);
       const mouth = await mouths.opened(index + 1);
       await ear.heard(1);
-      mouth.tell(TOOLS);
+      mouth.tell(TASKS);
       const [first, second] = await ear.heard(2);
       expect(first).toEqual({
         jsonrpc: "2.0",
         method: ACKNOWLEDGED,
-        params: { _meta: { [TAG]: id }, notifications: { toolsListChanged: true } },
+        params: { _meta: { [TAG]: id }, notifications: WITH_TASKS },
       });
-      expect(second).toEqual({ jsonrpc: "2.0", method: TOOLS, params: { _meta: { [TAG]: id } } });
+      expect(second).toEqual({ jsonrpc: "2.0", method: TASKS, params: { _meta: { [TAG]: id } } });
       ear.leave();
     }
   });
@@ -128,48 +113,50 @@ describe("the stream", () => {
     expect(performance.now() - began).toBeLessThan(4_000);
     expect(first.params.notifications).toEqual({ toolsListChanged: true, resourceSubscriptions: ["x://1"] });
     mouth.acknowledge();
-    mouth.tell(TOOLS);
-    expect((await ear.heard(2))[1].method).toBe(TOOLS);
+    mouth.tell(TASKS);
+    expect((await ear.heard(2))[1].method).toBe(TASKS);
   });
 
-  test("acknowledges what the origin does, and no more", async () => {
+  test("acknowledges what the replica sees to, what the origin does beyond that, and no more", async () => {
     const mouths = new Mouths(origin, { silent: true });
-    const ear = await hear({ toolsListChanged: true, promptsListChanged: true });
-    (await mouths.opened(1)).acknowledge({ promptsListChanged: true });
-    expect((await ear.heard(1))[0].params.notifications).toEqual({ promptsListChanged: true });
+    const ear = await hear({ toolsListChanged: true, taskIds: ["a"], "com.example/more": true });
+    (await mouths.opened(1)).acknowledge({ taskIds: ["a"], promptsListChanged: true });
+    expect((await ear.heard(1))[0].params.notifications).toEqual(WITH_TASKS);
   });
 
   test("shows a sign of life every 15 seconds", async () => {
-    const { ear } = await pair({ toolsListChanged: true });
+    const ear = await hear({ toolsListChanged: true });
+    await ear.heard(1);
     const began = performance.now();
     await ear.until(() => ear.text.includes("\n\n:"));
     expect(performance.now() - began).toBeLessThan(15_000);
     expect(ear.messages).toHaveLength(1);
   });
 
-  test("is asked for at the origin with the replica's credential, an id of its own and the whole filter", async () => {
+  test("is asked for at the origin with the replica's credential, an id of its own and what only it knows of", async () => {
     const capabilities = { extensions: { "io.modelcontextprotocol/tasks": {} } };
     const filter = { toolsListChanged: true, taskIds: ["a"], "com.example/more": { deep: [1] } };
     const { mouth } = await pair(filter, { id: 7, capabilities, ...ann });
     const { headers, params, id } = mouth.seen;
     expect(headers.authorization).toBe("Bearer the replica's own");
     expect(headers["mcp-method"]).toBe("subscriptions/listen");
-    expect(params.notifications).toEqual(filter);
+    const { toolsListChanged: _, ...rest } = filter;
+    expect(params.notifications).toEqual(rest);
     expect(params._meta["io.modelcontextprotocol/clientCapabilities"]).toEqual(capabilities);
     expect(typeof id).toBe("string");
     expect(id).not.toBe((await pair(filter)).mouth.seen.id);
   });
 
   test("keeps the origin's order and words, but for the tag", async () => {
-    const { ear, mouth } = await pair({ toolsListChanged: true, resourceSubscriptions: ["x://1"], taskIds: ["a"] });
+    const { ear, mouth } = await pair(WITH_TASKS);
     const tag = JSON.stringify(mouth.seen.id);
     mouth.write(
       `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"n":1.0,\ndata: "_meta": {"${TAG}" : ${tag}, "k":1e2}}}`,
     );
-    mouth.tell(UPDATED, { uri: "x://1/below", extra: true });
-    mouth.write(`{"method":"${TOOLS}","jsonrpc":"2.0"}`);
+    mouth.tell("notifications/example", { extra: true });
+    mouth.write(`{"method":"${TASKS}","jsonrpc":"2.0"}`);
     await ear.heard(4);
-    expect(ear.told()).toEqual([ACKNOWLEDGED, "notifications/tasks", "x://1/below", TOOLS]);
+    expect(ear.told()).toEqual([ACKNOWLEDGED, TASKS, "notifications/example", TASKS]);
     expect(ear.text.replaceAll("\ndata: ", "\n")).toContain(
       `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"n":1.0,\n"_meta": {"${TAG}":"caller", "k":1e2}}}`,
     );
@@ -178,25 +165,21 @@ describe("the stream", () => {
   });
 
   test("carries nothing that was not asked for", async () => {
-    const { ear, mouth } = await pair({
-      toolsListChanged: true,
-      promptsListChanged: false,
-      resourceSubscriptions: ["x://1"],
-    });
-    for (const method of [PROMPTS, RESOURCES, "notifications/tasks", "notifications/message"]) mouth.tell(method);
+    const { ear, mouth } = await pair({ ...WITH_TASKS, promptsListChanged: false, resourceSubscriptions: ["x://1"] });
+    for (const method of [PROMPTS, RESOURCES, "notifications/message"]) mouth.tell(method);
     mouth.tell("notifications/progress", { progressToken: 1, progress: 1 });
     mouth.tell(UPDATED, { uri: "x://2" });
     mouth.acknowledge();
     mouth.write("no JSON");
     mouth.write(JSON.stringify({ jsonrpc: "2.0", id: "other", result: {} }));
-    mouth.write(JSON.stringify({ jsonrpc: "2.0", id: 1, method: TOOLS }));
-    mouth.tell(TOOLS);
+    mouth.write(JSON.stringify({ jsonrpc: "2.0", id: 1, method: TASKS }));
+    mouth.tell(TASKS);
     await ear.heard(2);
-    expect(ear.told()).toEqual([ACKNOWLEDGED, TOOLS]);
+    expect(ear.told()).toEqual([ACKNOWLEDGED, TASKS]);
   });
 
   test("ends in good order when the origin ends it so", async () => {
-    const { ear, mouth } = await pair({ toolsListChanged: true }, { id: 5 });
+    const { ear, mouth } = await pair(WITH_TASKS, { id: 5 });
     mouth.end();
     expect(await ear.over()).toBe("end");
     expect(ear.messages.at(-1)).toEqual({
@@ -208,7 +191,7 @@ describe("the stream", () => {
   });
 
   test("ends at the origin when the caller leaves", async () => {
-    const { ear, mouth } = await pair({ toolsListChanged: true });
+    const { ear, mouth } = await pair(WITH_TASKS);
     ear.leave();
     // The runtime learns of it by the next sign of life.
     await expect.poll(() => mouth.isClosed, { timeout: 8_000 }).toBe(true);
@@ -219,7 +202,7 @@ describe("the stream", () => {
     let gone = () => {};
     const closed = new Promise<void>((resolve) => (gone = resolve));
     origin.on("subscriptions/listen", () => ({ stream: (response) => void response.once("close", gone) }));
-    const ear = await hear({ toolsListChanged: true });
+    const ear = await hear(WITH_TASKS);
     await expect.poll(() => origin.count("subscriptions/listen")).toBe(1);
     await ear.heard(1);
     ear.leave();
@@ -227,19 +210,19 @@ describe("the stream", () => {
   });
 
   test("stays open when the origin's breaks, and takes up what the origin tells later", async () => {
-    const { ear, mouth, mouths } = await pair({ toolsListChanged: true });
+    const { ear, mouth, mouths } = await pair(WITH_TASKS);
     mouth.breakOff();
     const second = await mouths.opened(2);
     expect(second.seen.id).not.toBe(mouth.seen.id);
-    second.tell(TOOLS);
+    second.tell(TASKS);
     await ear.heard(2);
-    expect(ear.told()).toEqual([ACKNOWLEDGED, TOOLS]);
+    expect(ear.told()).toEqual([ACKNOWLEDGED, TASKS]);
   });
 
   test("takes a message that is too large for a break", async () => {
-    const { ear, mouth, mouths } = await pair({ toolsListChanged: true });
-    mouth.tell(TOOLS, { much: "x".repeat(1_100_000) });
-    (await mouths.opened(2)).tell(TOOLS);
+    const { ear, mouth, mouths } = await pair(WITH_TASKS);
+    mouth.tell(TASKS, { much: "x".repeat(1_100_000) });
+    (await mouths.opened(2)).tell(TASKS);
     await ear.heard(2);
     await mouth.closed;
     expect(ear.text.length).toBeLessThan(10_000);
@@ -250,8 +233,8 @@ describe("the stream", () => {
     const ear = await hear({ toolsListChanged: true, resourceSubscriptions: ["x://1"], taskIds: ["a"] });
     const [first] = await ear.heard(1).finally(() => origin.start());
     expect(first.params.notifications).toEqual({ toolsListChanged: true, resourceSubscriptions: ["x://1"] });
-    (await new Mouths(origin).opened(1)).tell(TOOLS);
-    expect((await ear.heard(2))[1].method).toBe(TOOLS);
+    (await new Mouths(origin).opened(1)).tell(TASKS);
+    expect((await ear.heard(2))[1].method).toBe(TASKS);
   });
 
   test.each([
@@ -290,129 +273,10 @@ describe("the stream", () => {
   });
 
   test("does not go to the origin for a caller who forbids it", async () => {
-    const ear = await hear({ toolsListChanged: true }, { headers: { "cache-control": "only-if-cached" } });
+    const ear = await hear(WITH_TASKS, { headers: { "cache-control": "only-if-cached" } });
     await ear.heard(1);
     expect(origin.count("subscriptions/listen")).toBe(0);
   });
-});
-
-describe("what the origin tells is heeded", () => {
-  test.each([
-    [TOOLS, { toolsListChanged: true }, ["tools/list"]],
-    [PROMPTS, { promptsListChanged: true }, ["prompts/list"]],
-    [RESOURCES, { resourcesListChanged: true }, ["resources/list", "resources/templates/list"]],
-  ])("%s", async (method, filter, lists) => {
-    const others = ["tools/list", "prompts/list", "resources/list"].filter((list) => !lists.includes(list));
-    const own = unlikeOthers();
-    for (const list of [...lists, ...others]) await keptList(list, own);
-    for (const list of [...lists, ...others]) expect(await statusOf(list, {}, own)).toBe("hit");
-    const { ear, mouth } = await pair(filter);
-    await heeded(ear, () => mouth.tell(method));
-    for (const list of others) expect(await statusOf(list, {}, own)).toBe("hit");
-    for (const list of lists) {
-      origin.on(list, () => ({ status: 503, text: "" }));
-      // What is kept still stands in for an origin that fails.
-      expect(await statusOf(list, {}, own)).toBe("stale");
-    }
-  });
-
-  test("though the caller did not ask to be told", async () => {
-    await keptList("prompts/list");
-    const { ear, mouth } = await pair({ toolsListChanged: true });
-    mouth.tell(PROMPTS);
-    await heeded(ear, () => mouth.tell(TOOLS));
-    expect(await statusOf("prompts/list")).toBe("miss");
-  });
-
-  test("the catalogue of tools is read anew", async () => {
-    origin.tools = [tool("read_it", { annotations: { readOnlyHint: true } })];
-    await modern(mcp, "tools/list", {}, REFRESH);
-    const args = { of: "catalogue" };
-    await call(mcp, "read_it", args);
-    expect((await call(mcp, "read_it", args)).cache?.status).toBe("hit");
-    const { ear, mouth } = await pair({ toolsListChanged: true });
-    origin.tools = [tool("read_it")];
-    await heeded(ear, () => mouth.tell(TOOLS));
-    const before = origin.count("tools/list");
-    await call(mcp, "read_it", args);
-    await expect.poll(() => origin.count("tools/list")).toBe(before + 1);
-    await expect.poll(async () => (await call(mcp, "read_it", args)).cache).toBeUndefined();
-  });
-
-  test("a resource, what lies below it, and no other", async () => {
-    const uris = ["x://a", "x://a/b", "x://a?c", "x://b"];
-    for (const uri of uris) await modern(mcp, "resources/read", { uri });
-    for (const uri of uris) expect(await statusOf("resources/read", { uri })).toBe("hit");
-    const { ear, mouth } = await pair({ resourceSubscriptions: ["x://a"] });
-    await heeded(ear, () => mouth.tell(UPDATED, { uri: "x://a" }));
-    const after = await Promise.all(uris.map((uri) => statusOf("resources/read", { uri })));
-    expect(after).toEqual(["miss", "miss", "miss", "hit"]);
-    expect(await Promise.all(uris.map((uri) => statusOf("resources/read", { uri })))).toEqual(Array(4).fill("hit"));
-  });
-
-  test("an answer that was asked for before and lands after is not fresh", async () => {
-    const [uri, other] = ["x://late", "x://another"];
-    const { ear, mouth } = await pair({ resourceSubscriptions: [uri, other] });
-    let land = () => {};
-    const held = new Promise<void>((resolve) => (land = resolve));
-    origin.on(`resources/read ${uri}`, async ({ nth }) => {
-      if (nth === 1) await held;
-      return { result: { contents: [{ uri, text: `${nth}` }], ttlMs: 0, cacheScope: "private" } };
-    });
-    // Of two changes that come close together, the Coalescers are told of the second a little later.
-    await heeded(ear, () => mouth.tell(UPDATED, { uri: other }));
-    const late = modern(mcp, "resources/read", { uri });
-    await expect.poll(() => origin.count("resources/read", uri)).toBe(1);
-    await heeded(ear, () => mouth.tell(UPDATED, { uri }));
-    land();
-    expect((await late).body.result.contents[0].text).toBe("1");
-    const next = await modern(mcp, "resources/read", { uri });
-    expect([next.cache?.status, next.body.result.contents[0].text]).toEqual(["miss", "2"]);
-  });
-
-  test("after listening anew, everything that was listened to is asked for again", async () => {
-    const { ear, mouth, mouths } = await pair({ toolsListChanged: true, resourceSubscriptions: ["x://gap"] });
-    await keptList("tools/list");
-    await keptList("prompts/list");
-    await modern(mcp, "resources/read", { uri: "x://gap" }, REFRESH);
-    expect(await statusOf("tools/list")).toBe("hit");
-    const before = origin.count("tools/list");
-    mouth.breakOff();
-    const second = await mouths.opened(2);
-    // What the origin says after its acknowledgement is heard after it.
-    second.tell(UPDATED, { uri: "x://gap/other" });
-    await ear.until(() => ear.told().includes("x://gap/other"));
-    expect(await statusOf("prompts/list")).toBe("hit");
-    // The replica asks for them by itself.
-    await expect.poll(() => origin.count("tools/list")).toBe(before + 1);
-    await expect.poll(() => origin.count("resources/read", "x://gap")).toBe(2);
-  });
-});
-
-test("what changed while the origin's stream was broken is told, and only that", async () => {
-  const own = unlikeOthers();
-  const uri = `x://unheard`;
-  const uris = [uri, `${uri}/same`];
-  await keptList("tools/list", own);
-  await keptList("prompts/list", own);
-  const read = (of: string, text: string) =>
-    origin.on(`resources/read ${of}`, () => ({ result: { contents: [{ uri: of, text }], ...TEN_MINUTES } }));
-  for (const of of uris) {
-    read(of, "before");
-    await modern(mcp, "resources/read", { uri: of }, own);
-  }
-  const filter = { toolsListChanged: true, promptsListChanged: true, resourceSubscriptions: uris };
-  const { ear, mouth, mouths } = await pair(filter, own);
-  mouth.breakOff();
-  origin.on("prompts/list", () => ({ result: { prompts: [{ name: "new" }], ...TEN_MINUTES } }));
-  read(uri, "after");
-  const second = await mouths.opened(2);
-  await ear.heard(3);
-  expect(ear.told().slice(1).toSorted()).toEqual([PROMPTS, uri].toSorted());
-  await expect.poll(() => origin.count("tools/list")).toBe(2);
-  second.tell(TOOLS);
-  await ear.heard(4);
-  expect(ear.told()[3]).toBe(TOOLS);
 });
 
 describe("what the replica sees change is told", () => {
@@ -481,30 +345,6 @@ describe("what the replica sees change is told", () => {
     await modern(mcp, "tools/list", {}, refreshed(ann));
     await Promise.all(ears.map((ear) => ear.until(() => ear.told().includes(TOOLS))));
     expect(ears.map((ear) => ear.told().slice(1))).toEqual([[uri, TOOLS], [TOOLS], [TOOLS]]);
-  });
-
-  test("and not a second time what the origin has told", async () => {
-    const tools = (name: string) => origin.on("tools/list", () => list(name));
-    const own = unlikeOthers();
-    tools("before");
-    await modern(mcp, "tools/list", {}, { ...own, ...REFRESH });
-    const { ear, mouth } = await pair({ toolsListChanged: true, promptsListChanged: true });
-    tools("after");
-    await heeded(ear, () => mouth.tell(TOOLS));
-    expect((await modern(mcp, "tools/list", {}, own)).body.result.tools[0].name).toBe("after");
-    // Of this one the origin says nothing, and the refresh shows it.
-    const prompts = (name: string) =>
-      origin.on("prompts/list", () => ({ result: { prompts: [{ name }], ttlMs: 0, cacheScope: "private" } }));
-    prompts("before");
-    await modern(mcp, "prompts/list", {}, { ...own, ...REFRESH });
-    prompts("after");
-    await modern(mcp, "prompts/list", {}, { ...own, ...REFRESH });
-    await ear.until(() => ear.told().includes(PROMPTS));
-    expect(ear.told()).toEqual([ACKNOWLEDGED, TOOLS, PROMPTS]);
-    tools("later");
-    await modern(mcp, "tools/list", {}, { ...own, ...REFRESH });
-    await ear.heard(4);
-    expect(ear.told()[3]).toBe(TOOLS);
   });
 });
 

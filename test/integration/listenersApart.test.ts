@@ -17,7 +17,7 @@ let bob: Bearer;
 beforeAll(async () => {
   await origin.start();
   // Each where something is kept that others should not find.
-  const ids = ["reads", "outage", "beside", "apart", "many"];
+  const ids = ["reads", "outage", "beside", "apart", "many", "less"];
   const one: OriginConfig = { url: origin.url, lists: { defaultTtl: "5m" } };
   replica = await startReplica(
     { origins: Object.fromEntries(ids.map((id) => [id, one])), access: { open: true, keys: true } },
@@ -83,19 +83,16 @@ describe("the resources that a listener names", () => {
     }
     const mouths = new Mouths(origin);
     const uris = [uri, ...Array.from({ length: count - 1 }, (_, nth) => `z://${count}/${nth}`)];
-    const ear = await hear("reads", { resourceSubscriptions: uris }, bob);
+    const ear = await hear("reads", { resourceSubscriptions: uris, taskIds: ["a"] }, bob);
     const mouth = await mouths.opened(1);
     await ear.heard(1);
     const before = origin.count("resources/read", uri);
     mouth.breakOff();
-    await mouths.opened(2);
-    // What the listener itself holds is asked for again.
-    await until(
-      () => origin.count("resources/read", uri),
-      (now) => now > before,
-    );
-    expect(await status(ann)).toBe("hit");
-    expect(origin.count("resources/read", uri)).toBe(before + 1);
+    const second = await mouths.opened(2);
+    second.tell("notifications/tasks");
+    await ear.heard(2);
+    for (const who of [ann, bob]) expect(await status(who)).toBe("hit");
+    expect(origin.count("resources/read", uri)).toBe(before);
   });
 
   test.each([[[""]], [["x://1", ""]]])("are not %j", async (uris) => {
@@ -178,31 +175,42 @@ describe("a list that a session was shown", () => {
 describe("a listener", () => {
   test("is not told that the origin honours more than it asked for", async () => {
     const mouths = new Mouths(origin, { silent: true });
-    const ear = await hear("many", { toolsListChanged: true, resourceSubscriptions: ["x://a"] }, ann);
+    const own = { toolsListChanged: true, resourceSubscriptions: ["x://a"], taskIds: ["a"] };
+    const ear = await hear("many", own, ann);
     const mouth = await mouths.opened(1);
     const more = { promptsListChanged: true, resourceSubscriptions: ["x://a", "x://other"], anything: true };
-    mouth.acknowledge({ toolsListChanged: true, ...more });
+    mouth.acknowledge({ toolsListChanged: true, taskIds: ["a"], ...more });
     await ear.heard(1);
-    const own = { toolsListChanged: true, resourceSubscriptions: ["x://a"] };
     expect(ear.messages[0].params.notifications).toEqual(own);
     mouth.tell("notifications/prompts/list_changed");
     mouth.tell("notifications/resources/updated", { uri: "x://other" });
-    mouth.tell("notifications/tools/list_changed");
+    mouth.tell("notifications/tasks");
     await ear.heard(2);
-    expect(ear.told()).toEqual([ACKNOWLEDGED, "notifications/tools/list_changed"]);
+    expect(ear.told()).toEqual([ACKNOWLEDGED, "notifications/tasks"]);
   });
 
   test("is told what the origin honours of it where that is less", async () => {
     const mouths = new Mouths(origin, { silent: true });
-    const ear = await hear("many", { toolsListChanged: true, promptsListChanged: true }, ann);
-    (await mouths.opened(1)).acknowledge({ toolsListChanged: true });
+    const ear = await hear("many", { toolsListChanged: true, taskIds: ["a"], "com.example/more": true }, ann);
+    (await mouths.opened(1)).acknowledge({ taskIds: ["a"] });
     await ear.heard(1);
-    expect(ear.messages[0].params.notifications).toEqual({ toolsListChanged: true });
+    expect(ear.messages[0].params.notifications).toEqual({ toolsListChanged: true, taskIds: ["a"] });
+  });
+
+  test("is told nothing of what the origin says that it does not have", async () => {
+    origin.on("server/discover", () => ({
+      result: { supportedVersions: ["2026-07-28"], capabilities: { prompts: {} }, ttlMs: 0, cacheScope: "private" },
+    }));
+    await modern(at("less"), "server/discover", {}, ann);
+    const asked = { toolsListChanged: true, promptsListChanged: true, resourceSubscriptions: ["x://a"] };
+    const ear = await hear("less", asked, ann);
+    await ear.heard(1);
+    expect(ear.messages[0].params.notifications).toEqual({ promptsListChanged: true });
   });
 
   test("has at most 250 streams, and leaves room for others", async () => {
     const mouths = new Mouths(origin);
-    const filter = { toolsListChanged: true };
+    const filter = { toolsListChanged: true, taskIds: ["a"] };
     const keen = bearer((await makeKey(replica)).key);
     const typeOf = async (who: Bearer) => (await hear("many", filter, who)).response.headers["content-type"];
     for (let nth = 0; nth < 250; nth += 50) {

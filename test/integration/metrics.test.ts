@@ -96,6 +96,8 @@ describe("what real traffic adds up to", () => {
       }
     }
     expect(sumOf(metrics, "mcp_operation_duration_seconds_count")).toBe(sent);
+    const cached = operations(metrics, { status: "hit" }) + operations(metrics, { status: "stale" });
+    expect(sumOf(metrics, "mcp_cache_age_seconds_count")).toBe(cached);
     // The one old answer is in the bucket above two minutes, and the others are not.
     const within = (le: string) => sumOf(metrics, "mcp_cache_age_seconds_bucket", { le });
     expect(within("300") - within("60")).toBe(1);
@@ -142,6 +144,35 @@ describe("what real traffic adds up to", () => {
     expect(status.feed).toEqual({ feedId: expect.any(String), seq: expect.any(Number), tags: 1 });
     expect(status.isolates).toEqual({ count: 1, active: 0, lagMs: 0 });
   });
+});
+
+test("who waited for another's call has saved one; who got an old answer after a call that failed has not", async () => {
+  const saved = async () => (await statusOf(replica)).counted.callsSaved as number;
+  const before = await saved();
+  let land!: () => void;
+  const landed = new Promise<void>((resolve) => (land = resolve));
+  origin.on("tools/call get_it", () => ({ ...text("it"), sse: [], hold: landed }));
+  const args = { at: "once" };
+  const asked = origin.count("tools/call", "get_it");
+  const first = call(replica.mcp, "get_it", args);
+  await expect.poll(() => origin.count("tools/call", "get_it")).toBe(asked + 1);
+  const others = [1, 2].map(() => call(replica.mcp, "get_it", args));
+  // Those have begun to wait before the answer comes: the status is asked for after them, and answered before it.
+  await saved();
+  land();
+  const outcomes = (await Promise.all([first, ...others])).map(({ headers }) => headers["cache-status"]);
+  const collapsed = outcomes.filter((outcome) => outcome?.includes("collapsed")).length;
+  expect(outcomes[0]).not.toContain("collapsed");
+  expect(collapsed).toBeGreaterThan(0);
+  const hits = outcomes.filter((outcome) => outcome?.includes("hit")).length;
+  expect((await saved()) - before).toBe(collapsed + hits);
+
+  await seed(replica, { target: "kept", variant: args, ageMs: 60_000, entry: { ttlMs: 1, staleIfErrorMs: 3_600_000 } });
+  origin.on("tools/call kept", () => ({ status: 503, text: "" }));
+  const after = await saved();
+  expect((await call(replica.mcp, "kept", args)).cache?.status).toBe("stale");
+  expect(await saved()).toBe(after);
+  origin.reset();
 });
 
 test("the messages of a batch are counted one by one", async () => {

@@ -160,9 +160,12 @@ test("what one instance finds the other hears, that it is down and that it is up
   origin.seen = [];
   expect(isDown(await call(at("shared", 1), "plain"))).toBe(true);
   expect(askedOf(origin)).toEqual([]);
+  const gauge = async () => (await send(`${replica.url}/metrics`, { method: "GET" })).text;
+  expect(await gauge()).toContain('mcp_origin_health{origin="shared"} 0\n');
   mend(origin);
   await until(ping, () => told("up").length === 2, 20_000);
   expect(said(await call(at("shared", 1), "plain"))).toBe("plain 1");
+  await until(gauge, (text) => text.includes('mcp_origin_health{origin="shared"} 1\n'), 20_000);
 });
 
 test("what an origin answers, errors and limits included, is no outage, however often", async () => {

@@ -85,7 +85,11 @@ const WHOLE: OriginStatus = {
   sync: { up: true },
   health: { state: "down", since: NOW - 200_000, reason: "timeout", ok: 1, failed: 9 },
   feed: { feedId: "0123456789ab", seq: 7, tags: 3 },
-  listen: { state: "open", since: NOW - 5_000 },
+  listen: { state: "listening", since: NOW - 5_000, covers: { lists: ["tools", "prompts"], uris: 3 }, retries: 0 },
+  toolChanges: [
+    { at: NOW - 60_000, added: ["b"], removed: [], changed: ["a", "c"] },
+    { at: NOW - 3_600_000, added: [], removed: ["x\u001b"], changed: [] },
+  ],
   refreshedAt: NOW - 90_000,
   isolates: { count: 2, active: 1, lagMs: 0 },
   entries: {
@@ -112,8 +116,10 @@ o
   eras           modern, legacy (sessions)
   health         down (timeout), since 3 min ago
   feed           seq 7 of 01234567, 3 tags remembered
-  listen         open, since 5 s ago
+  listen         listening to list of tools, list of prompts, resources (3), since 5 s ago
   isolates       2 heard lately; operations going on: 1
+  tools changed  60 s ago: added b; changed a, c
+  tools changed  60 min ago: removed x?
   last refresh   90 s ago
   entries in KV  10000+
   calls saved    95 since 3 d ago

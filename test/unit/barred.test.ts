@@ -74,17 +74,20 @@ test("when the probe fails nobody goes on, nor waits, until the next is due; tha
   expect(events).toEqual([down, { ...down, state: "up" }]);
 });
 
-test("a probe that does not come back is waited for a second", async () => {
+test("a probe that does not come back is waited for a second, by all together", async () => {
   const { x, clock, fail } = setUp();
   fail();
   let got: unknown = "nothing";
   const patient = Promise.resolve(barred(x, true)).then((reason) => (got = reason));
   clock.now += 999;
-  await scheduler.wait(20);
+  // Long enough for it to look again.
+  await scheduler.wait(50);
   expect(got).toBe("nothing");
   clock.now += 1;
   await patient;
   expect(got).toMatchObject({ kind: "down" });
+  // Those who come later do not begin to wait.
+  expect(barred(x, true)).toMatchObject({ kind: "down" });
 });
 
 test("where the replica itself is not set up, callers are told so: the origin is not down", async () => {

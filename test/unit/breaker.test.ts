@@ -74,7 +74,10 @@ describe("a probe", () => {
     expect(claim()).toBe(false);
     fail(5);
     expect([claim(), claim()]).toEqual([true, false]);
-    expect(breaker.isProbing(clock.now)).toBe(true);
+    clock.now += 999;
+    expect([breaker.isProbing(clock.now), breaker.isProbing(clock.now, 1_000)]).toEqual([true, true]);
+    clock.now += 1;
+    expect([breaker.isProbing(clock.now), breaker.isProbing(clock.now, 1_000)]).toEqual([true, false]);
     probed(true);
     expect(breaker.state).toMatchObject({ condition: "well", since: 7, changedAt: clock.now });
     expect(breaker.isProbing(clock.now)).toBe(false);

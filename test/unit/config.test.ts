@@ -103,6 +103,18 @@ test("a webhook names the secret that its deliveries are signed with", () => {
   expect(onlyProblem(withOrigin({ sync: { webhook: { secret: "whsec_abc" } } }))).toEqual(problem);
 });
 
+test.each([
+  [undefined, true],
+  ["auto", true],
+  ["off", false],
+])("listening at the origin may be %s", (listen, listens) => {
+  expect(originOf({ sync: listen === undefined ? {} : { listen } }).listens).toBe(listens);
+});
+
+test.each(["on", true, 1])("listening at the origin may not be %j", (listen) => {
+  expect(onlyProblem(withOrigin({ sync: { listen } }))).toMatchObject({ path: "origins.a.sync.listen" });
+});
+
 test("an option of sync that nobody knows is not one that is yet to be built", () => {
   const { expected } = onlyProblem(withOrigin({ sync: { puls: "5s" } }));
   expect(expected).toBe("one of the known options");
@@ -393,7 +405,6 @@ describe("wrong values", () => {
 
   test("options that are not built yet are refused by name", () => {
     const notBuilt: [string, object][] = [
-      ["origins.a.sync.listen", withOrigin({ sync: { listen: "auto" } })],
       ["origins.a.collections", withOrigin({ collections: {} })],
       ...["answer", "shape", "verify", "maxMismatch"].map((option): [string, object] => [
         `origins.a.tools.update.${option}`,

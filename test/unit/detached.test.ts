@@ -7,6 +7,7 @@ import { isDetached } from "../../src/lanes/isDetached.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import type { PulseRequest } from "../../src/sync/Pulse.ts";
 import { Tally } from "../../src/telemetry/Tally.ts";
+import { emptyIsolate } from "./emptyIsolate.ts";
 
 const PULSE_MS = 1_000;
 
@@ -27,7 +28,7 @@ function setUp() {
     replica: { enabled: true },
     origin: resolve({ origins: { o: { service: "S", sync: { pulse: "1s" } } } }).origins.get("o"),
     feed: view,
-    isolate: { eras: new Map() },
+    isolate: emptyIsolate(),
     env: { ORIGIN_SYNC: { idFromName: String, get: () => ({ pulse }) } },
     now: () => clock.now,
     random: () => 0.5,

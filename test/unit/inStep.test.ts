@@ -7,6 +7,7 @@ import { Feed, type How, type News, type Since } from "../../src/sync/Feed.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import type { PulseRequest } from "../../src/sync/Pulse.ts";
 import { Tally } from "../../src/telemetry/Tally.ts";
+import { emptyIsolate } from "./emptyIsolate.ts";
 
 const PULSE_MS = 1_000;
 
@@ -39,10 +40,11 @@ function setUp(answer: (news: News) => News | Promise<News> = (news) => news) {
   const config = { origins: { o: { service: "S", sync: { pulse: "1s" } } } };
   const x = {
     replica: { enabled: true },
-    isolate: { eras: new Map() },
     origin: resolve(config).origins.get("o"),
     feed: view,
     tally,
+    principal: "p",
+    isolate: emptyIsolate(),
     env: { ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => object } },
     now: () => clock.now,
     random: () => 0.5,

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
+import { MemoryStore } from "../../src/cache/MemoryStore.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
 import { Listener } from "../../src/lanes/Listener.ts";
@@ -10,13 +11,16 @@ import { Tally } from "../../src/telemetry/Tally.ts";
 /** A listener at an origin that answers so. */
 function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.now) {
   const signals: AbortSignal[] = [];
+  const filters: unknown[] = [];
   const binding = {
     fetch: (_: string, { body, signal }: RequestInit) => {
       signals.push(signal!);
-      return answer((JSON.parse(body as string) as { id: string }).id);
+      const asked = JSON.parse(body as string) as { id: string; params: { notifications: unknown } };
+      filters.push(asked.params.notifications);
+      return answer(asked.id);
     },
   };
-  const params = { notifications: { toolsListChanged: true } };
+  const params = { notifications: { toolsListChanged: true, taskIds: ["a"] } };
   const body = { jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params };
   const listening = new Listening();
   const reports: unknown[] = [];
@@ -28,14 +32,21 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   const x = {
     origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
     replica: { enabled: true },
+    principal: "p",
     feed: new FeedView(() => "i"),
     tally: new Tally(() => undefined),
+    kv: { get: async () => undefined },
     env: {
       S: binding,
-      COALESCER: { idFromName: (name: string) => name, get: () => ({ forget: async () => {} }) },
       ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => ({ pulse, invalidate: pulse }) },
     },
-    isolate: { listening, suspectAt: new Map(), catalogues: new Map(), eras: new Map() },
+    isolate: {
+      memory: new MemoryStore(1_000_000),
+      listening,
+      suspectAt: new Map(),
+      catalogues: new Map(),
+      eras: new Map(),
+    },
     headers: new Headers(),
     trace: { correlationId: "0".repeat(32), flags: "01" },
     text: JSON.stringify(body),
@@ -47,7 +58,7 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   } as unknown as Exchange;
   const stream = listening.streams.open(0)!;
   const filter = parseFilter(params.notifications) as ListenFilter;
-  return { events: new Listener(x, { id: 1, filter, stream }).begin(), signals, listening, reports, pulses };
+  return { events: new Listener(x, { id: 1, filter, stream }).begin(), signals, filters, listening, reports, pulses };
 }
 
 const sse = (...messages: unknown[]) =>
@@ -62,11 +73,16 @@ const streaming = (...messages: unknown[]) =>
   new Response(sse(...messages), { headers: { "content-type": "text/event-stream" } });
 const ACK = {
   method: "notifications/subscriptions/acknowledged",
-  params: { notifications: { toolsListChanged: true } },
+  params: { notifications: { taskIds: ["a"] } },
 };
+const unanswered = () => new Promise<Response>(() => {});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 test.each([
-  ["while the origin has not answered", () => new Promise<Response>(() => {})],
+  ["while the origin has not answered", unanswered],
   ["while the origin's stream is open", () => streaming(ACK)],
 ])("a caller that leaves %s ends the call there at once, and gives its place up", async (_, answer) => {
   const { events, signals, listening, reports } = setUp(answer);
@@ -76,6 +92,13 @@ test.each([
   expect(listening.streams.size).toBe(0);
   await scheduler.wait(0);
   expect([signals.length, reports]).toEqual([1, []]);
+});
+
+test("the origin is asked for what the replica knows nothing of, and both are acknowledged", async () => {
+  const { events, filters } = setUp(() => streaming(ACK));
+  const { value } = await events.pipeThrough(new TextDecoderStream()).getReader().read();
+  expect(filters).toEqual([{ taskIds: ["a"] }]);
+  expect(value).toContain(`"notifications":{"toolsListChanged":true,"taskIds":["a"]}`);
 });
 
 test("an end in good order ends the call at the origin, and gives the place up", async () => {
@@ -88,19 +111,24 @@ test("an end in good order ends the call at the origin, and gives the place up",
 });
 
 test("a stream ends in good order before what it may ask for is used up", async () => {
-  // Each look at the clock finds that some time has passed, so that no two changes are told as one.
-  let now = 0;
-  const changed = { method: "notifications/tools/list_changed" };
-  const answer = () => streaming(ACK, ...Array(1_300).fill(changed));
-  const { events, signals, listening } = setUp(answer, () => (now += 101));
-  const told = (await new Response(events).text()).trimEnd().split("\n");
-  expect(told.filter((line) => line.includes(changed.method))).toHaveLength(1_300);
-  expect(told.at(-1)).toContain('"result":{"resultType":"complete"');
-  expect([signals[0]!.aborted, listening.streams.size]).toEqual([true, 0]);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  let now = 1_000_000;
+  const { events, listening } = setUp(unanswered, () => now);
+  const reading = new Response(events).text();
+  let looks = 0;
+  while (listening.streams.size > 0) {
+    listening.changes.add({ originId: "o", kind: "doubted", tag: "origin", principal: undefined });
+    now += 500;
+    await vi.advanceTimersByTimeAsync(500);
+    expect(++looks).toBeLessThan(1_000);
+  }
+  // Each of them may have asked eight times.
+  expect(looks).toBeGreaterThan(500);
+  expect((await reading).trimEnd().split("\n").at(-1)).toContain('"result":{"resultType":"complete"');
 });
 
 test("a listener alone keeps its isolate in step", async () => {
-  const { events, pulses } = setUp(() => new Promise<Response>(() => {}));
+  const { events, pulses } = setUp(unanswered);
   await expect.poll(() => pulses.length, { timeout: 3_000 }).toBe(1);
   await events.cancel();
 });

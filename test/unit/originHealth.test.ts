@@ -139,7 +139,11 @@ describe("what all isolates are told", () => {
       health.pulsed({ origin: settings, outcomes: failing(3, clock.now, 2) });
       health.pulsed({ origin: settings });
       expect(health.dueAt()).toBeUndefined();
-      health.pulsed({ origin: settings, isLegacy: true, outcomes: failing(2, clock.now) });
+      health.pulsed({
+        origin: settings,
+        interest: { wantsListen: false, modern: false, lists: [], uris: [] },
+        outcomes: failing(2, clock.now),
+      });
       expect(health.dueAt()).toBe(clock.now);
       expect(health.published()).toEqual({ state: "up", since: START });
       await health.run();

@@ -1,4 +1,4 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
@@ -7,6 +7,8 @@ import type { Since } from "../../src/sync/Feed.ts";
 import { KeptTotals } from "../../src/sync/KeptTotals.ts";
 import type { OriginTotals } from "../../src/sync/OriginTotals.ts";
 import { Tally } from "../../src/telemetry/Tally.ts";
+import type { Interest } from "../../src/sync/Pulse.ts";
+import type { Sighting } from "../../src/sync/Sighting.ts";
 
 const objectOf = (name: string) => env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName(name));
 const DAY_MS = 86_400_000;
@@ -252,4 +254,76 @@ describe("the deliveries that are remembered", () => {
       expect(send("4", AT + 60_001).taken).toBe("refused");
       expect(send("4", AT + 60_002).taken).toBe("new");
     }));
+});
+describe("what isolates see change", () => {
+  const START = { seq: 0, feedId: undefined };
+  const { settings } = resolve({ origins: { o: { service: "S" } } }).origins.get("o")!;
+  const sighting = (tag: string, more: Partial<Sighting> = {}): Sighting => ({
+    tag,
+    before: "a",
+    after: "b",
+    replacedAt: 1,
+    isListened: false,
+    ...more,
+  });
+  const tools = { added: ["new"], removed: [], changed: ["other"] };
+
+  test("is told of where somebody listens, or where it is a list of everybody's", async () => {
+    const object = objectOf("sight 1");
+    const interest: Interest = { wantsListen: false, lists: ["prompts"], uris: ["x://1"] };
+    const { listened } = await object.pulse({ ...START, isolate: "i", origin: settings, interest });
+    expect(listened).toEqual({ lists: ["prompts"], resources: true });
+    const sightings = [
+      sighting("resource:x://2"),
+      sighting("list:tools", { principal: "ann" }),
+      sighting("list:tools"),
+      sighting("resource:x://1"),
+      sighting("resource:x://3", { isListened: true }),
+      sighting("list:prompts", { principal: "ann" }),
+    ];
+    const { changes, seq } = await object.sight(sightings, START);
+    expect(seq).toBe(4);
+    expect(changes.map(({ tag, told }) => [tag, told])).toEqual([
+      ["list:tools", 1],
+      ["resource:x://1", 2],
+      ["resource:x://3", 3],
+      ["@ann list:prompts", 4],
+    ]);
+  });
+
+  test("among the tools is remembered, once for all who see it, and the latest only", async () => {
+    const object = objectOf("sight 2");
+    for (let time = 0; time < 2; time++) await object.sight([sighting("list:tools", { tools })], START);
+    const toolChanges = async () => (await objectOf("sight 2").totals({ isolate: "i" })).toolChanges;
+    expect(await toolChanges()).toEqual([{ at: expect.any(Number), ...tools }]);
+    for (let nth = 0; nth < 25; nth++) {
+      const one = sighting("list:tools", { tools: { ...tools, added: [`t${nth}`] }, before: `${nth}`, after: "c" });
+      await object.sight([{ ...one, principal: "ann" }], START);
+    }
+    await evictDurableObject(object);
+    expect((await toolChanges()).map(({ added }) => added[0])).toEqual(
+      Array.from({ length: 20 }, (_, nth) => `t${24 - nth}`),
+    );
+  });
+
+  test("is told of once, though the object was lost in between", async () => {
+    const object = objectOf("sight 3");
+    const { feedId } = await object.sight([sighting("list:tools")], START);
+    await evictDurableObject(object);
+    const again = [sighting("list:tools", { replaced: { feedId, seq: 0 }, asked: { feedId, seq: 0 } })];
+    expect(await objectOf("sight 3").sight(again, START)).toMatchObject({ seq: 1, toldAt: [1] });
+  });
+
+  test("a pulse arms the alarm that ends listening when there are none any more", async () => {
+    const object = objectOf("sight 4");
+    const interest: Interest = { wantsListen: true, modern: true, lists: [], uris: [] };
+    await object.pulse({ ...START, isolate: "i", origin: settings, interest });
+    // Which writes what was counted.
+    expect((await object.totals({ isolate: "i" })).listen).toMatchObject({ state: "refused" });
+    // It goes off, finds that it is not time yet, and is armed again.
+    expect(await runDurableObjectAlarm(object)).toBe(true);
+    const at = await runInDurableObject(object, (_, { storage }) => storage.getAlarm());
+    expect(at! - Date.now()).toBeGreaterThan(110_000);
+    expect(at! - Date.now()).toBeLessThanOrEqual(120_000);
+  });
 });

@@ -12,8 +12,8 @@ import { Announcements } from "../../src/sync/Announcements.ts";
 import { Feed, type Since } from "../../src/sync/Feed.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import { brokenKeys, type Operation } from "../integration/support/linearizable.ts";
-import { Listening } from "../../src/sync/Listening.ts";
 import { Tally } from "../../src/telemetry/Tally.ts";
+import { emptyIsolate } from "./emptyIsolate.ts";
 
 // Registers at an origin, an OriginSync, isolates and a Coalescer, whose every step is made when a scheduler says so.
 // What decides is the replica's own: the feed, its views, announcements, flights, and whether what is kept is trusted.
@@ -113,7 +113,7 @@ async function play(sql: SqlStorage, s: fc.Scheduler, plans: Step[][], rules: Ru
     };
     const x = {
       feed: view,
-      isolate: { eras: new Map(), listening: new Listening() },
+      isolate: emptyIsolate(),
       tally: new Tally(() => undefined),
       origin,
       env: { ORIGIN_SYNC: { idFromName: String, get: () => object } },

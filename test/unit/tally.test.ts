@@ -40,7 +40,7 @@ describe("operations are counted", () => {
     const took = counted([0, 1, 1.5, 60_000, 60_001].map((durationMs) => ({ durationMs }))).durations[0]!.histogram;
     expect([took.counts[0], took.counts[1], took.counts.at(-2), took.counts.at(-1)]).toEqual([2, 1, 1, 1]);
     expect([took.sum, took.counts.length]).toEqual([120_003.5, DURATION_MS.length + 1]);
-    const { ages } = counted([{ ageMs: 1_000 }, { ageMs: 1_001 }, { ageMs: 1e12 }, {}]);
+    const { ages } = counted([{ ageMs: 1_000 }, { ageMs: 1_001 }, { ageMs: 1e12 }, { result: "miss", ageMs: 0 }, {}]);
     expect([ages.counts[0], ages.counts[1], ages.counts.at(-1), ages.counts.length]).toEqual([
       1,
       1,

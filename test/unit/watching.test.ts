@@ -119,7 +119,12 @@ test("what a scrape could not tell the object, the next one tells it, once", asy
     totals: async (request: object) => {
       asked.push(structuredClone(request));
       if (isDown) return down();
-      return { counted, isolates: { count: 0, active: 0, lagMs: 0 }, feed: { feedId: "f", seq: 0, tags: 0 } };
+      return {
+        counted,
+        isolates: { count: 0, active: 0, lagMs: 0 },
+        feed: { feedId: "f", seq: 0, tags: 0 },
+        health: { state: "up", since: 1 },
+      };
     },
   });
   await call();

@@ -6,8 +6,8 @@ import { trust } from "../../src/lanes/trust.ts";
 import { writeOf } from "../../src/lanes/Write.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import type { PulseReply } from "../../src/sync/Pulse.ts";
-import { Listening } from "../../src/sync/Listening.ts";
 import { Tally } from "../../src/telemetry/Tally.ts";
+import { emptyIsolate } from "./emptyIsolate.ts";
 
 const REPLY: PulseReply = { feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [], announced: [] };
 const TOOLS = {
@@ -36,7 +36,7 @@ function setUp(body: unknown, answer: (what: string) => object | Promise<object>
     replica: { enabled: true },
     origin: resolve({ origins: { o: { service: "S", timeout: { total: "10s" }, tools: TOOLS } } }).origins.get("o"),
     feed: new FeedView(() => "i"),
-    isolate: { eras: new Map(), listening: new Listening() },
+    isolate: emptyIsolate(),
     tally: new Tally(() => undefined),
     env: { ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => object } },
     httpMethod: "POST",

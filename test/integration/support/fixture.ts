@@ -4,6 +4,8 @@ import type { AddressInfo } from "node:net";
 /** A request that reached the origin. */
 export interface Seen {
   http: string;
+  /** With its query. */
+  path: string;
   method: string;
   name: string | undefined;
   id: unknown;
@@ -82,7 +84,7 @@ export class Fixture {
       const parts: Buffer[] = [];
       request.on("data", (part: Buffer) => parts.push(part));
       request.on("end", () => {
-        const seen = this.#look(request.method!, request.headers, Buffer.concat(parts).toString());
+        const seen = this.#look(request.method!, request.url!, request.headers, Buffer.concat(parts).toString());
         void this.#answer(seen, response);
       });
     });
@@ -106,7 +108,7 @@ export class Fixture {
     await closed;
   }
 
-  #look(http: string, headers: IncomingHttpHeaders, text: string): Seen {
+  #look(http: string, path: string, headers: IncomingHttpHeaders, text: string): Seen {
     let body: any;
     try {
       body = JSON.parse(text);
@@ -117,7 +119,7 @@ export class Fixture {
     const name = params?.name ?? params?.uri;
     const isModern = params?._meta?.["io.modelcontextprotocol/protocolVersion"] !== undefined;
     const nth = this.count(method, name) + 1;
-    const seen = { http, method, name, id, params, headers, text, isModern, nth };
+    const seen = { http, path, method, name, id, params, headers, text, isModern, nth };
     this.seen.push(seen);
     return seen;
   }

@@ -104,17 +104,17 @@ export async function silence(): Promise<void> {
   current.clear();
 }
 
-/** Makes the fixture take listeners. Each stream is acknowledged at once, as far as it asks, unless `silent`. */
+/** Makes the fixture take listeners, and knows those whose path has `path` in it. Each stream is acknowledged at once, as far as it asks, unless `silent`. */
 export class Mouths {
   readonly all: Mouth[] = [];
   #wake: () => void = () => {};
 
-  constructor(origin: Fixture, { silent = false } = {}) {
+  constructor(origin: Fixture, { silent = false, path }: { silent?: boolean; path?: string } = {}) {
     origin.on("subscriptions/listen", (seen) => ({
       stream: (response) => {
         const mouth = mouthOf(seen, response);
         if (!silent) mouth.acknowledge();
-        this.all.push(mouth);
+        if (path === undefined || seen.path.includes(path)) this.all.push(mouth);
         current.add(mouth);
         this.#wake();
       },

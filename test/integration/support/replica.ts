@@ -6,7 +6,7 @@ import { encodeEntry, hashOf } from "../../../src/cache/codec.ts";
 import type { Entry, Position } from "../../../src/cache/entry.ts";
 import { addressOf, digest } from "../../../src/cache/key.ts";
 import { resolve } from "../../../src/config/resolve.ts";
-import type { ReplicaConfig } from "../../../src/config/types.ts";
+import type { OriginConfig, ReplicaConfig } from "../../../src/config/types.ts";
 
 /** A replica under test. */
 export interface Replica extends Served {
@@ -18,14 +18,19 @@ export interface Replica extends Served {
   lines: string[];
 }
 
-/** Serves the configuration. Access is open unless it says otherwise. */
+/** Serves the configuration. Access is open unless it says otherwise; nor is anything listened to at an origin. */
 export async function startReplica(
   config: Pick<ReplicaConfig, "origins"> & Partial<ReplicaConfig>,
   options: Omit<ServeOptions, "config" | "onLine"> = {},
 ): Promise<Replica> {
   const folder = await mkdtemp(path.join(tmpdir(), "replica-test-"));
   const file = path.join(folder, "config.mjs");
-  const whole = { access: { open: true }, ...config };
+  const quiet = ([id, origin]: [string, OriginConfig]) => [
+    id,
+    { ...origin, sync: { listen: "off" as const, ...origin.sync } },
+  ];
+  const origins = Object.fromEntries(Object.entries(config.origins).map(quiet));
+  const whole: ReplicaConfig = { access: { open: true }, ...config, origins };
   await writeFile(file, `export default ${JSON.stringify(whole)};`);
   const lines: string[] = [];
   try {

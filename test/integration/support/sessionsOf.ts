@@ -83,7 +83,12 @@ export function makeDual(origin: Fixture): Stateful {
   origin.eras = "both";
   origin.inSession = (seen) => (seen.isModern ? undefined : inSession(seen));
   origin.on("server/discover", () => ({
-    result: { supportedVersions: ["2026-07-28"], capabilities: {}, ttlMs: 0, cacheScope: "private" },
+    result: {
+      supportedVersions: ["2026-07-28"],
+      capabilities: { tools: {}, prompts: {}, resources: {} },
+      ttlMs: 0,
+      cacheScope: "private",
+    },
   }));
   return stateful;
 }

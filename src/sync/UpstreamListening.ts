@@ -1,0 +1,321 @@
+import { listTag, resourceTag } from "../cache/implicitTags.ts";
+import { changeToldBy } from "../mcp/change.ts";
+import type { OriginSettings } from "../config/replica.ts";
+import type { Duty } from "./Alarm.ts";
+import { CoverRow } from "./CoverRow.ts";
+import type { How } from "./Feed.ts";
+import { Interests } from "./Interests.ts";
+import type { ListenState, ListenStatus } from "./ListenStatus.ts";
+import { listenUpstream, type UpstreamEvent } from "./listenUpstream.ts";
+import type { PulseRequest } from "./Pulse.ts";
+import type { Covers, Upstream } from "./Upstream.ts";
+import { legacyUpstream, modernUpstream, type UpstreamTools } from "./upstreams.ts";
+
+/** Without a pulse for this long, nobody needs to be in step. */
+const DROP_MS = 120_000;
+/** An origin that refuses is asked again after this, ±10 %. */
+const REFUSED_MS = 3_600_000;
+/** One that could not be reached however often, after this, and one that ended the stream in good order. */
+const EXHAUSTED_MS = 60_000;
+const ENDED_MS = 2_000;
+/** Other resources are not listened to more often than this. */
+const TURN_EVERY_MS = 1_000;
+/** What the origin tells of within this is one invalidation. */
+const TELL_EVERY_MS = 100;
+/** More than these are not told one by one. */
+const MAX_TOLD = 1_000;
+
+/** What listening needs. Clock and chance are passed in. */
+export interface ListeningTools extends Omit<UpstreamTools, "origin"> {
+  sql: SqlStorage;
+  invalidate: (tags: readonly string[], how: How) => void;
+  /** Called when a time has come nearer at which there is something to do. */
+  arm: () => void;
+  /** Epoch ms. */
+  now: () => number;
+  /** 0 to 1. */
+  random: () => number;
+  pause: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+type Era = "modern" | "legacy";
+
+/** One stream, and those that follow it when it breaks. */
+interface Line {
+  era: Era;
+  upstream: Upstream;
+  controller: AbortController;
+  /** The resources that it asks for. */
+  uris: readonly string[];
+}
+
+/**
+ * The one stream that tells of an origin's changes, for all isolates. Driven by pulses: opened when they come, dropped when
+ * they do not. What it covered while it did not listen is invalidated when it listens again.
+ */
+export class UpstreamListening implements Duty {
+  readonly interests = new Interests();
+  readonly #tools: ListeningTools;
+  readonly #row: CoverRow;
+  /** What is relied on to be told of. Outlives the object. */
+  #covers: Covers | undefined;
+  /** Whether it is told of now. */
+  #isLive = false;
+  #line: Line | undefined;
+  /** Takes the place of `#line` when it listens. */
+  #successor: Line | undefined;
+  #origin: OriginSettings | undefined;
+  #pulsedAt: number | undefined;
+  #retryAt: number | undefined;
+  readonly #refusedUntil = new Map<Era, number>();
+  #turnedAt = 0;
+  #state: ListenState = "idle";
+  #since: number;
+  #retries = 0;
+  /** The tags that are about to be invalidated, and whether listeners are told. */
+  readonly #told = new Map<string, boolean>();
+  #toldAt = 0;
+
+  constructor(tools: ListeningTools) {
+    this.#tools = tools;
+    this.#row = new CoverRow(tools.sql);
+    this.#covers = this.#row.read();
+    this.#since = tools.now();
+  }
+
+  /** How it stands. */
+  status(): ListenStatus {
+    const { lists, uris } = this.#isLive && this.#covers ? this.#covers : { lists: [], uris: [] };
+    return {
+      state: this.#state,
+      since: this.#since,
+      covers: { lists, uris: uris.length },
+      retries: this.#retries,
+    };
+  }
+
+  /** Takes in what an isolate wants. To be called before it is answered: what became doubtful is in the answer. */
+  pulsed({ isolate, interest, origin }: PulseRequest): void {
+    if (!interest) return;
+    const now = this.#tools.now();
+    const isFirst = this.#pulsedAt === undefined;
+    this.#pulsedAt = now;
+    this.#origin = origin;
+    this.interests.note(isolate, interest, now);
+    // Nobody listened until now: the object was lost, or it was dropped.
+    if (!this.#line && this.#retryAt === undefined) this.#doubt();
+    this.#attend();
+    this.#line?.upstream.keep?.();
+    if (isFirst) this.#tools.arm();
+  }
+
+  dueAt(): number | undefined {
+    if (this.#pulsedAt === undefined) return undefined;
+    const dropAt = this.#pulsedAt + DROP_MS;
+    return Math.min(dropAt, this.#retryAt ?? dropAt);
+  }
+
+  async run(): Promise<void> {
+    this.#attend();
+  }
+
+  /** Does what is to be done: drops the stream, opens it, or has it listen to other resources. */
+  #attend(): void {
+    const { now } = this.#tools;
+    if (this.#pulsedAt === undefined) return;
+    const wants = this.interests.latest?.wantsListen ?? false;
+    const isDropped = now() - this.#pulsedAt >= DROP_MS;
+    if (isDropped || !wants) {
+      this.#drop();
+      this.#become(wants ? "idle" : "off");
+      if (isDropped) this.#pulsedAt = undefined;
+      return;
+    }
+    if (this.#line) return this.#turn(this.#line);
+    if (this.#retryAt !== undefined && now() < this.#retryAt) return;
+    this.#retryAt = undefined;
+    const eras = this.#eras();
+    const era = eras.find((one) => (this.#refusedUntil.get(one) ?? 0) <= now());
+    if (era) this.#line = this.#begin(era);
+    this.#become(era ? "connecting" : eras.length > 0 ? "refused" : "idle");
+  }
+
+  /** The eras in which the origin may have a stream to offer. */
+  #eras(): Era[] {
+    const { modern, legacy } = this.interests.latest ?? {};
+    const eras: Era[] = [];
+    // Of an origin of which nothing is known, that is soon found out; unless somebody waits for news, so can this.
+    if (modern ?? this.interests.listened !== undefined) eras.push("modern");
+    if (modern !== true && legacy !== undefined && legacy !== "none") eras.push("legacy");
+    return eras;
+  }
+
+  #begin(era: Era): Line {
+    const tools = { ...this.#tools, origin: this.#origin! };
+    const opensSessions = this.interests.latest?.legacy === "sessions";
+    const upstream = era === "modern" ? modernUpstream(tools) : legacyUpstream(tools, opensSessions);
+    const line: Line = { era, upstream, controller: new AbortController(), uris: [] };
+    this.#follow(line).catch((error) => {
+      this.#tools.failed(error);
+      this.#over(line, EXHAUSTED_MS);
+    });
+    return line;
+  }
+
+  async #follow(line: Line): Promise<void> {
+    const { upstream, controller } = line;
+    const { newId, random, pause } = this.#tools;
+    const { signal } = controller;
+    const events = listenUpstream({
+      connect: (id) => {
+        line.uris = [...this.interests.uris];
+        return upstream.connect(line.uris, id, signal);
+      },
+      opensAcknowledged: upstream.opensAcknowledged,
+      ...(upstream.asked && { asked: upstream.asked }),
+      signal,
+      newId,
+      random,
+      pause,
+    });
+    for await (const event of events) {
+      if (signal.aborted) return;
+      this.#heard(line, event);
+      if (event.kind === "acknowledged") {
+        const covers = await upstream.opened(line.uris, event.honoured);
+        if (signal.aborted) return;
+        this.#listens(line, covers);
+      }
+    }
+  }
+
+  #heard(line: Line, event: UpstreamEvent): void {
+    const { now, random } = this.#tools;
+    switch (event.kind) {
+      case "acknowledged":
+        return;
+      case "notification": {
+        const change = changeToldBy(event.method, event.params);
+        if (change?.kind === "list") this.#tell(listTag(change.list), false);
+        // The origin says that it has changed.
+        else if (change) this.#tell(resourceTag(change.uri), true);
+        return;
+      }
+      case "broken":
+        if (line !== this.#line) return;
+        this.#isLive = false;
+        this.#retries++;
+        return this.#become("waiting");
+      case "ended":
+        return this.#over(line, ENDED_MS);
+      case "exhausted":
+        return this.#over(line, EXHAUSTED_MS);
+      case "refused":
+        if (line === this.#successor) {
+          this.#successor = undefined;
+          this.#turnedAt = now() + EXHAUSTED_MS;
+        }
+        if (line !== this.#line) return;
+        this.#line = undefined;
+        this.#refusedUntil.set(line.era, now() + REFUSED_MS * (0.9 + 0.2 * random()));
+        // It will not be heard of again.
+        this.#doubt();
+        this.#attend();
+    }
+  }
+
+  /** A line is no more; another is opened after a while. */
+  #over(line: Line, waitMs: number): void {
+    if (line === this.#successor) this.#successor = undefined;
+    if (line !== this.#line) return;
+    const { now, random, arm } = this.#tools;
+    this.#line = undefined;
+    this.#isLive = false;
+    this.#retries++;
+    this.#retryAt = now() + waitMs * (0.5 + random());
+    this.#become("waiting");
+    arm();
+  }
+
+  #listens(line: Line, covers: Covers): void {
+    // Nobody says what changed while nobody listened.
+    if (!this.#isLive) this.#doubt();
+    if (line === this.#successor) {
+      this.#line?.controller.abort();
+      this.#line = line;
+      this.#successor = undefined;
+    }
+    this.#covers = covers;
+    this.#row.write(covers);
+    this.#isLive = true;
+    this.#retries = 0;
+    this.#become("listening");
+  }
+
+  /** Has the origin tell of the resources that are in use now. */
+  #turn(line: Line): void {
+    const { now, failed } = this.#tools;
+    const wanted = this.interests.uris;
+    const isSame = wanted.size === line.uris.length && line.uris.every((uri) => wanted.has(uri));
+    if (isSame || !this.#isLive || this.#successor || now() - this.#turnedAt < TURN_EVERY_MS) return;
+    this.#turnedAt = now();
+    const { turn } = line.upstream;
+    if (!turn) {
+      // The old stream is heard until the new one is.
+      this.#successor = this.#begin(line.era);
+      return;
+    }
+    line.uris = [...wanted];
+    turn(line.uris)
+      .then((covers) => {
+        if (line === this.#line && this.#isLive) this.#listens(line, covers);
+      })
+      .catch(failed);
+  }
+
+  #drop(): void {
+    for (const line of [this.#line, this.#successor]) line?.controller.abort();
+    this.#line = this.#successor = this.#retryAt = undefined;
+    this.#isLive = false;
+  }
+
+  /** What was relied on is relied on no more: it may have changed since. */
+  #doubt(): void {
+    if (!this.#covers) return;
+    const { lists, uris } = this.#covers;
+    this.#covers = undefined;
+    this.#isLive = false;
+    this.#row.clear();
+    this.#tools.invalidate([...lists.map(listTag), ...uris.map(resourceTag)], {});
+  }
+
+  /** Invalidates a tag, together with what else the origin tells of at about the same time. */
+  #tell(tag: string, told: boolean): void {
+    if (this.#told.size >= MAX_TOLD && !this.#told.has(tag)) this.#flush();
+    this.#told.set(tag, told || this.#told.get(tag) === true);
+    if (this.#told.size > 1) return;
+    const { now, pause, failed } = this.#tools;
+    const waitMs = this.#toldAt + TELL_EVERY_MS - now();
+    if (waitMs <= 0) this.#flush();
+    else
+      pause(waitMs, new AbortController().signal)
+        .then(() => this.#flush())
+        .catch(failed);
+  }
+
+  #flush(): void {
+    const all = [...this.#told];
+    this.#told.clear();
+    this.#toldAt = this.#tools.now();
+    for (const told of [true, false]) {
+      const tags = all.filter(([, isTold]) => isTold === told).map(([tag]) => tag);
+      this.#tools.invalidate(tags, { told });
+    }
+  }
+
+  #become(state: ListenState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#since = this.#tools.now();
+  }
+}
