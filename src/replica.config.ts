@@ -17,6 +17,8 @@ export default defineReplica({
         list_supported: {
           cache: { ttl: "5m", staleWhileRevalidate: "1h", staleIfError: "7d", scope: "public", tell: true },
         },
+        // Who adds a note reads it at once, wherever they read it.
+        add_note: { write: { invalidates: ["feature:{id}", "resource:bcd://feature/{id}", "resource:bcd://notes"] } },
         "list_*": { cache: { ttl: "5m", staleIfError: "1d", scope: "public" } },
       },
       resources: { "bcd://*": { cache: { staleIfError: "7d", scope: "public" } } },

@@ -22,11 +22,19 @@ await run("npm run demo", async () => {
   let origin = await startOrigin(far);
   const { port } = origin;
   const config = fileURLToPath(new URL("demo.config.ts", import.meta.url));
-  const replica = await serve({ config, vars: { ORIGIN_URL: origin.url } });
-  const client = await connect(`${replica.url}/mcp`);
+  const replica = await serve({ config, vars: { ORIGIN_URL: origin.url }, instances: 2 });
+  const [here, there] = replica.urls.map((url) => `${url}/mcp`) as [string, string];
+  const client = await connect(here);
+  const elsewhere = await connect(there);
   try {
     await step("The first call goes to the origin", client, "miss");
     await step("The second is answered at the edge", client, "hit");
+
+    await addNote(client, "Works everywhere.");
+    const read = await step("\nSomebody adds a note here, and it is read at once elsewhere", elsewhere, "miss");
+    assert.match(read.text ?? "", /Works everywhere/);
+    await behindItsBack(elsewhere, origin.url);
+    await step("The call once more", client);
 
     await origin.close();
     say("\nThe origin is stopped, and the answer's 2 s have passed.");
@@ -36,7 +44,7 @@ await run("npm run demo", async () => {
     const refused = await call(client, "html.elements.dialog");
     assert.equal(refused.isError, true);
     say(`A call that nobody has made before gets a clear error\n  ${refused.text}`);
-    const newcomer = await connect(`${replica.url}/mcp`);
+    const newcomer = await connect(here);
     say(`A client that was never here connects, and finds ${(await newcomer.listTools()).tools.length} tools`);
     await newcomer.close();
 
@@ -46,6 +54,7 @@ await run("npm run demo", async () => {
     await step("The answer is fresh again", client, "hit");
   } finally {
     await client.close();
+    await elsewhere.close();
     await replica.close();
     await origin.close();
   }
@@ -66,11 +75,49 @@ async function call(client: Client, id: string) {
   return { ms: performance.now() - begun, isError: result.isError === true, told, text: texts[0], notice: texts[1] };
 }
 
-async function step(what: string, client: Client, expected: Told["status"]) {
+async function step(what: string, client: Client, expected?: Told["status"]) {
   const answer = await call(client, ID);
-  assert.equal(answer.told?.status, expected, `expected ${expected}, got ${JSON.stringify(answer.told)}`);
-  say(`${what}\n  ${answer.told.status}, ${answer.ms.toFixed(1)} ms, age ${(answer.told.ageMs / 1_000).toFixed(1)} s`);
+  const { told, ms } = answer;
+  assert(
+    told && (expected === undefined || told.status === expected),
+    `expected ${expected}, got ${JSON.stringify(told)}`,
+  );
+  say(`${what}\n  ${told.status}, ${ms.toFixed(1)} ms, age ${(told.ageMs / 1_000).toFixed(1)} s`);
   return answer;
+}
+
+async function addNote(client: Client, text: string): Promise<void> {
+  await client.callTool({ name: "add_note", arguments: { id: ID, text } });
+}
+
+/** Changes something at the origin, past the replica, while somebody listens there. */
+async function behindItsBack(client: Client, origin: string): Promise<void> {
+  const uri = `bcd://feature/${ID}`;
+  const notes = async () => {
+    const [content] = (await client.readResource({ uri })).contents as { text: string }[];
+    return (JSON.parse(content!.text) as { notes: unknown[] }).notes.length;
+  };
+  const before = await notes();
+  let told = 0;
+  const heard = new Promise<void>((resolve) =>
+    client.setNotificationHandler("notifications/resources/updated", () => void (told++, resolve())),
+  );
+  const listening = await client.listen({ resourceSubscriptions: [uri] });
+  // The replica listens at the origin from its next pulse on.
+  await wait(2_500);
+  const direct = await connect(origin);
+  const begun = performance.now();
+  await addNote(direct, "Nobody told the replica.");
+  await direct.close();
+  await heard;
+  const tookMs = performance.now() - begun;
+  assert.equal(await notes(), before + 1);
+  await wait(1_500);
+  assert.equal(told, 1);
+  await listening.close();
+  say(
+    `Something changes at the origin, past the replica: who listens is told once\n  after ${tookMs.toFixed(0)} ms, and reads what is new`,
+  );
 }
 
 /** The replica tries a failing key again after a short, growing while. */

@@ -35,6 +35,9 @@ const MAX_LOOK_UPS = 50;
 /** What looking at one thing may take: four reads of KV, the Coalescer and a write for each of two methods. */
 const SUBREQUESTS_A_LOOK = 8;
 
+/** The clocks of two places may differ by as much. */
+const SKEW_MS = 1_000;
+
 /** Who listens, and to what. */
 export interface Subscription {
   /** The id of the `subscriptions/listen` request. */
@@ -61,6 +64,8 @@ export class Listener {
   /** The tags of the resources among it, with their names. */
   #named = new Map<string, string>();
   #isAcknowledged = false;
+  /** Whether the origin tells of all that it can tell of it. */
+  #isCovered = false;
   #nextWord: number;
   #sentAt: number;
   /** When the caller had last taken everything. */
@@ -145,7 +150,8 @@ export class Listener {
       const from = this.#nextWord;
       this.#nextWord = changes.end;
       for (const word of changes.since(from)) this.#heard(word, this.#own!, now);
-      for (const change of this.#doubts.due(now)) void this.#guarded(this.#recheck(change));
+      this.#lookBack(this.#own!, now);
+      for (const { change, since } of this.#doubts.due(now)) void this.#guarded(this.#recheck(change, since));
       if (now - this.#sentAt >= KEEP_ALIVE_MS) {
         this.#sentAt = now;
         this.#outlet.keepAlive();
@@ -184,9 +190,17 @@ export class Listener {
     return undefined;
   }
 
-  async #recheck(change: Change): Promise<void> {
+  /** What changed after the caller began to listen, and before the origin was listened to for it, nobody has told. */
+  #lookBack(own: ListenFilter, now: number): void {
+    const { covered } = this.#x.feed;
+    if (this.#isCovered || !covered || covered.askedAt < this.#openedAt) return;
+    this.#isCovered = true;
+    if (covered.since > this.#openedAt - SKEW_MS) this.#doubts.add(changesOf(own), now, covered.since);
+  }
+
+  async #recheck(change: Change, since: number): Promise<void> {
     this.#subrequests += SUBREQUESTS_A_LOOK;
-    const rechecked = await recheck(this.#x, change, this.#capabilities());
+    const rechecked = await recheck(this.#x, change, this.#capabilities(), since);
     if (rechecked === "settled") this.#doubts.settle(change);
   }
 

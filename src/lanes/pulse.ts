@@ -25,8 +25,8 @@ export async function pulse(x: Exchange, { now, lagMs, withinMs }: Pulsing): Pro
   const { health } = feed;
   const counted = tally.take();
   const outcomes = health.take();
-  const ask = (object: SyncObject, { seq, feedId }: Question) =>
-    object.pulse({
+  const ask = async (object: SyncObject, { seq, feedId }: Question) => {
+    const reply = await object.pulse({
       seq,
       feedId,
       isolate: feed.name,
@@ -36,6 +36,10 @@ export async function pulse(x: Exchange, { now, lagMs, withinMs }: Pulsing): Pro
       ...(counted && { tally: counted }),
       ...(outcomes && { outcomes }),
     });
+    const { coveredSince: since } = reply;
+    feed.covered = since === undefined ? undefined : { since, askedAt: now };
+    return reply;
+  };
   const reply = await tune(x, withinMs === undefined ? "pulse" : "check", ask, withinMs);
   if (reply) {
     if (counted) tally.taken(counted);

@@ -23,12 +23,14 @@ export type Rechecked =
 
 /**
  * Asks the origin again, in the background, for what is kept of a thing that may have changed: if it has, that is seen, and
- * listeners are told. What is not kept has no earlier version that anybody could hold on to.
+ * listeners are told. What is not kept has no earlier version that anybody could hold on to. What was asked for before
+ * `since` (epoch ms) may have changed, whatever the feed says.
  */
 export async function recheck(
   x: Exchange,
   change: Change,
   capabilities: Readonly<Record<string, unknown>>,
+  since = 0,
 ): Promise<Rechecked> {
   let rechecked: Rechecked = "settled";
   for (const method of methodsOf(change)) {
@@ -37,8 +39,9 @@ export async function recheck(
     if (policy.kind !== "cache") continue;
     const candidates = candidatesOf(x, call, policy.rule);
     const entry = candidates && (await held(x, candidates));
-    if (!entry?.isDoubted) continue;
-    refreshBehind(x, call, policy.rule, candidates!, entry);
+    const isOlder = entry !== undefined && entry.storedAt < since;
+    if (!entry?.isDoubted && !isOlder) continue;
+    refreshBehind(x, call, policy.rule, candidates!, entry, isOlder);
     rechecked = "asked";
   }
   return rechecked;

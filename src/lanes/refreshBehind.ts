@@ -8,8 +8,18 @@ import { oneScope } from "./oneScope.ts";
 import type { Exchange } from "./Exchange.ts";
 import { fill } from "./fill.ts";
 
-/** Refreshes an entry after its answer has gone out; once per isolate at a time. A failed refresh leaves the entry as it is. */
-export function refreshBehind(x: Exchange, call: Call, rule: CacheRule, candidates: Candidates, entry: Entry): void {
+/**
+ * Refreshes an entry after its answer has gone out; once per isolate at a time. A failed refresh leaves the entry as it
+ * is. `again`: the origin is asked anew, whatever others have just got.
+ */
+export function refreshBehind(
+  x: Exchange,
+  call: Call,
+  rule: CacheRule,
+  candidates: Candidates,
+  entry: Entry,
+  again = false,
+): void {
   const address = candidates[entry.scope];
   const { memory } = x.isolate;
   const { settings } = x.origin;
@@ -30,7 +40,7 @@ export function refreshBehind(x: Exchange, call: Call, rule: CacheRule, candidat
       const narrowed = await oneScope(x, call, rule);
       const where = narrowed === rule ? candidates : candidatesOf(x, call, narrowed)!;
       // What others have brought meanwhile will do; this very one, where it is not stale yet, would not.
-      const options = { again: false, newerThan: entry.storedAt, previous: entry, behind: true };
+      const options = { again, newerThan: entry.storedAt, previous: entry, behind: true };
       const filled = await fill(x, call, narrowed, where, options);
       if (filled.kind === "failed") failed(filled.failure.kind);
     } catch (error) {

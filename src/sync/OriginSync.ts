@@ -102,7 +102,8 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     this.#totals.pulse(request, Date.now());
     this.#listening.pulsed(request);
     await this.#alarm.arm();
-    return this.#reply(request);
+    const coveredSince = this.#listening.coveredSince(request.interest?.uris ?? []);
+    return { ...this.#reply(request), ...(coveredSince !== undefined && { coveredSince }) };
   }
 
   /** Takes in what an isolate saw change, so that listeners everywhere are told of it, once. */

@@ -42,6 +42,8 @@ export interface PulseReply extends News {
   announced: string[];
   /** What anybody listens to, in any isolate: what changes of it is worth a call. Absent: nothing. */
   listened?: Listened;
+  /** Since when the origin tells of all that the isolate wants to be told of, as far as it tells of such things; epoch ms. Absent: it does not yet. */
+  coveredSince?: number;
 }
 
 /** A write that is about to be sent to the origin, or goes on. */

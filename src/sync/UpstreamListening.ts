@@ -1,5 +1,5 @@
 import { listTag, resourceTag } from "../cache/implicitTags.ts";
-import { changeToldBy } from "../mcp/change.ts";
+import { changeToldBy, type ListName } from "../mcp/change.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import type { Duty } from "./Alarm.ts";
 import { CoverRow } from "./CoverRow.ts";
@@ -59,6 +59,8 @@ export class UpstreamListening implements Duty {
   readonly #row: CoverRow;
   /** What is relied on to be told of. Outlives the object. */
   #covers: Covers | undefined;
+  /** Since when, of each; epoch ms. */
+  #since = new Map<string, number>();
   /** Whether it is told of now. */
   #isLive = false;
   #line: Line | undefined;
@@ -70,7 +72,7 @@ export class UpstreamListening implements Duty {
   readonly #refusedUntil = new Map<Era, number>();
   #turnedAt = 0;
   #state: ListenState = "idle";
-  #since: number;
+  #stateAt: number;
   #retries = 0;
   /** The tags that are about to be invalidated, and whether listeners are told. */
   readonly #told = new Map<string, boolean>();
@@ -80,7 +82,7 @@ export class UpstreamListening implements Duty {
     this.#tools = tools;
     this.#row = new CoverRow(tools.sql);
     this.#covers = this.#row.read();
-    this.#since = tools.now();
+    this.#stateAt = tools.now();
   }
 
   /** How it stands. */
@@ -88,7 +90,7 @@ export class UpstreamListening implements Duty {
     const { lists, uris } = this.#isLive && this.#covers ? this.#covers : { lists: [], uris: [] };
     return {
       state: this.#state,
-      since: this.#since,
+      since: this.#stateAt,
       covers: { lists, uris: uris.length },
       retries: this.#retries,
     };
@@ -107,6 +109,18 @@ export class UpstreamListening implements Duty {
     this.#attend();
     this.#line?.upstream.keep?.();
     if (isFirst) this.#tools.arm();
+  }
+
+  /** Since when the origin tells of all lists, and of these resources as far as it does of any; `undefined` while it does not. */
+  coveredSince(uris: readonly string[]): number | undefined {
+    const line = this.#line;
+    if (!this.#isLive || !line) return undefined;
+    const asked = new Set(line.uris);
+    if (uris.some((uri) => !asked.has(uri))) return undefined;
+    let since = 0;
+    for (const name of [...LISTS, ...uris.map((uri) => RESOURCE + uri)])
+      since = Math.max(since, this.#since.get(name) ?? 0);
+    return since;
   }
 
   dueAt(): number | undefined {
@@ -245,6 +259,9 @@ export class UpstreamListening implements Duty {
       this.#line = line;
       this.#successor = undefined;
     }
+    const now = this.#tools.now();
+    const before = this.#isLive ? this.#since : undefined;
+    this.#since = new Map(namesOf(covers).map((name) => [name, before?.get(name) ?? now]));
     this.#covers = covers;
     this.#row.write(covers);
     this.#isLive = true;
@@ -316,6 +333,13 @@ export class UpstreamListening implements Duty {
   #become(state: ListenState): void {
     if (state === this.#state) return;
     this.#state = state;
-    this.#since = this.#tools.now();
+    this.#stateAt = this.#tools.now();
   }
+}
+
+const LISTS: readonly ListName[] = ["tools", "prompts", "resources"];
+const RESOURCE = "resource ";
+
+function namesOf({ lists, uris }: Covers): string[] {
+  return [...lists, ...uris.map((uri) => RESOURCE + uri)];
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { OriginConfig } from "../../src/config/types.ts";
 import { Fixture, type Reply, text, tool } from "./support/fixture.ts";
-import { type Ear, listen, Mouths, silence } from "./support/listening.ts";
+import { type Ear, listen, Mouths } from "./support/listening.ts";
 import { type Replica, startReplica, stored } from "./support/replica.ts";
 import { type Ask, call, type Got, modern, said } from "./support/wire.ts";
 
@@ -9,23 +10,27 @@ const UPDATED = "notifications/resources/updated";
 
 const origin = new Fixture();
 let replica: Replica;
+/** Each test has an origin of its own: what is listened to at one goes on. */
+let id: string;
+let used = 0;
 const open: Ear[] = [];
 
 beforeAll(async () => {
   await origin.start();
-  replica = await startReplica({
-    origins: {
-      o: {
-        url: origin.url,
-        resources: { "x://*": { cache: { ttl: "10m" } } },
-        tools: { kept: { cache: { ttl: "10m" } } },
-        timeout: { firstByte: "2s", total: "2s" },
-      },
+  const named = Array.from({ length: 20 }, (_, nth): [string, OriginConfig] => [
+    `o${nth}`,
+    {
+      url: `${origin.url}?of=o${nth};`,
+      sync: { listen: "auto", pulse: "250ms" },
+      resources: { "x://*": { cache: { ttl: "10m" } } },
+      tools: { kept: { cache: { ttl: "10m" } } },
+      timeout: { firstByte: "2s", total: "2s" },
     },
-  });
+  ]);
+  replica = await startReplica({ origins: Object.fromEntries(named) });
 });
 beforeEach(async () => {
-  await silence();
+  id = `o${used++}`;
   for (const ear of open.splice(0)) ear.leave();
   origin.reset();
   origin.tools = [tool("kept")];
@@ -36,28 +41,35 @@ afterAll(async () => {
   await origin.stop();
 });
 
+const at = () => `${replica.url}/mcp/${id}`;
 const statusOf = ({ cache }: Got) => cache?.status;
 const REFRESH: Ask = { headers: { "cache-control": "no-cache" } };
 const HINTS = { ttlMs: 600_000, cacheScope: "private" };
-const read = (uri: string) => modern(replica.mcp, "resources/read", { uri });
+const read = (uri: string) => modern(at(), "resources/read", { uri });
 const textIn = ({ body }: Got) => body.result.contents[0].text;
-const list = (ask: Ask = {}) => modern(replica.mcp, "tools/list", {}, ask);
+const list = (ask: Ask = {}) => modern(at(), "tools/list", {}, ask);
 const namesIn = ({ body }: Got) => body.result.tools.map(({ name }: { name: string }) => name);
 
-/** A listener that has been acknowledged, and the origin's end of its stream. */
-async function pair(notifications: unknown) {
-  const mouths = new Mouths(origin);
-  const ear = await listen(replica.mcp, notifications);
+/** Comes after everything else that the origin tells. */
+const LAST = "z://last";
+
+/** A listener that has been acknowledged, and the origin's stream, which is asked to tell of all of it. */
+async function pair(notifications: Record<string, unknown>) {
+  const mouths = new Mouths(origin, { path: `of=${id};` });
+  const uris = [...((notifications["resourceSubscriptions"] as string[] | undefined) ?? []), LAST];
+  const ear = await listen(at(), { ...notifications, resourceSubscriptions: uris });
   open.push(ear);
-  const mouth = await mouths.opened(1);
   await ear.heard(1);
-  /** Has the origin tell something, and waits until the replica has heeded it: the caller is told after that. */
-  const tell = async (method: string, params = {}) => {
-    const before = ear.messages.length;
-    mouth.tell(method, params);
-    await ear.heard(before + 1);
+  const live = () => mouths.all.findLast(({ isClosed }) => !isClosed);
+  await expect.poll(() => live()?.filter.resourceSubscriptions).toEqual(uris);
+  /** Has the origin tell something, and waits until the replica has heard it. */
+  const tell = async (method?: string, params = {}) => {
+    const before = ear.told().filter((what) => what === LAST).length;
+    if (method) live()!.tell(method, params);
+    live()!.tell(UPDATED, { uri: LAST });
+    await ear.until(() => ear.told().filter((what) => what === LAST).length > before);
   };
-  return { ear, mouth, mouths, tell };
+  return { ear, mouth: live()!, mouths, tell };
 }
 
 /** A gate that handlers wait at. */
@@ -85,7 +97,7 @@ test("5: an old list that was on its way when the origin told of a change is not
   const next = await list();
   expect([statusOf(next), namesIn(next)]).toEqual(["miss", ["new"]]);
   expect(statusOf(await list())).toBe("hit");
-  const [name] = await stored(replica, "tools/list");
+  const [name] = await stored(replica, "tools/list", id);
   await expect.poll(() => replica.store.get(name!)).toContain('"new"');
 });
 
@@ -122,17 +134,19 @@ test("7: after a break, what was listened to is asked for again, and told once, 
   origin.on("tools/list", () => ({ result: { tools: [tool(edition.tools)], ...HINTS } }));
   origin.on("prompts/list", () => ({ result: { prompts: [{ name: edition.prompts }], ...HINTS } }));
   await list(REFRESH);
-  await modern(replica.mcp, "prompts/list", {}, REFRESH);
-  const { ear, mouth, mouths } = await pair({ toolsListChanged: true, promptsListChanged: true });
+  await modern(at(), "prompts/list", {}, REFRESH);
+  const { ear, mouth, mouths, tell } = await pair({ toolsListChanged: true, promptsListChanged: true });
+  const counts = () => [origin.count("tools/list"), origin.count("prompts/list")];
+  const before = counts();
+  const opened = mouths.all.length;
   edition.tools = "another";
   mouth.breakOff();
-  const second = await mouths.opened(2);
-  await expect.poll(() => [origin.count("tools/list"), origin.count("prompts/list")]).toEqual([2, 2]);
-  await ear.heard(2);
+  await mouths.opened(opened + 1);
+  await expect.poll(() => counts().every((count, nth) => count > before[nth]!)).toBe(true);
+  await ear.until(() => ear.told().includes(TOOLS));
   // What comes after it shows that nothing else was told.
-  second.tell("notifications/prompts/list_changed");
-  await ear.heard(3);
-  expect(ear.told().slice(1)).toEqual([TOOLS, "notifications/prompts/list_changed"]);
+  await tell();
+  expect(ear.told().slice(1)).toEqual([TOOLS, LAST]);
   expect(namesIn(await list())).toEqual(["another"]);
 });
 
@@ -152,12 +166,12 @@ describe("10: no answer is kept", () => {
       const args = { what, streams };
       const ask: Ask = streams ? { meta: { progressToken: 1 } } : {};
       origin.on("tools/call kept", () => reply);
-      const got = await call(replica.mcp, "kept", args, ask).catch(() => undefined);
+      const got = await call(at(), "kept", args, ask).catch(() => undefined);
       expect(got?.cache).toBeUndefined();
-      const cached = await call(replica.mcp, "kept", args, { headers: { "cache-control": "only-if-cached" } });
+      const cached = await call(at(), "kept", args, { headers: { "cache-control": "only-if-cached" } });
       expect(cached.body.result.isError).toBe(true);
       origin.on("tools/call kept", () => text("good"));
-      await expect.poll(async () => said(await call(replica.mcp, "kept", args))).toBe("good");
+      await expect.poll(async () => said(await call(at(), "kept", args))).toBe("good");
     },
   );
 });

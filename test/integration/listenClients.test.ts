@@ -1,3 +1,7 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { toNodeHandler } from "@modelcontextprotocol/node";
+import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import type { Client } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Origin, startOrigin } from "../../scripts/origin/startOrigin.ts";
@@ -10,7 +14,7 @@ const clients: Client[] = [];
 
 beforeAll(async () => {
   origin = await startOrigin();
-  replica = await startReplica({ origins: { o: { url: origin.url } } });
+  replica = await startReplica({ origins: { o: { url: origin.url, sync: { listen: "auto", pulse: "250ms" } } } });
 });
 afterAll(async () => {
   for (const client of clients) await client.close();
@@ -51,7 +55,12 @@ test("the official client learns through the replica what the official server te
     resourcesListChanged: true,
     resourceSubscriptions: [uri],
   });
-  expect(listening.honoredFilter).toEqual({ resourcesListChanged: true, resourceSubscriptions: [uri] });
+  // The origin does not tell of changed tools: the replica would see it when it asks again.
+  expect(listening.honoredFilter).toEqual({
+    toolsListChanged: true,
+    resourcesListChanged: true,
+    resourceSubscriptions: [uri],
+  });
   const notesIn = async (client: Client) => {
     const [content] = (await client.readResource({ uri })).contents as { text: string }[];
     return JSON.parse(content!.text).notes.length;
@@ -70,14 +79,50 @@ test("the official client learns through the replica what the official server te
   expect(await listening.closed).toBe("local");
 });
 
-test("nothing that the origin delivers: the stream says so, and ends", async () => {
-  const listening = await (await connect()).listen({ toolsListChanged: true });
-  expect(listening.honoredFilter).toEqual({});
-  expect(await listening.closed).toBe("graceful");
+test("nothing that the origin has: the stream says so, and ends", async () => {
+  const bare = await startBare();
+  const beside = await startReplica({ origins: { o: { url: bare.url } } });
+  const client = await connectModern(beside.mcp);
+  try {
+    await client.listTools();
+    await expect
+      .poll(async () => (await client.listen({ promptsListChanged: true })).honoredFilter, { timeout: 5_000 })
+      .toEqual({});
+    const listening = await client.listen({ promptsListChanged: true });
+    expect(await listening.closed).toBe("graceful");
+  } finally {
+    await client.close();
+    await beside.close();
+    await bare.close();
+  }
 });
 
-test("an origin that closes ends the stream in good order", async () => {
-  const listening = await (await connect()).listen({ resourcesListChanged: true });
+test("an origin that closes leaves the stream as it is", async () => {
+  const client = await connect();
+  const listening = await client.listen({ resourcesListChanged: true });
   await origin.close();
-  expect(await listening.closed).toBe("graceful");
+  // What is kept still answers.
+  await client.listResources();
+  await listening.close();
+  expect(await listening.closed).toBe("local");
 });
+
+/** An origin with tools, and nothing else. */
+async function startBare(): Promise<{ url: string; close: () => Promise<void> }> {
+  const handler = createMcpHandler(() => {
+    const bare = new McpServer({ name: "bare", version: "1" });
+    bare.registerTool("t", {}, () => ({ content: [] }));
+    return bare;
+  });
+  const server = createServer((request, response) => void toNodeHandler(handler)(request, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+    close: async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+      await handler.close();
+    },
+  };
+}
