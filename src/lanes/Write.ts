@@ -5,6 +5,7 @@ import type { WriteRule } from "../config/replica.ts";
 import { isObject } from "../mcp/isObject.ts";
 import type { AnnounceReply } from "../sync/Pulse.ts";
 import { newId } from "../telemetry/newId.ts";
+import { bump } from "./bump.ts";
 import type { Exchange } from "./Exchange.ts";
 import type { Outcome } from "./outcomeOf.ts";
 import { tune } from "./tune.ts";
@@ -83,9 +84,10 @@ export class Write {
         (object, { seq, feedId }) => object.conclude(conclusion, { seq, feedId }),
         PATIENCE_MS,
       );
-      // Where nobody was told, strict callers go on asking the origin until it lapses.
       if (told) return;
     }
+    // Strict callers go on asking the origin until it lapses; the others are told when somebody can be.
+    if (conclusion.isApplied) bump(this.#x, this.#tags);
   }
 
   #announce(): Promise<AnnounceReply | undefined> {

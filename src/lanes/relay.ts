@@ -56,9 +56,9 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   if (isShared && x.scan.duplicates) return { kind: "failure", failure: DUPLICATE_KEYS };
   const down = await barred(x, relayed.instead === undefined);
   if (down) return failure(down);
+  const pooled = isShared ? await pooledCall(x) : undefined;
   const write = writeOf(x);
   if (write && !(await write.announce())) return { kind: "failure", failure: { kind: "not-announced" } };
-  const pooled = isShared ? await pooledCall(x) : undefined;
   // What the replica says itself is in the caller's words already.
   const own = new Set<string>();
   const instead = (error?: unknown) => {
@@ -89,7 +89,7 @@ async function ended(write: Write, sending: Promise<Answer>): Promise<Answer> {
   try {
     const given = await sending;
     const isStreamed = given.kind === "stream" && mediaType(given.response) === "text/event-stream";
-    if (!isStreamed) await write.end(outcomeOf(given));
+    if (!isStreamed || !given.response.body) await write.end(outcomeOf(given));
     return given;
   } catch (error) {
     await write.end("unknown");

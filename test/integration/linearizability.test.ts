@@ -73,7 +73,7 @@ test.each<[string, Record<string, ToolConfig>, Rewrites | undefined]>([
   [
     "lets others join a call that began before the write",
     REGISTERS,
-    { "src/lanes/obtain.ts": replacing("again: asked.again, previous: saved }", "again: false, previous: saved }") },
+    { "src/lanes/obtain.ts": replacing("again: asked.again,", "again: false,") },
   ],
   [
     "claims to have known more of the feed than it did",

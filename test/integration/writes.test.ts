@@ -392,8 +392,8 @@ describe("past its ttl, a strict answer stands in for an origin that fails", () 
 describe("where the origin's OriginSync cannot be reached", () => {
   let failing: Replica;
   const at = (instance: number, name = "o") => `${failing.urls[instance]}/mcp/${name}`;
-  /** Which of its methods fail. */
-  const fail = (...methods: string[]) => failing.store.put("failing", methods.join(" "));
+  /** Which of its methods fail, or wait as long as that is said. */
+  const fail = (...methods: string[]) => failing.store.put("failing", methods.join(" ") || "none");
 
   beforeAll(async () => {
     const free = { put: TOOLS["put"]!, seen: TOOLS["seen"]! };
@@ -405,7 +405,11 @@ describe("where the origin's OriginSync cannot be reached", () => {
         rewrites: {
           "src/sync/OriginSync.ts": (source) =>
             source.replace(/async (pulse|announce|conclude)\(.*?\): Promise<\w+> \{/g, (method, name: string) => {
-              return `${method} if ((await this.env.KV.get("failing"))?.includes("${name}")) throw new Error("down");`;
+              const failing = `(await this.env.KV.get("failing"))?.split(" ")`;
+              return `${method}
+                if (${failing}.includes("${name}")) throw new Error("down");
+                if (${failing}.includes("slow-${name}")) await this.env.KV.put("held", "${name}");
+                while (${failing}.includes("slow-${name}")) await scheduler.wait(20);`;
             }),
         },
       },
@@ -430,6 +434,34 @@ describe("where the origin's OriginSync cannot be reached", () => {
     // It is told of when it has succeeded.
     expect(said(await ask(0))).toBe("1");
   });
+
+  test.each([false, true])(
+    "a write is answered when it has taken in that it has succeeded (in a stream: %s)",
+    async (sse) => {
+      const id = fresh();
+      await known(id, (instance) => call(at(instance), "get", { id }));
+      await failing.store.delete("held");
+      await fail("slow-conclude");
+      origin.on("tools/call put", (seen) => ({ ...put(seen), ...(sse && { sse: [STEP] }) }));
+      const params = { name: "put", arguments: { id, value: 1 } };
+      let isAnswered = false;
+      const request = {
+        url: at(0),
+        headers: modernHeaders("tools/call", params),
+        body: modernBody("tools/call", params),
+      };
+      const opened = Hearing.open(request);
+      const answered = opened.then((hearing) => hearing.until("done")).then(() => (isAnswered = true));
+      // What comes before the answer is not held.
+      if (sse) await (await opened).until("progress");
+      await expect.poll(() => failing.store.get("held")).toBe("conclude");
+      expect(isAnswered).toBe(false);
+      expect(origin.count("tools/call", "put")).toBe(1);
+      await fail();
+      await answered;
+      expect(said(await call(at(1), "get", { id }))).toBe("1");
+    },
+  );
 
   test("a write that has succeeded is answered, and those who are strict go on asking the origin", async () => {
     const id = fresh();

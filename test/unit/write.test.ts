@@ -30,6 +30,7 @@ function setUp(body: unknown, answer: (what: string) => object | Promise<object>
     announce: async (what: unknown) => ({ isAnnounced: true, ...(await announce(what)) }),
     conclude: method("conclude"),
     pulse: method("pulse"),
+    invalidate: method("invalidate"),
   };
   const x = {
     replica: { enabled: true },
@@ -154,7 +155,7 @@ describe("a write", () => {
 
   test("whose end nobody takes in is told again, a few times", async () => {
     let failures = 2;
-    const { x, names, reports } = setUp(calling("put"), (what) =>
+    const { x, calls, names, reports, background } = setUp(calling("put"), (what) =>
       what === "conclude" && failures-- > 0 ? down() : {},
     );
     const write = writeOf(x)!;
@@ -170,6 +171,9 @@ describe("a write", () => {
     await vi.advanceTimersByTimeAsync(1_000);
     await given;
     expect(failures).toBe(97);
+    // Then its tags are invalidated as soon as somebody can be told of that.
+    await Promise.all(background);
+    expect(calls.at(-1)).toEqual(["invalidate", ["item:7", "all"]]);
   });
 
   test("with a number that two readers may read differently changes all of the origin", async () => {
