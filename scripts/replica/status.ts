@@ -91,7 +91,7 @@ function listenText(
 /** What changed among the tools, and when. */
 function toolText({ added, removed, changed }: NonNullable<OriginStatus["toolChanges"]>[number], when: string): string {
   const kinds = Object.entries({ added, removed, changed }).filter(([, names]) => names.length > 0);
-  const words = kinds.map(([kind, names]) => `${kind} ${names.map(printable).join(", ")}`).join("; ");
+  const words = kinds.map(([kind, names]) => `${kind} ${names.map((name) => printable(name)).join(", ")}`).join("; ");
   return `${when}: ${words}`;
 }
 
