@@ -1,14 +1,7 @@
-import { listTag, methodTag, ORIGIN_TAG, resourceTag } from "../cache/implicitTags.ts";
-import { readOwnTag } from "../cache/ownTag.ts";
-import type { FeedView, Heard, Question } from "../sync/FeedView.ts";
+import type { FeedView, Question } from "../sync/FeedView.ts";
 import type { PulseReply } from "../sync/Pulse.ts";
 import type { Isolate } from "./Exchange.ts";
-
-/** More than this are looked at as if everything had been invalidated. */
-const MAX_DOUBTED = 200;
-/** The tags of what listeners name begin so. */
-const BEGINNINGS = [listTag(""), resourceTag(""), methodTag("")];
-const OF_TOOLS: ReadonlySet<string> = new Set([ORIGIN_TAG, listTag("tools"), methodTag("tools/list")]);
+import { heard } from "./heard.ts";
 
 /** An answer of the origin's `OriginSync`, and to what. */
 interface Spoken {
@@ -28,34 +21,5 @@ export function hear(
   feed.listened = reply.listened;
   feed.heardAt = now;
   feed.detached = false;
-  heed(isolate, originId, feed, feed.hear(question, reply));
-}
-
-function heed(
-  { listening, catalogues }: Pick<Isolate, "listening" | "catalogues">,
-  originId: string,
-  feed: FeedView,
-  { isOther, invalidated, told }: Heard,
-): void {
-  const doubted = doubtedIn({ isOther, invalidated, told });
-  for (const tag of doubted) if (!tag.startsWith(resourceTag(""))) feed.doubted.add(tag);
-  const catalogue = catalogues.get(originId);
-  // What the tools are is read again.
-  if (catalogue && (isOther || [...invalidated, ...told].some((tag) => OF_TOOLS.has(tag)))) catalogue.readAt = 0;
-  if (listening.streams.size === 0) return;
-  for (const one of told) {
-    const { tag, principal } = readOwnTag(one);
-    listening.changes.add({ originId, kind: "told", tag, principal });
-  }
-  for (const tag of doubted) listening.changes.add({ originId, kind: "doubted", tag, principal: undefined });
-}
-
-/** The tags of what may have changed without anybody having said that it has. */
-function doubtedIn({ isOther, invalidated, told }: Heard): string[] {
-  if (isOther) return [ORIGIN_TAG];
-  const known = new Set(told);
-  const doubted = invalidated.filter(
-    (tag) => !known.has(tag) && (tag === ORIGIN_TAG || BEGINNINGS.some((beginning) => tag.startsWith(beginning))),
-  );
-  return doubted.length > MAX_DOUBTED ? [ORIGIN_TAG] : doubted;
+  heard(isolate, originId, feed, feed.hear(question, reply));
 }

