@@ -205,7 +205,7 @@ describe("what the origin tells", () => {
     const { heard, mouth } = await listening({ toolsListChanged: true, resourceSubscriptions: ["x://other"] });
     const asked = counting("tools/list");
     mouth.tell(TOOLS);
-    await expect.poll(asked).toBe(1);
+    await expect.poll(asked).toBeGreaterThan(0);
     for (const instance of BOTH) await expect.poll(() => statusOf(instance, "tools/list")).toBe("hit");
     await settled(heard, () => mouth.tell(UPDATED, { uri: "x://other" }), "x://other");
     expect(told(heard)).toEqual(BOTH.map(() => ["x://other"]));
