@@ -25,19 +25,21 @@ export async function pulse(x: Exchange, { now, lagMs, withinMs }: Pulsing): Pro
   const { health } = feed;
   const counted = tally.take();
   const outcomes = health.take();
+  const interest = now - feed.interestedAt < origin.pulseMs / 2 ? undefined : interestOf(x);
+  if (interest) feed.interestedAt = now;
   const ask = async (object: SyncObject, { seq, feedId }: Question) => {
     const reply = await object.pulse({
       seq,
       feedId,
       isolate: feed.name,
       origin: origin.settings,
-      interest: interestOf(x),
+      ...(interest && { interest }),
       vitals: { active: tally.active(now - longest(x)), lagMs },
       ...(counted && { tally: counted }),
       ...(outcomes && { outcomes }),
     });
     const { coveredSince: since } = reply;
-    feed.covered = since === undefined ? undefined : { since, askedAt: now };
+    if (interest) feed.covered = since === undefined ? undefined : { since, askedAt: now };
     return reply;
   };
   const reply = await tune(x, withinMs === undefined ? "pulse" : "check", ask, withinMs);
@@ -49,7 +51,7 @@ export async function pulse(x: Exchange, { now, lagMs, withinMs }: Pulsing): Pro
   return reply;
 }
 
-/** What this isolate wants to be told of, and what it knows of how the origin can be listened to. */
+/** What this isolate wants to be told of, and what it knows of how the origin can be listened to: for who asks in between, it need not be said again. */
 function interestOf(x: Exchange): Interest {
   const { settings, listens } = x.origin;
   const { modern, legacy } = knownEras(x);

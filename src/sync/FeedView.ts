@@ -71,6 +71,8 @@ export class FeedView {
   readonly doubted = new Set<string>();
   /** What anybody listens to, as the feed last said. */
   listened: PulseReply["listened"];
+  /** When it was last said what is listened to here; 0 where it never was. */
+  interestedAt = 0;
   /** Since when the origin tells of all that is listened to here, as a pulse that was begun at `askedAt` found; epoch ms. */
   covered: { since: number; askedAt: number } | undefined;
   #name: string | undefined;

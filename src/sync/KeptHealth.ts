@@ -57,7 +57,12 @@ export class KeptHealth implements Duty {
   /** Takes in a pulse: how an isolate's calls ended, if it has made any, and how it reaches the origin. */
   pulsed({ origin, interest, outcomes }: Pick<PulseRequest, "origin" | "interest" | "outcomes">): void {
     const { now } = this.#tools;
-    this.#kept = { ...this.#kept, origin, isLegacy: interest?.modern === false, pulsedAt: now() };
+    this.#kept = {
+      ...this.#kept,
+      origin,
+      isLegacy: interest ? interest.modern === false : this.#kept.isLegacy,
+      pulsedAt: now(),
+    };
     if (!outcomes) return;
     const { ok, failed, okAt = 0, failedAt = 0, reason } = outcomes;
     const before = this.#breaker.state;

@@ -17,7 +17,7 @@ export interface PulseRequest extends Since {
   tally?: Delta;
   /** Absent in what an earlier version of the Worker says. */
   vitals?: Vitals;
-  /** What it wants to be told of. Absent: nothing. */
+  /** What it wants to be told of. Absent: as it said before. */
   interest?: Interest;
 }
 

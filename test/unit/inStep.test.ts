@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
 import { bump, bumped } from "../../src/lanes/bump.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
-import { inStep } from "../../src/lanes/inStep.ts";
+import { check, inStep } from "../../src/lanes/inStep.ts";
 import { Feed, type How, type News, type Since } from "../../src/sync/Feed.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import type { PulseRequest } from "../../src/sync/Pulse.ts";
@@ -330,4 +330,31 @@ describe("what an isolate invalidates", () => {
       expect(calls).toEqual(["pulse 0 undefined", "invalidate origin hard"]);
     });
   });
+});
+
+test("what is listened to is said once in a pulse, however often the feed is asked in between", async () => {
+  const { x, view, clock } = setUp();
+  const said: unknown[] = [];
+  const object = {
+    pulse: async ({ interest }: PulseRequest) => {
+      said.push(interest);
+      return { feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [], announced: [], coveredSince: 7 };
+    },
+  };
+  x.env = { ORIGIN_SYNC: { idFromName: String, get: () => object } } as unknown as Cloudflare.Env;
+  x.isolate.listening.streams.open(clock.now, "ann", {
+    originId: "o",
+    filter: { lists: new Set(["tools"]), uris: new Set(["x://1"]) },
+  });
+  const begun = clock.now;
+  for (let time = 0; time < 3; time++) {
+    await check(x, 1_000);
+    clock.now += 200;
+  }
+  const interest = { wantsListen: true, lists: ["tools"], uris: ["x://1"] };
+  expect(said).toEqual([interest, undefined, undefined]);
+  // What came in answer to that still holds.
+  expect(view.covered).toEqual({ since: 7, askedAt: begun });
+  await check(x, 1_000);
+  expect(said[3]).toEqual(interest);
 });
