@@ -10,6 +10,7 @@ import { EventOutlet } from "../sync/EventOutlet.ts";
 import { pause } from "../sync/pause.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { attainable } from "./attainable.ts";
+import { covered } from "./covered.ts";
 import { directivesOf } from "./directives.ts";
 import { Doubts } from "./Doubts.ts";
 import { knownEras, lacks } from "./eras.ts";
@@ -92,6 +93,8 @@ export class Listener {
     this.#own = own;
     this.#named = new Map([...own.uris].map((uri) => [resourceTag(uri), uri]));
     const before = this.#lookUp(own);
+    // What changes from the acknowledgement on is told.
+    await covered(this.#x, own, () => this.#subrequests++);
     // An origin of the earlier revisions has nothing more to tell.
     const isAsked = filter.more && !lacks(knownEras(this.#x), "modern") && !directivesOf(this.#x, undefined).onlyCached;
     if (isAsked) await this.#followOrigin();

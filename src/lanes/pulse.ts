@@ -14,18 +14,24 @@ export interface Pulsing {
   lagMs: number;
   /** How long it is waited for, where somebody must not answer before. */
   withinMs?: number;
+  /** Whether somebody waits for the origin to tell of what is listened to here. */
+  isAwaited?: boolean;
 }
 
 /**
  * One call of the origin's `OriginSync`: what this isolate has counted and seen goes up, what it does not know of the
  * feed comes down. What could not be told is told with the next. The answer; `undefined` where there was none.
  */
-export async function pulse(x: Exchange, { now, lagMs, withinMs }: Pulsing): Promise<PulseReply | undefined> {
+export async function pulse(
+  x: Exchange,
+  { now, lagMs, withinMs, isAwaited = false }: Pulsing,
+): Promise<PulseReply | undefined> {
   const { feed, origin, tally } = x;
   const { health } = feed;
   const counted = tally.take();
   const outcomes = health.take();
-  const interest = now - feed.interestedAt < origin.pulseMs / 2 ? undefined : interestOf(x);
+  const isKnown = !isAwaited && now - feed.interestedAt < origin.pulseMs / 2;
+  const interest = isKnown ? undefined : { ...interestOf(x), isAwaited };
   if (interest) feed.interestedAt = now;
   const ask = async (object: SyncObject, { seq, feedId }: Question) => {
     const reply = await object.pulse({
@@ -39,7 +45,9 @@ export async function pulse(x: Exchange, { now, lagMs, withinMs }: Pulsing): Pro
       ...(outcomes && { outcomes }),
     });
     const { coveredSince: since } = reply;
-    if (interest) feed.covered = since === undefined ? undefined : { since, askedAt: now };
+    if (interest) {
+      feed.covered = since === undefined ? undefined : { since, askedAt: now, uris: new Set(interest.uris) };
+    }
     return reply;
   };
   const reply = await tune(x, withinMs === undefined ? "pulse" : "check", ask, withinMs);

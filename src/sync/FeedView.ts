@@ -74,7 +74,9 @@ export class FeedView {
   /** When it was last said what is listened to here; 0 where it never was. */
   interestedAt = 0;
   /** Since when the origin tells of all that is listened to here, as a pulse that was begun at `askedAt` found; epoch ms. */
-  covered: { since: number; askedAt: number } | undefined;
+  covered: { since: number; askedAt: number; uris: ReadonlySet<string> } | undefined;
+  /** Until when the origin is being asked to tell of something new, or has been in vain; 0 where it is not. */
+  seekingUntil = 0;
   #name: string | undefined;
   readonly #newName: () => string;
   #position: Position | undefined;

@@ -102,7 +102,9 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     this.#totals.pulse(request, Date.now());
     this.#listening.pulsed(request);
     await this.#alarm.arm();
-    const coveredSince = this.#listening.coveredSince(request.interest?.uris ?? []);
+    const { uris = [], isAwaited = false } = request.interest ?? {};
+    if (isAwaited) await this.#listening.settled(uris);
+    const coveredSince = this.#listening.coveredSince(uris);
     return { ...this.#reply(request), ...(coveredSince !== undefined && { coveredSince }) };
   }
 

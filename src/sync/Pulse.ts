@@ -32,6 +32,8 @@ export interface Interest {
   lists: ListName[];
   /** The resources; of many, some. */
   uris: string[];
+  /** Whether somebody waits for the origin to tell of all this. Then the answer comes when it does, or cannot, or is late. */
+  isAwaited?: boolean;
 }
 
 /** What it hears: the feed, from what it knows on. */

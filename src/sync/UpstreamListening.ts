@@ -20,6 +20,9 @@ const EXHAUSTED_MS = 60_000;
 const ENDED_MS = 2_000;
 /** Other resources are not listened to more often than this. */
 const TURN_EVERY_MS = 1_000;
+/** Who waits for the origin to tell of something waits as long. */
+const SETTLE_MS = 1_500;
+const LOOK_EVERY_MS = 20;
 /** What the origin tells of within this is one invalidation. */
 const TELL_EVERY_MS = 100;
 /** More than these are not told one by one. */
@@ -121,6 +124,18 @@ export class UpstreamListening implements Duty {
     for (const name of [...LISTS, ...uris.map((uri) => RESOURCE + uri)])
       since = Math.max(since, this.#since.get(name) ?? 0);
     return since;
+  }
+
+  /** Waits until the origin tells of all lists and of these resources, or is not about to; not for long. */
+  async settled(uris: readonly string[]): Promise<void> {
+    const { now, pause } = this.#tools;
+    const until = now() + SETTLE_MS;
+    const signal = new AbortController().signal;
+    while (this.coveredSince(uris) === undefined && this.#line && now() < until) {
+      await pause(LOOK_EVERY_MS, signal);
+      // Other resources have their turn as soon as they may.
+      this.#attend();
+    }
   }
 
   dueAt(): number | undefined {
