@@ -152,29 +152,6 @@ describe("the origin's one stream", () => {
   });
 });
 
-test("a thousand listeners have one stream at the origin, and one pulse between them; each is told", async () => {
-  const uris = Array.from({ length: 100 }, (_, nth) => `x://${nth}`);
-  for (let nth = 0; nth < 1_000; nth += 50) {
-    const filter = (of: number) => ({ resourceSubscriptions: ["x://all", uris[of % 100]!] });
-    await Promise.all(Array.from({ length: 50 }, (_, more) => hear(0, filter(nth + more))));
-  }
-  const mouth = await live([...uris, "x://all"]);
-  const pulses = async () => {
-    const got = await fetch(`${replica.url}/admin/status?origin=${id}`);
-    return ((await got.json()) as any).origins[id].counted.pulses as number;
-  };
-  const [before, begun] = [await pulses(), Date.now()];
-  mouth.tell(UPDATED, { uri: "x://7" });
-  mouth.tell(UPDATED, { uri: "x://all" });
-  await Promise.all(ears.map((ear) => ear.until(() => ear.told().includes("x://all"))));
-  const [after, ended] = [await pulses(), Date.now()];
-  expect(ears.filter((ear) => ear.told().includes("x://7"))).toHaveLength(10);
-  expect(ears.every((ear) => ear.told().filter((what) => what === "x://all").length === 1)).toBe(true);
-  // An interval may be a tenth shorter, and another pulse under way at either end.
-  expect(after - before).toBeLessThanOrEqual((ended - begun) / 225 + 2);
-  expect(mouths.all.filter(({ isClosed }) => !isClosed)).toHaveLength(1);
-});
-
 describe("what the origin tells", () => {
   test.each([
     [TOOLS, { toolsListChanged: true }, ["tools/list"]],
@@ -398,4 +375,37 @@ test("what the operator purges is looked at, and told where it has changed", asy
     await expect.poll(() => statusOf(instance, "resources/read", { uri: "x://1" })).toBe("hit");
   }
   expect(heard.map((ear) => ear.told())).toEqual(BOTH.map(() => [ACKNOWLEDGED, TOOLS]));
+});
+
+test("a thousand listeners have one stream at the origin, and one pulse between them; each is told", async () => {
+  const one: OriginConfig = { url: `${origin.url}?of=${id};`, sync: { pulse: "250ms", listen: "auto" } };
+  const full = await startReplica({ origins: { o: one } });
+  const uris = Array.from({ length: 100 }, (_, nth) => `x://${nth}`);
+  const all: Ear[] = [];
+  const pulses = async () => {
+    const got = await fetch(`${full.url}/admin/status`);
+    return ((await got.json()) as any).origins.o.counted.pulses as number;
+  };
+  try {
+    while (all.length < 1_000) {
+      const next = Array.from({ length: 50 }, (_, nth) => uris[(all.length + nth) % 100]!);
+      const more = await Promise.all(next.map((uri) => listen(full.mcp, { resourceSubscriptions: ["x://all", uri] })));
+      await Promise.all(more.map((ear) => ear.heard(1)));
+      all.push(...more);
+    }
+    const mouth = await live([...uris, "x://all"]);
+    const [before, begun] = [await pulses(), Date.now()];
+    mouth.tell(UPDATED, { uri: "x://7" });
+    mouth.tell(UPDATED, { uri: "x://all" });
+    await Promise.all(all.map((ear) => ear.until(() => ear.told().includes("x://all"))));
+    const [after, ended] = [await pulses(), Date.now()];
+    expect(all.filter((ear) => ear.told().includes("x://7"))).toHaveLength(10);
+    expect(all.every((ear) => ear.told().filter((what) => what === "x://all").length === 1)).toBe(true);
+    // An interval may be a tenth shorter, and another pulse under way at either end.
+    expect(after - before).toBeLessThanOrEqual((ended - begun) / 225 + 2);
+    expect(mouths.all.filter(({ isClosed }) => !isClosed)).toHaveLength(1);
+  } finally {
+    for (const ear of all) ear.leave();
+    await full.close();
+  }
 });
