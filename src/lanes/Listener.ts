@@ -94,7 +94,7 @@ export class Listener {
     this.#named = new Map([...own.uris].map((uri) => [resourceTag(uri), uri]));
     const before = this.#lookUp(own);
     // What changes from the acknowledgement on is told.
-    await covered(this.#x, own, () => this.#subrequests++);
+    this.#isCovered = await covered(this.#x, own, () => this.#subrequests++);
     // An origin of the earlier revisions has nothing more to tell.
     const isAsked = filter.more && !lacks(knownEras(this.#x), "modern") && !directivesOf(this.#x, undefined).onlyCached;
     if (isAsked) await this.#followOrigin();

@@ -34,8 +34,10 @@ beforeAll(async () => {
   origins = { modern, stateless, sessions, pooled: sessions };
   const cache = { ttl: "5m" } as const;
   const tools = { plain: { cache: { ...cache, scope: "public" } }, object: { cache }, array: { cache } } as const;
+  const sync = { pulse: "250ms", listen: "auto" } as const;
   const entries = Object.entries(origins).map(
-    ([name, { url }]) => [name, { url, tools, ...(name === "pooled" && { modernize: "always" as const }) }] as const,
+    ([name, { url }]) =>
+      [name, { url, tools, sync, ...(name === "pooled" && { modernize: "always" as const }) }] as const,
   );
   // Nobody listens on the port that is for discarding.
   replica = await startReplica({

@@ -133,7 +133,8 @@ export const CASES = {
       if (listening) updates.push(`told of ${listening.honoredFilter.resourceSubscriptions}`);
       else await client.subscribeResource({ uri: URI });
       origin.change(URI);
-      await soon(() => updates.includes(URI));
+      // The replica looks at the feed once a pulse, and a listener's stream at what was heard twice a second.
+      await soon(() => updates.includes(URI), 1_500);
       await listening?.close();
       return [...updates].filter((one) => one !== `told of ${URI}`);
     },

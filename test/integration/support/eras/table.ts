@@ -89,7 +89,7 @@ export const TABLE: Readonly<Record<CaseName, Row>> = {
   cancel: [GOES_ON, W, GOES_ON, W, W, TOOL_NEEDS_SESSION, W],
   log: ["a level is accepted, no log comes", W, W, W, W, TOOL_NEEDS_SESSION, W],
   elicit: ["`isError needs_newer_client`", W, TOOL_REFUSES, TOOL_REFUSES, W, TOOL_NEEDS_SESSION, TOOL_REFUSES],
-  subscribe: ["`error -32601 method_registry`", W, NOT_FOUND, DEAF, W, DEAF, DEAF],
+  subscribe: ["`error -32601 method_registry`", W, NOT_FOUND, DEAF, W, W, W],
   ping: [W, NO_SUCH_METHOD, W, NO_SUCH_METHOD, W, NO_SUCH_METHOD, NO_SUCH_METHOD],
   "unknown tool": [INVALID, INVALID, TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_NEEDS_SESSION, TOOL_REFUSES],
   "bad argument": [
