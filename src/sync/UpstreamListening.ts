@@ -50,6 +50,8 @@ interface Line {
   controller: AbortController;
   /** The resources that it asks for. */
   uris: readonly string[];
+  /** Those that the origin has answered for, whether it tells of them or not. */
+  answered: readonly string[];
 }
 
 /**
@@ -118,8 +120,8 @@ export class UpstreamListening implements Duty {
   coveredSince(uris: readonly string[]): number | undefined {
     const line = this.#line;
     if (!this.#isLive || !line) return undefined;
-    const asked = new Set(line.uris);
-    if (uris.some((uri) => !asked.has(uri))) return undefined;
+    const answered = new Set(line.answered);
+    if (uris.some((uri) => !answered.has(uri))) return undefined;
     let since = 0;
     for (const name of [...LISTS, ...uris.map((uri) => RESOURCE + uri)])
       since = Math.max(since, this.#since.get(name) ?? 0);
@@ -183,7 +185,7 @@ export class UpstreamListening implements Duty {
     const tools = { ...this.#tools, origin: this.#origin! };
     const opensSessions = this.interests.latest?.legacy === "sessions";
     const upstream = era === "modern" ? modernUpstream(tools) : legacyUpstream(tools, opensSessions);
-    const line: Line = { era, upstream, controller: new AbortController(), uris: [] };
+    const line: Line = { era, upstream, controller: new AbortController(), uris: [], answered: [] };
     this.#follow(line).catch((error) => {
       this.#tools.failed(error);
       this.#over(line, EXHAUSTED_MS);
@@ -211,9 +213,10 @@ export class UpstreamListening implements Duty {
       if (signal.aborted) return;
       this.#heard(line, event);
       if (event.kind === "acknowledged") {
-        const covers = await upstream.opened(line.uris, event.honoured);
+        const { uris } = line;
+        const covers = await upstream.opened(uris, event.honoured);
         if (signal.aborted) return;
-        this.#listens(line, covers);
+        this.#listens(line, uris, covers);
       }
     }
   }
@@ -266,7 +269,9 @@ export class UpstreamListening implements Duty {
     arm();
   }
 
-  #listens(line: Line, covers: Covers): void {
+  /** The origin has answered for these resources. */
+  #listens(line: Line, uris: readonly string[], covers: Covers): void {
+    line.answered = uris;
     // Nobody says what changed while nobody listened.
     if (!this.#isLive) this.#doubt();
     if (line === this.#successor) {
@@ -297,10 +302,11 @@ export class UpstreamListening implements Duty {
       this.#successor = this.#begin(line.era);
       return;
     }
-    line.uris = [...wanted];
-    turn(line.uris)
+    const uris = [...wanted];
+    line.uris = uris;
+    turn(uris)
       .then((covers) => {
-        if (line === this.#line && this.#isLive) this.#listens(line, covers);
+        if (line === this.#line && this.#isLive) this.#listens(line, uris, covers);
       })
       .catch(failed);
   }
