@@ -3,6 +3,10 @@
 /** The tool that every server has. */
 export const TOOL = "get_feature";
 
+/** A tool that reads what another writes. */
+export const STRICT_TOOL = "get_notes";
+export const WRITE_TOOL = "add_note";
+
 /** About 900 bytes: what a tool that looks something up answers. */
 export const TEXT = JSON.stringify({
   id: "api.AbortController",

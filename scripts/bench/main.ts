@@ -25,10 +25,11 @@ async function bench(options: Options): Promise<void> {
   const results = await measure(options);
   const today = new Date().toISOString().slice(0, 10);
   const text = `Measured on ${today} by \`npm run bench\`: ${machine()}.\n\n${tables(results)}`;
-  console.log(text);
+  const cost = `Counted on ${today} by \`npm run bench\`.\n\n${costTables(results)}`;
+  console.log(`${text}\n\n${cost}`);
   if (options.quick) return;
   await writeDocs("performance.md", text);
-  await writeDocs("cost.md", `Counted on ${today} by \`npm run bench\`.\n\n${costTables(results)}`);
+  await writeDocs("cost.md", cost);
 }
 
 async function measure(options: Options): Promise<Results> {

@@ -1,4 +1,4 @@
-import { modernCall, TOOL, type Call } from "./exchange.ts";
+import { modernCall, STRICT_TOOL, TOOL, WRITE_TOOL, type Call } from "./exchange.ts";
 import { HttpConnection, postBytes, replyOf } from "./HttpConnection.ts";
 import { load } from "./load.ts";
 import { NONE, type Operations } from "./operations.ts";
@@ -18,6 +18,8 @@ export interface Counted {
 
 /** How many of each kind. */
 const EACH = 200;
+/** What the write changes, and the strict tool answers from. */
+const TAG = "written";
 const PULSE_MS = 1_000;
 const PULSES = 5;
 /** A pulse so seldom that hardly any falls among the calls that are counted. */
@@ -25,7 +27,7 @@ const SELDOM = "1m";
 
 /** Counts what calls take by what they are: one after the other, so that each is counted with what it left behind. */
 export async function measureOperations(origin: Started): Promise<Counted> {
-  return { calls: await countCalls(origin), pulses: await countPulses(origin) };
+  return { calls: await countCalls(origin, EACH), pulses: await countPulses(origin) };
 }
 
 interface Kind {
@@ -38,37 +40,49 @@ interface Kind {
 
 function configFor(origin: Started, pulse: string): object {
   const cache = { ttl: "1h", scope: "public" } as const;
-  const tools = { [TOOL]: { cache } };
+  const tools = {
+    [TOOL]: { cache },
+    // It shares a tag with a write: that makes it strict.
+    [STRICT_TOOL]: { cache: { ...cache, tags: [TAG] } },
+    [WRITE_TOOL]: { write: { invalidates: [TAG] } },
+  };
   return {
     origins: { bench: { url: `${origin.url}/mcp`, sync: { pulse }, tools } },
     access: { open: true },
   };
 }
 
-async function countCalls(origin: Started): Promise<Counted["calls"]> {
+/** Counts what calls take on average, so many of each kind. */
+export async function countCalls(origin: Started, each: number): Promise<Counted["calls"]> {
   const counted = await startCounted(origin, SELDOM);
   try {
     const asked = (nth: number): Call => modernCall(1, { id: `api.Feature${nth}` });
-    await counted.ask(asked(-1));
-    await counted.counts();
+    const relayed = (nth: number): Call => modernCall(1, { nth }, "another");
+    const strict = modernCall(1, { id: "api.Written" }, STRICT_TOOL);
+    /** What an isolate looks up once is not a call's. */
+    const settle = async () => {
+      for (const call of [asked(-1), relayed(-1)]) await counted.ask(call);
+      await counted.settled();
+    };
+    await counted.ask(strict);
+    await settle();
     const kinds: Kind[] = [
       { kind: "a miss", call: asked, waitsForOrigin: true },
       { kind: "a hit in memory", call: asked },
+      { kind: "a strict hit", call: () => strict },
       { kind: "a hit in KV", call: asked, isNewIsolate: true },
-      { kind: "relayed, as it may not be cached", call: (nth) => modernCall(1, { nth }, "another") },
+      { kind: "relayed, as it may not be cached", call: relayed },
+      { kind: "a write that is announced", call: (nth) => modernCall(1, { nth }, WRITE_TOOL) },
     ];
     const calls: Counted["calls"] = [];
     for (const { kind, call, waitsForOrigin = false, isNewIsolate } of kinds) {
       if (isNewIsolate) {
         await counted.beginAnew();
-        await counted.ask(asked(-1));
-        await counted.counts();
+        await settle();
       }
-      for (let nth = 0; nth < EACH; nth++) await counted.ask(call(nth));
-      // What goes on behind the answers.
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      const operations = await counted.counts();
-      const average = Object.entries(operations).map(([name, count]) => [name, count / EACH]);
+      for (let nth = 0; nth < each; nth++) await counted.ask(call(nth));
+      const operations = await counted.settled();
+      const average = Object.entries(operations).map(([name, count]) => [name, count / each]);
       calls.push({ kind, waitsForOrigin, operations: { ...NONE, ...Object.fromEntries(average) } });
     }
     return calls;
@@ -98,6 +112,7 @@ async function countPulses(origin: Started): Promise<Counted["pulses"]> {
 async function startCounted(origin: Started, pulse: string) {
   const worker = await startWorker("counted", { CONFIG: JSON.stringify(configFor(origin, pulse)) });
   const connection = await HttpConnection.open(worker.url);
+  const counts = async () => (await (await fetch(`${worker.url}/counts`)).json()) as Operations;
   return {
     url: worker.url,
     async ask(call: Call): Promise<void> {
@@ -105,7 +120,12 @@ async function startCounted(origin: Started, pulse: string) {
       if (status !== 200 || body.includes('"error":')) throw new Error(`HTTP ${status}, ${body}`);
     },
     beginAnew: async () => void (await (await fetch(`${worker.url}/anew`)).text()),
-    counts: async () => (await (await fetch(`${worker.url}/counts`)).json()) as Operations,
+    counts,
+    /** What was counted, with what went on behind the answers. */
+    async settled(): Promise<Operations> {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return counts();
+    },
     async close(): Promise<void> {
       connection.close();
       await worker.close();
