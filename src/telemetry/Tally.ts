@@ -159,7 +159,9 @@ export class Tally {
     const names = method === "tools/call" || method === "prompts/get" || method === "resources/read";
     // What else is called a name in a request is none.
     let label = "";
-    if (names) label = ((target !== null && this.#labelOf(method, target)) || OTHER).slice(0, MAX_LENGTH);
+    // What has no form in UTF-8 would be written alike: two series of one name.
+    if (names)
+      label = ((target !== null && this.#labelOf(method, target)) || OTHER).slice(0, MAX_LENGTH).toWellFormed();
     let counts = byName.get(label);
     if (!counts && names && label !== OTHER && this.#names++ >= MAX_NAMES) {
       this.#names = MAX_NAMES;

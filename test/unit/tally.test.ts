@@ -74,6 +74,13 @@ describe("operations are counted", () => {
     ).toEqual(["tools/call real", "tools/call other"]);
   });
 
+  test("under names that stay different when they are written: as many series as lines", () => {
+    const names = ["\uD800", "\uD801", `${"y".repeat(127)}😀`, "\uFFFD"];
+    const all = series(counted(names.map((target) => ({ target }))));
+    expect(all.filter((one) => !one.isWellFormed()).length).toBe(0);
+    expect(all.length).toBe(2);
+  });
+
   test("with at most two hundred names, of at most 128 characters, whatever comes", () => {
     const names = fc.array(
       fc.record({ method: fc.constantFrom("tools/call", "prompts/get", "resources/read"), target: fc.string() }),
