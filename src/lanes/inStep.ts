@@ -15,7 +15,12 @@ const JITTER = 0.1;
  */
 export function inStep(x: Exchange, now: number): Promise<void> | undefined {
   const { feed, origin } = x;
-  if (!x.replica.enabled) return undefined;
+  // Where every call is relayed nobody waits for the feed: only what is counted has to be told.
+  if (!x.replica.enabled) {
+    feed.dueAt = dueAfter(x, now);
+    x.waitUntil(pulse(x, { now, lagMs: 0 }));
+    return undefined;
+  }
   if (now < feed.joiningUntil) return joined(x);
   const isInStep = now - feed.dueAt <= origin.pulseMs;
   // After a pause nothing is answered before the feed is heard: only who goes on without it lags.

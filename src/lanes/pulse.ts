@@ -28,9 +28,11 @@ export async function pulse(
 ): Promise<PulseReply | undefined> {
   const { feed, origin, tally } = x;
   const { health } = feed;
+  const { enabled } = x.replica;
   const counted = tally.take();
-  const outcomes = health.take();
-  const isKnown = !isAwaited && now - feed.interestedAt < origin.pulseMs / 2;
+  // Where every call is relayed, the origin is neither judged nor listened to.
+  const outcomes = enabled ? health.take() : undefined;
+  const isKnown = !enabled || (!isAwaited && now - feed.interestedAt < origin.pulseMs / 2);
   const interest = isKnown ? undefined : { ...interestOf(x), isAwaited };
   if (interest) feed.interestedAt = now;
   const ask = async (object: SyncObject, { seq, feedId }: Question) => {

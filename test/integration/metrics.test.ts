@@ -265,6 +265,23 @@ test("the isolates of several places are added up, and what goes on is counted w
   }
 });
 
+test("where every call is relayed, what other places relay is counted too", async () => {
+  const relaying = await startReplica({ ...config("250ms"), enabled: false }, { instances: 2 });
+  try {
+    const elsewhere = `${relaying.urls[1]!}/mcp`;
+    // Each of these may bring a pulse.
+    const shown = async () => {
+      await legacy(elsewhere, "ping");
+      return operations(await scrape(relaying.url), { name: "kept", status: "relay" });
+    };
+    await call(elsewhere, "kept");
+    await expect.poll(shown, { timeout: 5_000 }).toBe(1);
+    expect((await statusOf(relaying)).isolates).toMatchObject({ count: 1 });
+  } finally {
+    await relaying.close();
+  }
+});
+
 test("counters do not go back when the replica is started anew", async () => {
   const state = await mkdtemp(path.join(tmpdir(), "metrics-state-"));
   const counters = (metrics: Metrics) =>

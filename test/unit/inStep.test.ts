@@ -166,10 +166,17 @@ describe("a pulse", () => {
     expect(reported).toEqual([{ ok: 1, failed: 1, okAt: 7, failedAt: 8, reason: "timeout" }]);
   });
 
-  test("is not made where every call is relayed", () => {
-    const { x, calls, clock } = setUp();
-    expect(inStep({ ...x, replica: { enabled: false } } as Exchange, clock.now)).toBeUndefined();
-    expect(calls).toEqual([]);
+  test("tells what is counted where every call is relayed, and keeps nobody waiting; the origin is not judged", async () => {
+    const { x, view, heard, background, clock, tally } = setUp();
+    const relaying = { ...x, replica: { enabled: false } } as Exchange;
+    view.health.record({ ok: false, reason: "timeout" }, 7, clock.now);
+    tally.enter(clock.now);
+    expect(inStep(relaying, clock.now)).toBeUndefined();
+    expect(view.dueAt).toBe(clock.now + PULSE_MS);
+    await Promise.all(background);
+    expect(heard).toMatchObject([{ vitals: { active: 1 } }]);
+    expect(heard[0]).not.toHaveProperty("outcomes");
+    expect(heard[0]).not.toHaveProperty("interest");
   });
 });
 
