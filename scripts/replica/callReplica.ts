@@ -15,6 +15,9 @@ export async function callReplica(
   if (!URL.canParse(url)) throw new UsageError("--url: the address of a replica, such as https://replica.example.com");
   const target = new URL(path, url);
   const token = process.env["REPLICA_ADMIN_TOKEN"];
+  // What `fetch` says of one that is no header has the token in it.
+  if (token && !/^[!-~]+$/.test(token))
+    throw new Error("REPLICA_ADMIN_TOKEN: a token has neither blanks nor line breaks, and is of ASCII.");
   const headers = {
     ...(body && { "content-type": "application/json" }),
     ...(token && { authorization: `Bearer ${token}` }),

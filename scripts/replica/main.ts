@@ -8,8 +8,14 @@ import { warm, WARM_USAGE } from "./warm.ts";
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { init, keys, purge, status, warm };
 
-await run([INIT_USAGE, KEYS_USAGE, PURGE_USAGE, STATUS_USAGE, WARM_USAGE].join("\n"), async () => {
+const USAGE = [INIT_USAGE, KEYS_USAGE, PURGE_USAGE, STATUS_USAGE, WARM_USAGE].join("\n");
+
+await run(USAGE, async () => {
   const [name = "", ...args] = process.argv.slice(2);
+  if (name === "help" || process.argv.includes("--help")) {
+    console.log(USAGE);
+    return;
+  }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new UsageError(name === "" ? "Name a command." : `There is no command ${name}.`);
   await command(args);

@@ -107,7 +107,8 @@ function rowsOf({ counted, entries }: OriginStatus): string[][] {
   const uncounted = Object.keys(kept?.byTool ?? {}).filter((tool) => !names.has(`tools/call ${tool}`));
   return [
     ...(counted?.operations ?? []).map(({ method, name, total, hitRatio, counts }) => {
-      const found = method === "tools/call" ? kept?.byTool[name] : name === "" ? kept?.byMethod[method] : undefined;
+      const found =
+        method === "tools/call" ? ownOf(kept?.byTool, name) : name === "" ? ownOf(kept?.byMethod, method) : undefined;
       return [
         method === "tools/call" ? name : `${method} ${name}`.trim(),
         `${total}`,
@@ -119,6 +120,11 @@ function rowsOf({ counted, entries }: OriginStatus): string[][] {
     }),
     ...uncounted.map((tool) => [tool, "0", "-", "-", "-", `${kept!.byTool[tool]}${more}`]),
   ].map(([name = "", ...rest]) => [printable(name), ...rest]);
+}
+
+/** What is counted under a name; tools may be called as what every object has. */
+function ownOf(counts: Record<string, number> = {}, name: string): number | undefined {
+  return Object.hasOwn(counts, name) ? counts[name] : undefined;
 }
 
 /** Names come from origins, and a terminal obeys some characters. */

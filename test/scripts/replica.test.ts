@@ -11,6 +11,15 @@ import { runScript, tempFolder } from "./runScript.ts";
 
 const replica = (...args: string[]) => runScript("scripts/replica/main.ts", args, { KEY_PEPPER: "test-pepper" });
 
+test.each([["--help"], ["help"], ["status", "--help"]])(
+  "%s shows the usage, and that is no mistake",
+  async (...args) => {
+    const script = replica(...args);
+    expect(await script.ended).toBe(0);
+    expect(script.output()).toMatch(/^npm run replica -- init URL/);
+  },
+);
+
 describe("init", () => {
   test("writes a config file that the replica takes, with reads cached and writes not, and a reason for each", async () => {
     const origin = await startOrigin({});

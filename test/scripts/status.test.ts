@@ -63,6 +63,16 @@ test("what the replica refuses is told in its words, and the token is not repeat
   expect(other.output()).toContain("Name one of these origins: catalog, second.");
 });
 
+test.each(["s3\ncret", "s3 cret", "s3cret€"])(
+  "a token that no header can have is not sent, nor repeated: %j",
+  async (token) => {
+    const script = status(["--url", served.url], token);
+    expect(await script.ended).toBe(1);
+    expect(script.output()).toMatch(/^REPLICA_ADMIN_TOKEN: /);
+    expect(script.output()).not.toContain("cret");
+  },
+);
+
 test("that nothing is there, or something else, is a clear error", async () => {
   const script = status(["--url", "http://127.0.0.1:1"]);
   expect(await script.ended).toBe(1);
@@ -130,6 +140,12 @@ o
   resources/read x://*         100      95.0 %      5       1        -
   b                              0           -      -       -       9+
 `);
+});
+
+test("tools called as what every object has are tools", () => {
+  const operations = [{ method: "tools/call", name: "constructor", counts, total: 100, hitRatio: 0.95 }];
+  const text = statusText("o", { ...WHOLE, counted: { ...WHOLE.counted!, operations } }, NOW);
+  expect(text).toMatch(/\n {2}constructor +100 +95\.0 % +5 +1 +-\n/);
 });
 
 test("what is not known is said to be so", () => {
