@@ -1,7 +1,11 @@
 import { UsageError } from "../commandLine.ts";
+import { printable } from "./printable.ts";
 
 /** Where `npm start` serves. */
 export const LOCAL_URL = "http://127.0.0.1:8787";
+
+/** How much is shown of what a replica says, or what is none. */
+const MAX_WORDS = 1_000;
 
 /**
  * Asks a replica, local or deployed, for something that only its operator may: its answer. The admin token is taken from
@@ -39,7 +43,7 @@ export async function callReplica(
 function wordsIn(text: string): string {
   try {
     const { error } = JSON.parse(text) as { error: { message: string; data: { code: string } } };
-    return `${error.message} [${error.data.code}]`;
+    return printable(`${error.message} [${error.data.code}]`, MAX_WORDS);
   } catch {
     return "its answer is none of a replica's. Set REPLICA_ADMIN_TOKEN? Is --url right?";
   }

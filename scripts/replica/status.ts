@@ -1,6 +1,8 @@
 import type { OriginStatus } from "../../src/http/OriginStatus.ts";
+import { OTHER } from "../../src/telemetry/Counted.ts";
 import { options } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
+import { printable } from "./printable.ts";
 import { ago, table } from "./table.ts";
 
 /** More changes than these are in the JSON. */
@@ -110,7 +112,7 @@ function rowsOf({ counted, entries }: OriginStatus): string[][] {
       const found =
         method === "tools/call" ? ownOf(kept?.byTool, name) : name === "" ? ownOf(kept?.byMethod, method) : undefined;
       return [
-        method === "tools/call" ? name : `${method} ${name}`.trim(),
+        labelOf(method, name),
         `${total}`,
         `${(100 * hitRatio).toFixed(1)} %`,
         `${counts.stale}`,
@@ -122,13 +124,13 @@ function rowsOf({ counted, entries }: OriginStatus): string[][] {
   ].map(([name = "", ...rest]) => [printable(name), ...rest]);
 }
 
+function labelOf(method: string, name: string): string {
+  if (method === OTHER) return "other methods";
+  if (method !== "tools/call") return `${method} ${name}`.trim();
+  return name === OTHER ? "other tools" : name;
+}
+
 /** What is counted under a name; tools may be called as what every object has. */
 function ownOf(counts: Record<string, number> = {}, name: string): number | undefined {
   return Object.hasOwn(counts, name) ? counts[name] : undefined;
-}
-
-/** Names come from origins, and a terminal obeys some characters. */
-function printable(text: string, length = 60): string {
-  const short = text.length > length ? `${text.slice(0, length - 3)}...` : text;
-  return short.replace(/[\p{C}\p{Z}]/gu, (character) => (character === " " ? " " : "?"));
 }

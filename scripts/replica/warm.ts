@@ -4,6 +4,7 @@ import { isObject } from "../../src/mcp/isObject.ts";
 import { scan } from "../../src/mcp/scan.ts";
 import { options, UsageError } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
+import { printable } from "./printable.ts";
 import { startProgress } from "./progress.ts";
 
 export const WARM_USAGE =
@@ -13,8 +14,9 @@ export const WARM_USAGE =
 const BATCH = { calls: 20, length: 250_000 };
 const MAX_LENGTH = 900_000;
 const MAX_DEPTH = 256;
-/** How many reasons are told. */
+/** How many reasons are told, and how long one may be. */
 const REASONS = 5;
+const MAX_REASON = 400;
 
 /** The arguments of a call, and where they stand. */
 interface Line {
@@ -70,7 +72,7 @@ export async function warm(args: string[]): Promise<void> {
   if (json) console.log(JSON.stringify(sum));
   else {
     console.log(`${sum.origin} ${tool}: ${sum.filled} filled, ${sum.there} already there, ${sum.failed} failed`);
-    for (const reason of sum.reasons) console.log(`  ${reason}`);
+    for (const reason of sum.reasons) console.log(`  ${printable(reason, MAX_REASON)}`);
     if (sum.failed > REASONS) console.log(`  and ${sum.failed - REASONS} more`);
   }
   if (sum.failed > 0) process.exitCode = 1;

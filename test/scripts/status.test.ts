@@ -148,6 +148,18 @@ test("tools called as what every object has are tools", () => {
   expect(text).toMatch(/\n {2}constructor +100 +95\.0 % +5 +1 +-\n/);
 });
 
+test("what is counted together is told apart: tools and methods that nobody knows", () => {
+  const one = { name: "other", counts, total: 100, hitRatio: 0.95 };
+  const operations = [
+    { ...one, method: "tools/call" },
+    { ...one, method: "resources/read" },
+    { ...one, method: "other", name: "" },
+  ];
+  const text = statusText("o", { ...WHOLE, counted: { ...WHOLE.counted!, operations } }, NOW);
+  const rows = text.split("\n").map((line) => /^ {2}(.*?) +100 /.exec(line)?.[1]);
+  expect(rows.filter(Boolean)).toEqual(["other tools", "resources/read other", "other methods"]);
+});
+
 test("what is not known is said to be so", () => {
   const text = statusText(
     "o",

@@ -58,6 +58,13 @@ test("each line of the file is a call, whose answer is kept; a second time all a
   expect(origin.count("tools/call", "search")).toBe(45);
 });
 
+test("what an origin says of a call that failed does nothing to the terminal, and makes no line", async () => {
+  origin.on("tools/call search", () => text("boom\u001b]0;title\u0007\n45 filled", { isError: true }));
+  const script = warm([...to(), "--arguments", linesIn(fresh())]);
+  expect(await script.ended).toBe(1);
+  expect(script.printed()).toContain("the tool failed: boom?]0;title??45 filled. [not_kept]\n");
+});
+
 test("what failed is summed up, with the first reasons and their lines, and the end is not a good one", async () => {
   origin.on("tools/call search", ({ params }) =>
     text("no such thing", { isError: params.arguments.q.startsWith("bad") }),
