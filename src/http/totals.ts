@@ -1,10 +1,14 @@
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Isolate } from "../lanes/Exchange.ts";
+import { within } from "../lanes/within.ts";
 import { originSync } from "../origin/originSync.ts";
 import type { FeedView } from "../sync/FeedView.ts";
 import type { OriginTotals } from "../sync/OriginTotals.ts";
 import { reasonOf, type Reporter } from "../telemetry/events.ts";
 import type { Tally } from "../telemetry/Tally.ts";
+
+/** How long an object is waited for: who scrapes waits ten seconds as a rule, and wants to hear of the other origins. */
+const PATIENCE_MS = 4_000;
 
 /** What showing what was counted needs. */
 export interface Showing {
@@ -24,7 +28,8 @@ export async function totalsOf({ known, report }: Showing, { settings }: Origin,
   const counted = tally.take();
   try {
     const object = originSync(env, settings);
-    const totals = await object.totals({ isolate: feed.name, ...(counted && { tally: counted }) });
+    const asked = object.totals({ isolate: feed.name, ...(counted && { tally: counted }) });
+    const totals = await within(PATIENCE_MS, asked);
     if (counted) tally.taken(counted);
     return { totals };
   } catch (error) {

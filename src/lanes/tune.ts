@@ -5,6 +5,7 @@ import { reasonOf, type SyncOperation } from "../telemetry/events.ts";
 import type { Exchange } from "./Exchange.ts";
 import { hear } from "./hear.ts";
 import { noteHealth } from "./noteHealth.ts";
+import { within } from "./within.ts";
 
 /** The origin's `OriginSync`, as it is called. */
 export type SyncObject = ReturnType<typeof originSync>;
@@ -31,17 +32,5 @@ export async function tune<Reply extends PulseReply>(
   } catch (error) {
     x.report({ type: "sync-failed", operation, origin: origin.settings.id, reason: reasonOf(error) });
     return undefined;
-  }
-}
-
-async function within<T>(ms: number, asked: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([asked, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
