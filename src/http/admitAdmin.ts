@@ -13,7 +13,7 @@ export async function admitAdmin(
   const place = placeOf(url);
   const turnedAway = guard(place, null, hosts);
   if (turnedAway) return turnedAway;
-  // No page of a browser is an operator, on whatever machine.
-  if (headers.has("origin")) return { kind: "bad-origin" };
+  // No page of a browser is an operator, on whatever machine. What a page embeds is asked for without an `Origin`.
+  if (headers.has("origin") || (headers.get("sec-fetch-site") ?? "none") !== "none") return { kind: "bad-origin" };
   return authenticateAdmin({ authorization: headers.get("authorization"), hostname: place.hostname, token });
 }

@@ -337,6 +337,7 @@ describe.each(["/metrics", "/admin/status"])("%s", (where) => {
     ["with another", bearer("s3creT"), 401, "admin_unauthorized"],
     ["at a name that is not served", { ...bearer("s3cret"), host: "evil.test" }, 403, "host_not_served"],
     ["from a page", { ...bearer("s3cret"), origin: "http://localhost:3000" }, 403, "origin_not_allowed"],
+    ["in a page", { ...bearer("s3cret"), "sec-fetch-site": "cross-site" }, 403, "origin_not_allowed"],
   ])("is refused %s", async (_, headers, status, code) => {
     const got = await get(headers);
     expect([got.status, codeOf(got)]).toEqual([status, code]);
