@@ -14,6 +14,6 @@ export async function admitAdmin(
   const turnedAway = guard(place, null, hosts);
   if (turnedAway) return turnedAway;
   // No page of a browser is an operator, on whatever machine. What a page embeds is asked for without an `Origin`.
-  if (headers.has("origin") || (headers.get("sec-fetch-site") ?? "none") !== "none") return { kind: "bad-origin" };
+  if (headers.has("origin") || (headers.get("sec-fetch-site") ?? "none") !== "none") return { kind: "from-page" };
   return authenticateAdmin({ authorization: headers.get("authorization"), hostname: place.hostname, token });
 }

@@ -23,6 +23,7 @@ export type Trouble =
   | { kind: "get-only" }
   | { kind: "bad-host" }
   | { kind: "bad-origin" }
+  | { kind: "from-page" }
   | { kind: "unknown-path"; known: readonly string[] }
   | { kind: "unsupported-media-type" }
   | { kind: "too-large"; maxBytes: number }
@@ -231,6 +232,8 @@ function word(trouble: Trouble): Worded {
         "origin_not_allowed",
         "This replica does not serve pages of that Origin. Its operator can add the name to hosts.",
       );
+    case "from-page":
+      return http(403, "origin_not_allowed", "Pages of browsers may not ask this. Use the command line, or a server.");
     case "unknown-path":
       return http(404, "not_found", `There is nothing at this path. Served here: ${trouble.known.join(", ")}.`);
     case "method-not-allowed":

@@ -42,7 +42,7 @@ async function heed(
   const turnedAway = guard(placeOf(request.url), null, replica.hosts);
   if (turnedAway) return { trouble: turnedAway };
   // No page of a browser is an origin.
-  if (headers.has("origin")) return { trouble: { kind: "bad-origin" } };
+  if (headers.has("origin")) return { trouble: { kind: "from-page" } };
   if (request.method !== "POST") return { trouble: { kind: "method-not-allowed" } };
   const now = Date.now();
   const stranger = strangerAt(strangers, headers.get("cf-connecting-ip") ?? "");

@@ -342,6 +342,8 @@ describe.each(["/metrics", "/admin/status"])("%s", (where) => {
     const got = await get(headers);
     expect([got.status, codeOf(got)]).toEqual([status, code]);
     expect(got.text).not.toContain("mcp_");
+    // No page is let in by naming it.
+    if (code === "origin_not_allowed") expect(got.text).not.toContain("hosts");
   });
 
   test("is refused off loopback where no token is configured, and there alone", async () => {
