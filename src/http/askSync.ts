@@ -1,12 +1,16 @@
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Isolate } from "../lanes/Exchange.ts";
 import { hear } from "../lanes/hear.ts";
+import { within } from "../lanes/within.ts";
 import { originSync } from "../origin/originSync.ts";
 import type { Since } from "../sync/Feed.ts";
 import type { FeedView } from "../sync/FeedView.ts";
 import type { PulseReply } from "../sync/Pulse.ts";
 import { reasonOf, type Reporter, type SyncOperation } from "../telemetry/events.ts";
 import type { Trouble } from "./errors.ts";
+
+/** How long the object is waited for: whoever asks gives up some time as well, and should know what to do. */
+const PATIENCE_MS = 10_000;
 
 /** What is needed to change a feed on somebody's word. */
 export interface Syncing {
@@ -37,7 +41,8 @@ export async function askSync<Reply extends PulseReply>(
   const feed = feeds.get(settings.id)!;
   const question = feed.ask();
   try {
-    const reply = await ask(originSync(env, settings), { seq: question.seq, feedId: question.feedId });
+    const asked = ask(originSync(env, settings), { seq: question.seq, feedId: question.feedId });
+    const reply = await within(PATIENCE_MS, asked);
     hear(isolate, settings.id, feed, { question, reply, now: Date.now() });
     return { reply };
   } catch (error) {

@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
 import { serveMetrics } from "../../src/http/serveMetrics.ts";
+import { servePurge } from "../../src/http/servePurge.ts";
+import type { Isolate } from "../../src/lanes/Exchange.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import { Totals } from "../../src/sync/Totals.ts";
 import { Tally } from "../../src/telemetry/Tally.ts";
+import { emptyIsolate } from "./emptyIsolate.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -41,4 +44,20 @@ test("an object that does not answer keeps nobody from hearing of the other orig
   expect(text).toContain('mcp_origin_health{origin="b"} 1\n');
   expect(text).not.toContain('mcp_origin_health{origin="a"}');
   expect(reports).toMatchObject([{ type: "sync-failed", operation: "totals", origin: "a" }]);
+});
+
+test("a purge of which an object does not answer for long has not worked for certain, and that is said", async () => {
+  const replica = resolve({ origins: { a: { service: "S" } }, access: { open: true } });
+  const feeds = new Map([["a", new FeedView(() => "a")]]);
+  const env = {
+    ORIGIN_SYNC: { idFromName: String, get: () => ({ invalidate: () => new Promise(() => {}) }) },
+  } as unknown as Cloudflare.Env;
+  const request = new Request("http://127.0.0.1/admin/purge", { method: "POST", body: '{"tool":"t"}' });
+  const served = servePurge({ replica, feeds, isolate: emptyIsolate() as Isolate, report: () => {} }, request, env);
+  let status: number | undefined;
+  void served.then((response) => (status = response.status));
+  // However long: a body is read in real time.
+  await vi.waitUntil(async () => (await vi.advanceTimersByTimeAsync(10_000), status !== undefined));
+  expect(status).toBe(503);
+  expect(await (await served).json()).toMatchObject({ error: { data: { code: "sync_unavailable" } } });
 });
