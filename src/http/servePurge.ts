@@ -10,7 +10,7 @@ const MAX_BYTES = 1_048_576;
 
 /** Serves `POST /admin/purge`: invalidates tags of an origin, for every isolate. */
 export async function servePurge(syncing: Syncing, request: Request, env: Cloudflare.Env): Promise<Response> {
-  return respondJson(await purge(syncing, request, env));
+  return respondJson(await purge(syncing, request, env), syncing.report, "/admin/purge");
 }
 
 async function purge(

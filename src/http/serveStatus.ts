@@ -5,15 +5,14 @@ import type { Counted } from "../telemetry/Counted.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { admitAdmin } from "./admitAdmin.ts";
 import type { Trouble } from "./errors.ts";
-import { nobody } from "./nobody.ts";
 import type { OriginStatus } from "./OriginStatus.ts";
-import { respondTrouble } from "./respond.ts";
+import { refuse } from "./refuse.ts";
 import { totalsOf, type Showing } from "./totals.ts";
 
 /** Serves `GET /admin/status`: how all origins stand, or the one that `?origin=` names. */
 export async function serveStatus(showing: Showing, request: Request, env: Cloudflare.Env): Promise<Response> {
   const { replica } = showing;
-  const trouble = (kind: Trouble) => respondTrouble(kind, nobody()).response;
+  const trouble = (kind: Trouble) => refuse(kind, showing.report, "/admin/status");
   const refusal = await admitAdmin(replica, request, env.ADMIN_TOKEN);
   if (refusal) return trouble(refusal);
   if (request.method !== "GET") return trouble({ kind: "get-only" });

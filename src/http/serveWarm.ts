@@ -54,7 +54,7 @@ export async function serveWarm(
   env: Cloudflare.Env,
   waitUntil: Incoming["waitUntil"],
 ): Promise<Response> {
-  return respondJson(await warmAll(warming, request, env, waitUntil));
+  return respondJson(await warmAll(warming, request, env, waitUntil), warming.serving.report, "/admin/warm");
 }
 
 async function warmAll(

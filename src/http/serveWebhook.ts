@@ -27,7 +27,9 @@ export async function serveWebhook(
   request: Request,
   env: Cloudflare.Env,
 ): Promise<Response> {
-  return respondJson(await heed(syncing, id, request, env));
+  // Anybody may make up an id.
+  const endpoint = `/sync/${syncing.replica.origins.has(id) ? id : "-"}`;
+  return respondJson(await heed(syncing, id, request, env), syncing.report, endpoint);
 }
 
 async function heed(

@@ -51,6 +51,26 @@ const KINDS: [string, string, (url: string) => Promise<unknown>][] = [
   ],
 ];
 
+test("what operators and webhooks are refused is logged once, under the id that they are told, and nothing of theirs", async () => {
+  const asked: [string, { method?: string; body?: string }, string, number, string][] = [
+    ["/admin/purge", { body: '{"s3cret":1}' }, "/admin/purge", 400, "bad_purge"],
+    ["/admin/warm", { body: '{"s3cret":1}' }, "/admin/warm", 400, "bad_warm"],
+    ["/admin/status?origin=s3cret", { method: "GET" }, "/admin/status", 404, "unknown_origin"],
+    ["/metrics?s3cret", { method: "PUT" }, "/metrics", 405, "method_not_allowed"],
+    ["/sync/o", { body: "s3cret" }, "/sync/o", 404, "webhook_not_configured"],
+    ["/sync/s3cret", { body: "{}" }, "/sync/-", 404, "webhook_not_configured"],
+  ];
+  for (const [where, what, endpoint, status, code] of asked) {
+    let correlationId: unknown;
+    const lines = await linesOf(json, 1, async () => {
+      const got = await send(json.url + where, { ...what, headers: { authorization: "Bearer s3cret" } });
+      correlationId = got.body.error.data.correlationId;
+    });
+    expect(lines.map((one) => JSON.parse(one))).toEqual([{ type: "refused", endpoint, status, code, correlationId }]);
+    expect(lines.join("")).not.toContain("s3cret");
+  }
+});
+
 test("there is one line for each request, with the right word for it", async () => {
   await old(line);
   for (const [word, what, ask] of KINDS) {
