@@ -33,7 +33,7 @@ export async function pulse(
   // Where every call is relayed, the origin is neither judged nor listened to.
   const outcomes = enabled ? health.take() : undefined;
   const isKnown = !enabled || (!isAwaited && now - feed.interestedAt < origin.pulseMs / 2);
-  const interest = isKnown ? undefined : { ...interestOf(x), isAwaited };
+  const interest = isKnown ? undefined : { ...interestOf(x), ...(isAwaited && { isAwaited }) };
   if (interest) feed.interestedAt = now;
   const ask = async (object: SyncObject, { seq, feedId }: Question) => {
     const reply = await object.pulse({
