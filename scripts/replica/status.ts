@@ -1,4 +1,4 @@
-import type { OriginStatus } from "../../src/http/OriginStatus.ts";
+import type { OriginStatus } from "../../src/http/admin/OriginStatus.ts";
 import { OTHER } from "../../src/telemetry/Counted.ts";
 import { options } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";

@@ -12,19 +12,19 @@ import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { Tally } from "../telemetry/Tally.ts";
+import { serveMetrics } from "./admin/serveMetrics.ts";
+import { servePurge } from "./admin/servePurge.ts";
+import { serveStatus } from "./admin/serveStatus.ts";
+import { serveWarm } from "./admin/serveWarm.ts";
+import { serveWebhook } from "./admin/serveWebhook.ts";
 import { guard } from "./guard.ts";
 import { Health } from "./health.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
 import { nobody } from "./nobody.ts";
 import { placeOf, type Place } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
-import { serveMetrics } from "./serveMetrics.ts";
-import { servePurge } from "./servePurge.ts";
 import { serveMcp } from "./serveMcp.ts";
 import { servePage } from "./servePage.ts";
-import { serveStatus } from "./serveStatus.ts";
-import { serveWarm } from "./serveWarm.ts";
-import { serveWebhook } from "./serveWebhook.ts";
 
 /** Of an isolate's 128 MB, what entries may take. */
 const MEMORY_BYTES = 48 * 1_048_576;

@@ -5,7 +5,7 @@ import { startOrigin } from "../../scripts/origin/startOrigin.ts";
 import { statusText } from "../../scripts/replica/status.ts";
 import { ago } from "../../scripts/replica/table.ts";
 import { serve, type Served } from "../../scripts/serve/serve.ts";
-import type { OriginStatus } from "../../src/http/OriginStatus.ts";
+import type { OriginStatus } from "../../src/http/admin/OriginStatus.ts";
 import { legacyCall } from "../integration/support/wire.ts";
 import { runScript, tempFolder } from "./runScript.ts";
 

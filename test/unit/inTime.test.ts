@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
-import { serveMetrics } from "../../src/http/serveMetrics.ts";
-import { servePurge } from "../../src/http/servePurge.ts";
+import { serveMetrics } from "../../src/http/admin/serveMetrics.ts";
+import { servePurge } from "../../src/http/admin/servePurge.ts";
 import type { Isolate } from "../../src/lanes/Exchange.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import { Totals } from "../../src/sync/Totals.ts";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { ORIGIN_TAG } from "../cache/implicitTags.ts";
+import { ORIGIN_TAG } from "../../cache/implicitTags.ts";
 import { name, namedTags } from "./namedTags.ts";
 import { parseShaped } from "./parseShaped.ts";
 

@@ -1,11 +1,11 @@
-import type { Origin, Replica } from "../config/replica.ts";
-import type { Isolate } from "../lanes/Exchange.ts";
-import { within } from "../lanes/within.ts";
-import { originSync } from "../origin/originSync.ts";
-import type { FeedView } from "../sync/FeedView.ts";
-import type { OriginTotals } from "../sync/OriginTotals.ts";
-import { reasonOf, type Reporter } from "../telemetry/events.ts";
-import type { Tally } from "../telemetry/Tally.ts";
+import type { Origin, Replica } from "../../config/replica.ts";
+import type { Isolate } from "../../lanes/Exchange.ts";
+import { within } from "../../lanes/within.ts";
+import { originSync } from "../../origin/originSync.ts";
+import type { FeedView } from "../../sync/FeedView.ts";
+import type { OriginTotals } from "../../sync/OriginTotals.ts";
+import { reasonOf, type Reporter } from "../../telemetry/events.ts";
+import type { Tally } from "../../telemetry/Tally.ts";
 
 /** How long an object is waited for: who scrapes waits ten seconds as a rule, and wants to hear of the other origins. */
 const PATIENCE_MS = 4_000;

@@ -1,9 +1,9 @@
+import type { Trouble } from "../errors.ts";
+import { readBody } from "../readBody.ts";
 import { admitAdmin } from "./admitAdmin.ts";
 import { askSync, type Invalidated, type Syncing } from "./askSync.ts";
-import type { Trouble } from "./errors.ts";
 import { originNamed } from "./originNamed.ts";
 import { parsePurge } from "./purgeRequest.ts";
-import { readBody } from "./readBody.ts";
 import { respondJson } from "./respondJson.ts";
 
 const MAX_BYTES = 1_048_576;

@@ -1,7 +1,7 @@
-import type { Reporter } from "../telemetry/events.ts";
-import type { Trouble } from "./errors.ts";
-import { nobody } from "./nobody.ts";
-import { respondTrouble } from "./respond.ts";
+import type { Reporter } from "../../telemetry/events.ts";
+import type { Trouble } from "../errors.ts";
+import { nobody } from "../nobody.ts";
+import { respondTrouble } from "../respond.ts";
 
 /** Tells an operator, or an origin's webhook, what is wrong, and the log as well: whoever was refused may have nobody who reads it. */
 export function refuse(trouble: Trouble, report: Reporter, endpoint: string): Response {

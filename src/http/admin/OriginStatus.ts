@@ -1,6 +1,6 @@
-import type { KeptCount } from "../cache/KeptCount.ts";
-import type { OriginTotals } from "../sync/OriginTotals.ts";
-import type { Counted } from "../telemetry/Counted.ts";
+import type { KeptCount } from "../../cache/KeptCount.ts";
+import type { OriginTotals } from "../../sync/OriginTotals.ts";
+import type { Counted } from "../../telemetry/Counted.ts";
 
 /** How an origin stands. Times are epoch ms. */
 export interface OriginStatus {

@@ -1,10 +1,10 @@
-import { TokenBucket } from "../access/TokenBucket.ts";
-import { claimIn, isSigned, sentAt, TOLERANCE_MS, webhookKey } from "../access/webhookSignature.ts";
+import { TokenBucket } from "../../access/TokenBucket.ts";
+import { claimIn, isSigned, sentAt, TOLERANCE_MS, webhookKey } from "../../access/webhookSignature.ts";
+import type { Trouble } from "../errors.ts";
+import { guard } from "../guard.ts";
+import { placeOf } from "../place.ts";
+import { readBytes, textOf } from "../readBody.ts";
 import { askSync, type Invalidated, type Syncing } from "./askSync.ts";
-import type { Trouble } from "./errors.ts";
-import { guard } from "./guard.ts";
-import { placeOf } from "./place.ts";
-import { readBytes, textOf } from "./readBody.ts";
 import { respondJson } from "./respondJson.ts";
 import { parseWebhook } from "./webhookRequest.ts";
 

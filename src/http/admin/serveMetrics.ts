@@ -1,6 +1,6 @@
-import type { Counted, Counts } from "../telemetry/Counted.ts";
-import { AGE_MS, DURATION_MS } from "../telemetry/Histogram.ts";
-import { prometheus, type Family, type Sample } from "../telemetry/prometheus.ts";
+import type { Counted, Counts } from "../../telemetry/Counted.ts";
+import { AGE_MS, DURATION_MS } from "../../telemetry/Histogram.ts";
+import { prometheus, type Family, type Sample } from "../../telemetry/prometheus.ts";
 import { admitAdmin } from "./admitAdmin.ts";
 import { refuse } from "./refuse.ts";
 import { totalsOf, type Showing, type Told } from "./totals.ts";

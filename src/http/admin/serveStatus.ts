@@ -1,10 +1,10 @@
-import { KvStore } from "../cache/KvStore.ts";
-import type { Origin } from "../config/replica.ts";
-import { storedEras } from "../lanes/eras.ts";
-import type { Counted } from "../telemetry/Counted.ts";
-import { reasonOf } from "../telemetry/events.ts";
+import { KvStore } from "../../cache/KvStore.ts";
+import type { Origin } from "../../config/replica.ts";
+import { storedEras } from "../../lanes/eras.ts";
+import type { Counted } from "../../telemetry/Counted.ts";
+import { reasonOf } from "../../telemetry/events.ts";
+import type { Trouble } from "../errors.ts";
 import { admitAdmin } from "./admitAdmin.ts";
-import type { Trouble } from "./errors.ts";
 import type { OriginStatus } from "./OriginStatus.ts";
 import { refuse } from "./refuse.ts";
 import { totalsOf, type Showing } from "./totals.ts";

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { isObject } from "../mcp/isObject.ts";
+import { isObject } from "../../mcp/isObject.ts";
+import { parseBody } from "../parseBody.ts";
 import { name } from "./namedTags.ts";
-import { parseBody } from "./parseBody.ts";
 import { parseShaped } from "./parseShaped.ts";
 
 /** What an operator wants to be kept before anybody asks. */

@@ -1,5 +1,5 @@
-import type { Reporter } from "../telemetry/events.ts";
-import type { Trouble } from "./errors.ts";
+import type { Reporter } from "../../telemetry/events.ts";
+import type { Trouble } from "../errors.ts";
 import { refuse } from "./refuse.ts";
 
 /** Answers what is no message of MCP: with what was done, or what is wrong. */

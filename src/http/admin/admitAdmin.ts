@@ -1,8 +1,8 @@
-import { authenticateAdmin } from "../access/authenticateAdmin.ts";
-import type { Replica } from "../config/replica.ts";
-import type { Trouble } from "./errors.ts";
-import { guard } from "./guard.ts";
-import { placeOf } from "./place.ts";
+import { authenticateAdmin } from "../../access/authenticateAdmin.ts";
+import type { Replica } from "../../config/replica.ts";
+import type { Trouble } from "../errors.ts";
+import { guard } from "../guard.ts";
+import { placeOf } from "../place.ts";
 
 /** Why somebody may not do what operators do; `undefined` where they may. */
 export async function admitAdmin(

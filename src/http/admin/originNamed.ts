@@ -1,5 +1,5 @@
-import type { Origin, Replica } from "../config/replica.ts";
-import type { Trouble } from "./errors.ts";
+import type { Origin, Replica } from "../../config/replica.ts";
+import type { Trouble } from "../errors.ts";
 
 /** The origin that an operator names, or the one that goes without saying. */
 export function originNamed(

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { cut, listTag, promptTag, resourceTag, toolTag } from "../cache/implicitTags.ts";
+import { cut, listTag, promptTag, resourceTag, toolTag } from "../../cache/implicitTags.ts";
 
 /** A name of something that is to be forgotten. */
 export const name = z.string().min(1, "a name").max(8_192, "a name of at most 8192 characters");

@@ -1,13 +1,13 @@
-import type { Origin, Replica } from "../config/replica.ts";
-import type { Isolate } from "../lanes/Exchange.ts";
-import { hear } from "../lanes/hear.ts";
-import { within } from "../lanes/within.ts";
-import { originSync } from "../origin/originSync.ts";
-import type { Since } from "../sync/Feed.ts";
-import type { FeedView } from "../sync/FeedView.ts";
-import type { PulseReply } from "../sync/Pulse.ts";
-import { reasonOf, type Reporter, type SyncOperation } from "../telemetry/events.ts";
-import type { Trouble } from "./errors.ts";
+import type { Origin, Replica } from "../../config/replica.ts";
+import type { Isolate } from "../../lanes/Exchange.ts";
+import { hear } from "../../lanes/hear.ts";
+import { within } from "../../lanes/within.ts";
+import { originSync } from "../../origin/originSync.ts";
+import type { Since } from "../../sync/Feed.ts";
+import type { FeedView } from "../../sync/FeedView.ts";
+import type { PulseReply } from "../../sync/Pulse.ts";
+import { reasonOf, type Reporter, type SyncOperation } from "../../telemetry/events.ts";
+import type { Trouble } from "../errors.ts";
 
 /** How long the object is waited for: whoever asks gives up some time as well, and should know what to do. */
 const PATIENCE_MS = 10_000;
