@@ -112,6 +112,7 @@ async function play(sql: SqlStorage, s: fc.Scheduler, plans: Step[][], rules: Ru
       return heard;
     };
     const x = {
+      replica: { enabled: true },
       feed: view,
       isolate: emptyIsolate(),
       tally: new Tally(() => undefined),
