@@ -1,11 +1,11 @@
 import type { Change, ListName } from "../mcp/change.ts";
 import { wants, type ListenFilter } from "../mcp/listenFilter.ts";
+import { inFairShares } from "./inFairShares.ts";
 
 /** A stream that has not been heard of for this long is gone, though nobody said so: isolates may drop requests without a word. */
 const SILENT_MS = 60_000;
 /** The most resources that an isolate says it wants to be told of, and the most characters of their names. */
-const MAX_URIS = 1_000;
-const MAX_LENGTH = 131_072;
+const MOST = { names: 1_000, characters: 131_072 };
 
 /** What a stream is to tell of. */
 export interface Wanted {
@@ -76,23 +76,12 @@ export class OpenStreams {
   /** All that the streams are to tell of an origin: the lists, and of the resources so many, some of each stream. */
   wantedOf(originId: string, now: number): { lists: ListName[]; uris: string[] } {
     const lists = new Set<ListName>();
-    const uris = new Set<string>();
-    let length = 0;
-    let rest: Iterator<string>[] = [];
+    const named: ReadonlySet<string>[] = [];
     for (const wanted of this.#of(originId, now)) {
       for (const list of wanted.lists) lists.add(list);
-      rest.push(wanted.uris.values());
+      named.push(wanted.uris);
     }
-    // Nobody's many keep out another's few.
-    while (rest.length > 0 && uris.size < MAX_URIS && length < MAX_LENGTH) {
-      rest = rest.filter((next) => {
-        const { done, value } = next.next();
-        if (done || uris.size >= MAX_URIS || length >= MAX_LENGTH) return false;
-        if (!uris.has(value)) length += value.length;
-        uris.add(value);
-        return true;
-      });
-    }
+    const uris = inFairShares(named, MOST);
     return { lists: [...lists], uris: [...uris] };
   }
 

@@ -2,8 +2,8 @@ import { listTag, resourceTag } from "../cache/implicitTags.ts";
 import { changeToldBy, type ListName } from "../mcp/change.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import type { Duty } from "./Alarm.ts";
+import { Burst, type BurstTools } from "./Burst.ts";
 import { CoverRow } from "./CoverRow.ts";
-import type { How } from "./Feed.ts";
 import { Interests } from "./Interests.ts";
 import type { ListenState, ListenStatus } from "./ListenStatus.ts";
 import { listenUpstream, type UpstreamEvent } from "./listenUpstream.ts";
@@ -23,22 +23,14 @@ const TURN_EVERY_MS = 1_000;
 /** Who waits for the origin to tell of something waits as long. */
 const SETTLE_MS = 1_500;
 const LOOK_EVERY_MS = 20;
-/** What the origin tells of within this is one invalidation. */
-const TELL_EVERY_MS = 100;
-/** More than these are not told one by one. */
-const MAX_TOLD = 1_000;
 
 /** What listening needs. Clock and chance are passed in. */
-export interface ListeningTools extends Omit<UpstreamTools, "origin"> {
+export interface ListeningTools extends Omit<UpstreamTools, "origin">, BurstTools {
   sql: SqlStorage;
-  invalidate: (tags: readonly string[], how: How) => void;
   /** Called when a time has come nearer at which there is something to do. */
   arm: () => void;
-  /** Epoch ms. */
-  now: () => number;
   /** 0 to 1. */
   random: () => number;
-  pause: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 type Era = "modern" | "legacy";
@@ -51,7 +43,7 @@ interface Line {
   /** The resources that it asks for. */
   uris: readonly string[];
   /** Those that the origin has answered for, whether it tells of them or not. */
-  answered: readonly string[];
+  answered: ReadonlySet<string>;
 }
 
 /**
@@ -79,12 +71,11 @@ export class UpstreamListening implements Duty {
   #state: ListenState = "idle";
   #stateAt: number;
   #retries = 0;
-  /** The tags that are about to be invalidated, and whether listeners are told. */
-  readonly #told = new Map<string, boolean>();
-  #toldAt = 0;
+  readonly #burst: Burst;
 
   constructor(tools: ListeningTools) {
     this.#tools = tools;
+    this.#burst = new Burst(tools);
     this.#row = new CoverRow(tools.sql);
     this.#covers = this.#row.read();
     this.#stateAt = tools.now();
@@ -120,8 +111,7 @@ export class UpstreamListening implements Duty {
   coveredSince(uris: readonly string[]): number | undefined {
     const line = this.#line;
     if (!this.#isLive || !line) return undefined;
-    const answered = new Set(line.answered);
-    if (uris.some((uri) => !answered.has(uri))) return undefined;
+    if (uris.some((uri) => !line.answered.has(uri))) return undefined;
     let since = 0;
     for (const name of [...LISTS, ...uris.map((uri) => RESOURCE + uri)])
       since = Math.max(since, this.#since.get(name) ?? 0);
@@ -154,7 +144,7 @@ export class UpstreamListening implements Duty {
   #attend(): void {
     const { now } = this.#tools;
     if (this.#pulsedAt === undefined) return;
-    const wants = this.interests.latest?.wantsListen ?? false;
+    const wants = this.interests.wantsListen;
     const isDropped = now() - this.#pulsedAt >= DROP_MS;
     if (isDropped || !wants) {
       this.#drop();
@@ -173,7 +163,7 @@ export class UpstreamListening implements Duty {
 
   /** The eras in which the origin may have a stream to offer. */
   #eras(): Era[] {
-    const { modern, legacy } = this.interests.latest ?? {};
+    const { modern, legacy } = this.interests.eras;
     const eras: Era[] = [];
     // Of an origin of which nothing is known, that is soon found out; unless somebody waits for news, so can this.
     if (modern ?? this.interests.listened !== undefined) eras.push("modern");
@@ -183,9 +173,9 @@ export class UpstreamListening implements Duty {
 
   #begin(era: Era): Line {
     const tools = { ...this.#tools, origin: this.#origin! };
-    const opensSessions = this.interests.latest?.legacy === "sessions";
+    const opensSessions = this.interests.eras.legacy === "sessions";
     const upstream = era === "modern" ? modernUpstream(tools) : legacyUpstream(tools, opensSessions);
-    const line: Line = { era, upstream, controller: new AbortController(), uris: [], answered: [] };
+    const line: Line = { era, upstream, controller: new AbortController(), uris: [], answered: new Set() };
     this.#follow(line).catch((error) => {
       this.#tools.failed(error);
       this.#over(line, EXHAUSTED_MS);
@@ -228,9 +218,9 @@ export class UpstreamListening implements Duty {
         return;
       case "notification": {
         const change = changeToldBy(event.method, event.params);
-        if (change?.kind === "list") this.#tell(listTag(change.list), false);
+        if (change?.kind === "list") this.#burst.tell(listTag(change.list), false);
         // The origin says that it has changed.
-        else if (change) this.#tell(resourceTag(change.uri), true);
+        else if (change) this.#burst.tell(resourceTag(change.uri), true);
         return;
       }
       case "broken":
@@ -271,7 +261,7 @@ export class UpstreamListening implements Duty {
 
   /** The origin has answered for these resources. */
   #listens(line: Line, uris: readonly string[], covers: Covers): void {
-    line.answered = uris;
+    line.answered = new Set(uris);
     // Nobody says what changed while nobody listened.
     if (!this.#isLive) this.#doubt();
     if (line === this.#successor) {
@@ -325,30 +315,6 @@ export class UpstreamListening implements Duty {
     this.#isLive = false;
     this.#row.clear();
     this.#tools.invalidate([...lists.map(listTag), ...uris.map(resourceTag)], {});
-  }
-
-  /** Invalidates a tag, together with what else the origin tells of at about the same time. */
-  #tell(tag: string, told: boolean): void {
-    if (this.#told.size >= MAX_TOLD && !this.#told.has(tag)) this.#flush();
-    this.#told.set(tag, told || this.#told.get(tag) === true);
-    if (this.#told.size > 1) return;
-    const { now, pause, failed } = this.#tools;
-    const waitMs = this.#toldAt + TELL_EVERY_MS - now();
-    if (waitMs <= 0) this.#flush();
-    else
-      pause(waitMs, new AbortController().signal)
-        .then(() => this.#flush())
-        .catch(failed);
-  }
-
-  #flush(): void {
-    const all = [...this.#told];
-    this.#told.clear();
-    this.#toldAt = this.#tools.now();
-    for (const told of [true, false]) {
-      const tags = all.filter(([, isTold]) => isTold === told).map(([tag]) => tag);
-      this.#tools.invalidate(tags, { told });
-    }
   }
 
   #become(state: ListenState): void {

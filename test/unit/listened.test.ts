@@ -88,7 +88,7 @@ describe("what all isolates are interested in", () => {
     const interests = new Interests();
     interests.note("i", interest([], [], { modern: false, legacy: "sessions" }), 0);
     interests.note("j", interest([]), 0);
-    expect(interests.latest).toMatchObject({ modern: false, legacy: "sessions" });
+    expect(interests.eras).toEqual({ modern: false, legacy: "sessions" });
   });
 });
 
