@@ -44,6 +44,8 @@ interface Line {
   uris: readonly string[];
   /** Those that the origin has answered for, whether it tells of them or not. */
   answered: ReadonlySet<string>;
+  /** Whether it is being asked for others, on the stream that is open. */
+  isTurning: boolean;
 }
 
 /**
@@ -175,7 +177,7 @@ export class UpstreamListening implements Duty {
     const tools = { ...this.#tools, origin: this.#origin! };
     const opensSessions = this.interests.eras.legacy === "sessions";
     const upstream = era === "modern" ? modernUpstream(tools) : legacyUpstream(tools, opensSessions);
-    const line: Line = { era, upstream, controller: new AbortController(), uris: [], answered: new Set() };
+    const line: Line = { era, upstream, controller: new AbortController(), uris: [], answered: new Set(), isTurning: false };
     this.#follow(line).catch((error) => {
       this.#tools.failed(error);
       this.#over(line, EXHAUSTED_MS);
@@ -275,6 +277,8 @@ export class UpstreamListening implements Duty {
     this.#covers = covers;
     this.#row.write(covers);
     this.#isLive = true;
+    // Another may have been planned while this one was being opened.
+    this.#retryAt = undefined;
     this.#retries = 0;
     this.#become("listening");
   }
@@ -284,7 +288,8 @@ export class UpstreamListening implements Duty {
     const { now, failed } = this.#tools;
     const wanted = this.interests.uris;
     const isSame = wanted.size === line.uris.length && line.uris.every((uri) => wanted.has(uri));
-    if (isSame || !this.#isLive || this.#successor || now() - this.#turnedAt < TURN_EVERY_MS) return;
+    // One after the other: what an earlier one brings late would be taken for what there is.
+    if (isSame || !this.#isLive || this.#successor || line.isTurning || now() - this.#turnedAt < TURN_EVERY_MS) return;
     this.#turnedAt = now();
     const { turn } = line.upstream;
     if (!turn) {
@@ -294,11 +299,14 @@ export class UpstreamListening implements Duty {
     }
     const uris = [...wanted];
     line.uris = uris;
+    line.isTurning = true;
     turn(uris)
       .then((covers) => {
-        if (line === this.#line && this.#isLive) this.#listens(line, uris, covers);
+        // The stream may have been opened anew meanwhile, for others.
+        if (line === this.#line && this.#isLive && line.uris === uris) this.#listens(line, uris, covers);
       })
-      .catch(failed);
+      .catch(failed)
+      .finally(() => (line.isTurning = false));
   }
 
   #drop(): void {

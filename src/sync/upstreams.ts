@@ -55,7 +55,7 @@ export function legacyUpstream(tools: UpstreamTools, opensSessions: boolean): Up
   const { origin, bindings, pool, newId, failed } = tools;
   const name = `listen ${origin.identity}`;
   let session: PooledSession | undefined;
-  const subscribed = new Set<string>();
+  let subscribed = new Set<string>();
   const find = async (over?: PoolRequest["over"]) => {
     const reply = await pool({ origin, name, ...(over && { over }) });
     session = "session" in reply ? reply.session : undefined;
@@ -78,18 +78,21 @@ export function legacyUpstream(tools: UpstreamTools, opensSessions: boolean): Up
   };
   const turn = async (uris: readonly string[]): Promise<Covers> => {
     const wanted = new Set(uris.slice(0, session?.id === undefined ? 0 : MAX_SUBSCRIBED));
-    for (const uri of subscribed) {
-      if (wanted.has(uri)) continue;
-      subscribed.delete(uri);
+    // On a stream that is opened anew, all begins anew.
+    const own = subscribed;
+    for (const uri of own) {
+      if (wanted.has(uri) || own !== subscribed) continue;
+      own.delete(uri);
       await ask("resources/unsubscribe", uri);
     }
-    for (const uri of wanted) if (!subscribed.has(uri) && (await ask("resources/subscribe", uri))) subscribed.add(uri);
-    return { lists: [...LISTS], uris: [...subscribed] };
+    for (const uri of wanted)
+      if (own === subscribed && !own.has(uri) && (await ask("resources/subscribe", uri))) own.add(uri);
+    return { lists: [...LISTS], uris: [...own] };
   };
   return {
     opensAcknowledged: true,
     connect: async (_, __, signal) => {
-      subscribed.clear();
+      subscribed = new Set();
       if (!opensSessions) return get(signal);
       const found = await find();
       if ("failure" in found) return found;

@@ -84,6 +84,25 @@ describe("what all isolates are interested in", () => {
     expect(interests.uris.size).toBe(5_000);
   });
 
+  test("is bounded in length too, of each isolate some; who finds no room is told of lists", () => {
+    const uris = (of: string, count: number) => Array.from({ length: count }, (_, one) => `x://${of}/${one}`);
+    const few = new Interests({ names: 4, characters: 1_000 });
+    few.note("i", interest([], uris("i", 9)), 0);
+    few.note("j", interest([], uris("j", 9)), 0);
+    expect([...few.uris].toSorted()).toEqual(["x://i/0", "x://i/1", "x://j/0", "x://j/1"]);
+    const short = new Interests({ names: 9, characters: 20 });
+    short.note("i", interest([], ["x://long/long/long/long", "x://i/0"]), 0);
+    short.note("j", interest([], uris("j", 9)), 0);
+    expect([...short.uris].toSorted()).toEqual(["x://i/0", "x://j/0"]);
+    const full = new Interests({ names: 9, characters: 1_000 }, 20);
+    full.note("i", interest(["tools"], uris("i", 2)), 0);
+    full.note("j", interest(["prompts"], uris("j", 2)), 0);
+    expect([[...full.uris], full.listened?.lists]).toEqual([uris("i", 2), ["tools", "prompts"]]);
+    full.note("i", interest(["tools"]), 0);
+    full.note("j", interest(["prompts"], uris("j", 2)), 0);
+    expect([...full.uris]).toEqual(uris("j", 2));
+  });
+
   test("of an origin is known what any of them has found out", () => {
     const interests = new Interests();
     interests.note("i", interest([], [], { modern: false, legacy: "sessions" }), 0);
