@@ -31,7 +31,7 @@ export async function pulse(
   const counted = tally.take();
   const outcomes = health.take();
   const isKnown = !isAwaited && now - feed.interestedAt < origin.pulseMs / 2;
-  const interest = isKnown ? undefined : { ...interestOf(x), isAwaited };
+  const interest = isKnown ? undefined : { ...interestOf(x), ...(isAwaited && { isAwaited }) };
   if (interest) feed.interestedAt = now;
   const ask = async (object: SyncObject, { seq, feedId }: Question) => {
     const reply = await object.pulse({

@@ -354,7 +354,7 @@ test("what is listened to is said once in a pulse, however often the feed is ask
   const interest = { wantsListen: true, lists: ["tools"], uris: ["x://1"] };
   expect(said).toEqual([interest, undefined, undefined]);
   // What came in answer to that still holds.
-  expect(view.covered).toEqual({ since: 7, askedAt: begun });
+  expect(view.covered).toEqual({ since: 7, askedAt: begun, uris: new Set(["x://1"]) });
   await check(x, 1_000);
   expect(said[3]).toEqual(interest);
 });
