@@ -1,3 +1,4 @@
+import { above } from "../cache/concerning.ts";
 import { listTag, resourceTag } from "../cache/implicitTags.ts";
 import type { ListName } from "../mcp/change.ts";
 import { inFairShares, type Most } from "./inFairShares.ts";
@@ -75,9 +76,12 @@ export class Interests {
     }
   }
 
-  /** Whether somebody listens to what a tag names. */
+  /** Whether somebody listens to what a tag names, or to a resource above that. */
   has(tag: string): boolean {
-    return this.#all().tags.has(tag);
+    const { tags } = this.#all();
+    if (tags.has(tag)) return true;
+    const beginning = resourceTag("");
+    return tag.startsWith(beginning) && above(tag.slice(beginning.length)).some((uri) => tags.has(resourceTag(uri)));
   }
 
   #forget(isolate: string): Wanted | undefined {
