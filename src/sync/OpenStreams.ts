@@ -17,16 +17,26 @@ interface Stream {
   at: number;
   listener: string | undefined;
   wanted: Wanted | undefined;
+  length: number;
 }
+
+/** How many streams there may be, and how long the requests that opened them may be together, in characters: they are held. */
+interface Limit {
+  streams: number;
+  characters: number;
+}
+
+const LIMIT: Limit = { streams: 1_000, characters: 8 * 1_048_576 };
+const SHARE: Limit = { streams: 250, characters: 1_048_576 };
 
 /** The listeners' streams that an isolate has open: so many, and no more, and of one listener a share. Times are epoch ms. */
 export class OpenStreams {
-  readonly #limit: number;
-  readonly #share: number;
+  readonly #limit: Limit;
+  readonly #share: Limit;
   readonly #streams = new Map<number, Stream>();
   #last = 0;
 
-  constructor(limit = 1_000, share = 250) {
+  constructor(limit = LIMIT, share = SHARE) {
     this.#limit = limit;
     this.#share = share;
   }
@@ -35,21 +45,30 @@ export class OpenStreams {
     return this.#streams.size;
   }
 
-  /** Takes in a stream, and gives its number; `undefined` where there is no room. Who has no name has no share. */
-  open(now: number, listener?: string, wanted?: Wanted): number | undefined {
-    if (!this.#hasRoom(listener)) {
+  /**
+   * Takes in a stream, and gives its number; `undefined` where there is no room. Who has no name has no share. `length` is
+   * that of the request, in characters.
+   */
+  open(now: number, listener?: string, wanted?: Wanted, length = 0): number | undefined {
+    if (!this.#hasRoom(listener, length)) {
       this.#forgetSilent(now);
-      if (!this.#hasRoom(listener)) return undefined;
+      if (!this.#hasRoom(listener, length)) return undefined;
     }
-    this.#streams.set(++this.#last, { at: now, listener, wanted });
+    this.#streams.set(++this.#last, { at: now, listener, wanted, length });
     return this.#last;
   }
 
-  #hasRoom(listener: string | undefined): boolean {
-    if (this.size >= this.#limit || listener === undefined) return this.size < this.#limit;
-    let own = 0;
-    for (const one of this.#streams.values()) if (one.listener === listener) own++;
-    return own < this.#share;
+  #hasRoom(listener: string | undefined, length: number): boolean {
+    const all = { streams: 1, characters: length };
+    const own = { streams: 1, characters: length };
+    for (const one of this.#streams.values()) {
+      all.streams++;
+      all.characters += one.length;
+      if (listener === undefined || one.listener !== listener) continue;
+      own.streams++;
+      own.characters += one.length;
+    }
+    return isWithin(all, this.#limit) && isWithin(own, this.#share);
   }
 
   #forgetSilent(now: number): void {
@@ -60,7 +79,7 @@ export class OpenStreams {
   heard(stream: number, now: number): void {
     const known = this.#streams.get(stream);
     if (known) known.at = now;
-    else this.#streams.set(stream, { at: now, listener: undefined, wanted: undefined });
+    else this.#streams.set(stream, { at: now, listener: undefined, wanted: undefined, length: 0 });
   }
 
   close(stream: number): void {
@@ -89,4 +108,8 @@ export class OpenStreams {
     for (const { at, wanted } of this.#streams.values())
       if (wanted?.originId === originId && now - at <= SILENT_MS) yield wanted.filter;
   }
+}
+
+function isWithin({ streams, characters }: Limit, most: Limit): boolean {
+  return streams <= most.streams && characters <= most.characters;
 }

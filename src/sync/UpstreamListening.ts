@@ -177,7 +177,14 @@ export class UpstreamListening implements Duty {
     const tools = { ...this.#tools, origin: this.#origin! };
     const opensSessions = this.interests.eras.legacy === "sessions";
     const upstream = era === "modern" ? modernUpstream(tools) : legacyUpstream(tools, opensSessions);
-    const line: Line = { era, upstream, controller: new AbortController(), uris: [], answered: new Set(), isTurning: false };
+    const line: Line = {
+      era,
+      upstream,
+      controller: new AbortController(),
+      uris: [],
+      answered: new Set(),
+      isTurning: false,
+    };
     this.#follow(line).catch((error) => {
       this.#tools.failed(error);
       this.#over(line, EXHAUSTED_MS);

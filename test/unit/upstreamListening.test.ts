@@ -411,7 +411,11 @@ describe("an origin of the earlier revisions", () => {
       return new Response(readable, { headers: { "content-type": "application/json" } });
     };
     return within(async ({ pulse, asked, become, clock, listening }) => {
-      const next = () => expect.poll(() => held.length).toBeGreaterThan(0).then(() => held.shift()!());
+      const next = () =>
+        expect
+          .poll(() => held.length)
+          .toBeGreaterThan(0)
+          .then(() => held.shift()!());
       pulse(SESSIONS);
       await become("listening");
       clock.now += 5_000;
