@@ -1,4 +1,3 @@
-import { above } from "../cache/concerning.ts";
 import { listTag, resourceTag } from "../cache/implicitTags.ts";
 import type { ListName } from "../mcp/change.ts";
 import { inFairShares, type Most } from "./inFairShares.ts";
@@ -76,12 +75,9 @@ export class Interests {
     }
   }
 
-  /** Whether somebody listens to what a tag names, or to a resource above that. */
+  /** Whether somebody listens to what a tag names. */
   has(tag: string): boolean {
-    const { tags } = this.#all();
-    if (tags.has(tag)) return true;
-    const beginning = resourceTag("");
-    return tag.startsWith(beginning) && above(tag.slice(beginning.length)).some((uri) => tags.has(resourceTag(uri)));
+    return this.#all().tags.has(tag);
   }
 
   #forget(isolate: string): Wanted | undefined {
