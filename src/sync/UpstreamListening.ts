@@ -70,6 +70,8 @@ export class UpstreamListening implements Duty {
   #retryAt: number | undefined;
   readonly #refusedUntil = new Map<Era, number>();
   #turnedAt = 0;
+  /** Until when the origin is asked for no resources: it may have refused them. */
+  #refusedUrisUntil = 0;
   #state: ListenState = "idle";
   #stateAt: number;
   #retries = 0;
@@ -198,7 +200,7 @@ export class UpstreamListening implements Duty {
     const { signal } = controller;
     const events = listenUpstream({
       connect: (id) => {
-        line.uris = [...this.interests.uris];
+        line.uris = [...this.#wanted];
         return upstream.connect(line.uris, id, signal);
       },
       opensAcknowledged: upstream.opensAcknowledged,
@@ -248,7 +250,9 @@ export class UpstreamListening implements Duty {
         }
         if (line !== this.#line) return;
         this.#line = undefined;
-        this.#refusedUntil.set(line.era, now() + REFUSED_MS * (0.9 + 0.2 * random()));
+        // It may be for what callers have named: that is no reason not to be told of anything else.
+        if (line.uris.length > 0) this.#turnedAt = this.#refusedUrisUntil = now() + EXHAUSTED_MS;
+        else this.#refusedUntil.set(line.era, now() + REFUSED_MS * (0.9 + 0.2 * random()));
         // It will not be heard of again.
         this.#doubt();
         this.#attend();
@@ -290,10 +294,15 @@ export class UpstreamListening implements Duty {
     this.#become("listening");
   }
 
+  /** The resources of which the origin is to tell now. */
+  get #wanted(): ReadonlySet<string> {
+    return this.#tools.now() < this.#refusedUrisUntil ? NONE : this.interests.uris;
+  }
+
   /** Has the origin tell of the resources that are in use now. */
   #turn(line: Line): void {
     const { now, failed } = this.#tools;
-    const wanted = this.interests.uris;
+    const wanted = this.#wanted;
     const isSame = wanted.size === line.uris.length && line.uris.every((uri) => wanted.has(uri));
     // One after the other: what an earlier one brings late would be taken for what there is.
     if (isSame || !this.#isLive || this.#successor || line.isTurning || now() - this.#turnedAt < TURN_EVERY_MS) return;
@@ -339,6 +348,7 @@ export class UpstreamListening implements Duty {
   }
 }
 
+const NONE: ReadonlySet<string> = new Set();
 const LISTS: readonly ListName[] = ["tools", "prompts", "resources"];
 const RESOURCE = "resource ";
 

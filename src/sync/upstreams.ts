@@ -43,7 +43,8 @@ export function modernUpstream({ origin, bindings }: UpstreamTools): Upstream {
       });
     },
     opened: async (asked, honoured) => {
-      const filter = parseFilter(isObject(honoured) ? honoured : {});
+      // Of all listeners together there may be more resources than one may name.
+      const filter = parseFilter(isObject(honoured) ? honoured : {}, Number.POSITIVE_INFINITY);
       if (typeof filter === "string") return { lists: [], uris: [] };
       return { lists: [...filter.lists], uris: asked.filter((uri) => filter.uris.has(uri)) };
     },

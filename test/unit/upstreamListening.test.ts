@@ -298,6 +298,23 @@ describe("the stream", () => {
       expect(JSON.stringify(asked[0]!.params).length).toBeLessThan(300_000);
     }));
 
+  test("covers more resources than one listener may name", () =>
+    within(async ({ listening, become, pauses, asked, taken }) => {
+      const uris = Array.from({ length: 1_500 }, (_, nth) => `x://${nth}`);
+      for (const [isolate, some] of [uris.slice(0, 800), uris.slice(800)].entries()) {
+        // What it speaks is known with the second.
+        const interest: Interest = { wantsListen: true, modern: isolate === 1, lists: [], uris: some };
+        listening.pulsed({ seq: 0, feedId: undefined, isolate: `${isolate}`, origin: settings, interest });
+      }
+      await become("listening");
+      expect(listening.status().covers).toEqual({ lists: ["tools", "prompts", "resources"], uris: 1_500 });
+      asked[0]!.breakOff();
+      await become("waiting");
+      pauses[0]!.over();
+      await become("listening");
+      expect(taken()).toHaveLength(1_503);
+    }));
+
   test("is there while any isolate wants it: those of another configuration do not end it", () =>
     within(async ({ listening, pulse, asked, become, state, taken, clock }) => {
       const other = () => {
@@ -355,6 +372,34 @@ describe("an origin that refuses", () => {
       pulse();
       await expect.poll(() => asked.length).toBe(2);
     }, refusing));
+
+  test("what callers have named is asked for the rest, and for that again after a while", () => {
+    let isStrict = true;
+    const picky: Answer = (asked) => {
+      const { resourceSubscriptions: uris = [] } = asked.params.notifications;
+      return isStrict && uris.length > 0 ? refusing(asked) : acknowledging(asked);
+    };
+    return within(async ({ pulse, asked, become, clock, listening }) => {
+      const uris = ["nonsense:"];
+      pulse({ uris });
+      await become("listening");
+      expect(asked.map(({ params }) => params.notifications)).toEqual([{ ...ALL, resourceSubscriptions: uris }, ALL]);
+      expect([listening.coveredSince([]), listening.coveredSince(uris)]).toEqual([clock.now, undefined]);
+      clock.now += MINUTE_MS;
+      pulse({ uris });
+      // One that listens is not given up for one that is refused.
+      clock.now += 1_000;
+      pulse({ uris });
+      await expect.poll(() => asked.length).toBe(3);
+      await become("listening");
+      pulse({ uris });
+      expect([asked.length, asked[1]!.signal.aborted]).toEqual([3, false]);
+      isStrict = false;
+      clock.now += MINUTE_MS + 1_000;
+      pulse({ uris });
+      await expect.poll(() => listening.coveredSince(uris)).toBeDefined();
+    }, picky);
+  });
 
   test("though it listened, makes what it covered doubtful at once", () => {
     let opens = 0;
