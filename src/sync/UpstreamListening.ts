@@ -1,9 +1,9 @@
 import { listTag, resourceTag } from "../cache/implicitTags.ts";
-import { changeToldBy, type ListName } from "../mcp/change.ts";
+import { changeToldBy } from "../mcp/change.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import type { Duty } from "./Alarm.ts";
 import { Burst, type BurstTools } from "./Burst.ts";
-import { CoverRow } from "./CoverRow.ts";
+import { Coverage, type CoverageTools } from "./Coverage.ts";
 import { Interests } from "./Interests.ts";
 import type { ListenState, ListenStatus } from "./ListenStatus.ts";
 import { listenUpstream, type UpstreamEvent } from "./listenUpstream.ts";
@@ -25,8 +25,7 @@ const SETTLE_MS = 1_500;
 const LOOK_EVERY_MS = 20;
 
 /** What listening needs. Clock and chance are passed in. */
-export interface ListeningTools extends Omit<UpstreamTools, "origin">, BurstTools {
-  sql: SqlStorage;
+export interface ListeningTools extends Omit<UpstreamTools, "origin">, BurstTools, CoverageTools {
   /** Called when a time has come nearer at which there is something to do. */
   arm: () => void;
   /** 0 to 1. */
@@ -55,13 +54,7 @@ interface Line {
 export class UpstreamListening implements Duty {
   readonly interests = new Interests();
   readonly #tools: ListeningTools;
-  readonly #row: CoverRow;
-  /** What is relied on to be told of. Outlives the object. */
-  #covers: Covers | undefined;
-  /** Since when, of each; epoch ms. */
-  #since = new Map<string, number>();
-  /** Whether it is told of now. */
-  #isLive = false;
+  readonly #coverage: Coverage;
   #line: Line | undefined;
   /** Takes the place of `#line` when it listens. */
   #successor: Line | undefined;
@@ -80,18 +73,16 @@ export class UpstreamListening implements Duty {
   constructor(tools: ListeningTools) {
     this.#tools = tools;
     this.#burst = new Burst(tools);
-    this.#row = new CoverRow(tools.sql);
-    this.#covers = this.#row.read();
+    this.#coverage = new Coverage(tools);
     this.#stateAt = tools.now();
   }
 
   /** How it stands. */
   status(): ListenStatus {
-    const { lists, uris } = this.#isLive && this.#covers ? this.#covers : { lists: [], uris: [] };
     return {
       state: this.#state,
       since: this.#stateAt,
-      covers: { lists, uris: uris.length },
+      covers: this.#coverage.shown(),
       retries: this.#retries,
     };
   }
@@ -105,7 +96,7 @@ export class UpstreamListening implements Duty {
     this.#origin = origin;
     this.interests.note(isolate, interest, now);
     // Nobody listened until now: the object was lost, or it was dropped.
-    if (!this.#line && this.#retryAt === undefined) this.#doubt();
+    if (!this.#line && this.#retryAt === undefined) this.#coverage.doubt();
     this.#attend();
     this.#line?.upstream.keep?.();
     if (isFirst) this.#tools.arm();
@@ -114,12 +105,8 @@ export class UpstreamListening implements Duty {
   /** Since when the origin tells of all lists, and of these resources as far as it does of any; `undefined` while it does not. */
   coveredSince(uris: readonly string[]): number | undefined {
     const line = this.#line;
-    if (!this.#isLive || !line) return undefined;
-    if (uris.some((uri) => !line.answered.has(uri))) return undefined;
-    let since = 0;
-    for (const name of [...LISTS, ...uris.map((uri) => RESOURCE + uri)])
-      since = Math.max(since, this.#since.get(name) ?? 0);
-    return since;
+    if (!line || !this.#coverage.isLive || uris.some((uri) => !line.answered.has(uri))) return undefined;
+    return this.#coverage.since(uris);
   }
 
   /** Waits until the origin tells of all lists and of these resources, or is not about to; not for long. */
@@ -236,7 +223,7 @@ export class UpstreamListening implements Duty {
       }
       case "broken":
         if (line !== this.#line) return;
-        this.#isLive = false;
+        this.#coverage.lose();
         this.#retries++;
         return this.#become("waiting");
       case "ended":
@@ -254,7 +241,7 @@ export class UpstreamListening implements Duty {
         if (line.uris.length > 0) this.#turnedAt = this.#refusedUrisUntil = now() + EXHAUSTED_MS;
         else this.#refusedUntil.set(line.era, now() + REFUSED_MS * (0.9 + 0.2 * random()));
         // It will not be heard of again.
-        this.#doubt();
+        this.#coverage.doubt();
         this.#attend();
     }
   }
@@ -265,7 +252,7 @@ export class UpstreamListening implements Duty {
     if (line !== this.#line) return;
     const { now, random, arm } = this.#tools;
     this.#line = undefined;
-    this.#isLive = false;
+    this.#coverage.lose();
     this.#retries++;
     this.#retryAt = now() + waitMs * (0.5 + random());
     this.#become("waiting");
@@ -275,19 +262,12 @@ export class UpstreamListening implements Duty {
   /** The origin has answered for these resources. */
   #listens(line: Line, uris: readonly string[], covers: Covers): void {
     line.answered = new Set(uris);
-    // Nobody says what changed while nobody listened.
-    if (!this.#isLive) this.#doubt();
     if (line === this.#successor) {
       this.#line?.controller.abort();
       this.#line = line;
       this.#successor = undefined;
     }
-    const now = this.#tools.now();
-    const before = this.#isLive ? this.#since : undefined;
-    this.#since = new Map(namesOf(covers).map((name) => [name, before?.get(name) ?? now]));
-    this.#covers = covers;
-    this.#row.write(covers);
-    this.#isLive = true;
+    this.#coverage.gain(covers);
     // Another may have been planned while this one was being opened.
     this.#retryAt = undefined;
     this.#retries = 0;
@@ -305,7 +285,8 @@ export class UpstreamListening implements Duty {
     const wanted = this.#wanted;
     const isSame = wanted.size === line.uris.length && line.uris.every((uri) => wanted.has(uri));
     // One after the other: what an earlier one brings late would be taken for what there is.
-    if (isSame || !this.#isLive || this.#successor || line.isTurning || now() - this.#turnedAt < TURN_EVERY_MS) return;
+    if (isSame || !this.#coverage.isLive || this.#successor || line.isTurning || now() - this.#turnedAt < TURN_EVERY_MS)
+      return;
     this.#turnedAt = now();
     const { turn } = line.upstream;
     if (!turn) {
@@ -319,7 +300,7 @@ export class UpstreamListening implements Duty {
     turn(uris)
       .then((covers) => {
         // The stream may have been opened anew meanwhile, for others.
-        if (line === this.#line && this.#isLive && line.uris === uris) this.#listens(line, uris, covers);
+        if (line === this.#line && this.#coverage.isLive && line.uris === uris) this.#listens(line, uris, covers);
       })
       .catch(failed)
       .finally(() => (line.isTurning = false));
@@ -328,17 +309,7 @@ export class UpstreamListening implements Duty {
   #drop(): void {
     for (const line of [this.#line, this.#successor]) line?.controller.abort();
     this.#line = this.#successor = this.#retryAt = undefined;
-    this.#isLive = false;
-  }
-
-  /** What was relied on is relied on no more: it may have changed since. */
-  #doubt(): void {
-    if (!this.#covers) return;
-    const { lists, uris } = this.#covers;
-    this.#covers = undefined;
-    this.#isLive = false;
-    this.#row.clear();
-    this.#tools.invalidate([...lists.map(listTag), ...uris.map(resourceTag)], {});
+    this.#coverage.lose();
   }
 
   #become(state: ListenState): void {
@@ -349,9 +320,3 @@ export class UpstreamListening implements Duty {
 }
 
 const NONE: ReadonlySet<string> = new Set();
-const LISTS: readonly ListName[] = ["tools", "prompts", "resources"];
-const RESOURCE = "resource ";
-
-function namesOf({ lists, uris }: Covers): string[] {
-  return [...lists, ...uris.map((uri) => RESOURCE + uri)];
-}
