@@ -16,13 +16,16 @@ import { Doubts } from "./Doubts.ts";
 import { knownEras, lacks } from "./eras.ts";
 import type { Exchange } from "./Exchange.ts";
 import { inStep } from "./inStep.ts";
-import { lookUp, recheck } from "./recheck.ts";
+import { lookUp } from "./lookUp.ts";
+import { recheck } from "./recheck.ts";
 import { relayRest } from "./relayRest.ts";
 
 /** How often a listener looks at what its isolate has heard. */
 const LOOK_EVERY_MS = 500;
 /** How often a caller that does not keep up is looked at. */
 const ROOM_EVERY_MS = 50;
+/** How long what the caller holds is looked up before it is acknowledged. Clients do not wait long. */
+const PATIENCE_MS = 500;
 /** How long the origin's acknowledgement is waited for, where it has a part in it. */
 const ACKNOWLEDGE_MS = 2_000;
 /** Clients want a sign of life every 15 s. The runtime wants one sooner: it learns that a caller has left when it writes. */
@@ -92,22 +95,23 @@ export class Listener {
     const own = await attainable(this.#x, filter);
     this.#own = own;
     this.#named = new Map([...own.uris].map((uri) => [resourceTag(uri), uri]));
-    const before = this.#lookUp(own);
-    // What changes from the acknowledgement on is told.
-    this.#isCovered = await covered(this.#x, own, () => this.#subrequests++);
+    const { onlyCached } = directivesOf(this.#x, undefined);
+    // What changes from the acknowledgement on is told, if that does not take too long: by then there is a before.
+    const before = this.#lookUp(own, onlyCached);
+    if (!onlyCached) this.#isCovered = await covered(this.#x, own, () => this.#subrequests++);
     // An origin of the earlier revisions has nothing more to tell.
-    const isAsked = filter.more && !lacks(knownEras(this.#x), "modern") && !directivesOf(this.#x, undefined).onlyCached;
-    if (isAsked) await this.#followOrigin();
-    else this.#acknowledge();
+    if (filter.more && !lacks(knownEras(this.#x), "modern") && !onlyCached) await this.#followOrigin();
+    await Promise.race([before, pause(PATIENCE_MS, this.#gone.signal)]);
+    this.#acknowledge();
     await before;
   }
 
   /** What the caller may hold is held here too, so that it is seen when it changes. */
-  async #lookUp(own: ListenFilter): Promise<void> {
+  async #lookUp(own: ListenFilter, onlyCached: boolean): Promise<void> {
     for (const change of changesOf(own).slice(0, MAX_LOOK_UPS)) {
       if (this.#gone.signal.aborted) return;
       this.#subrequests += SUBREQUESTS_A_LOOK;
-      await lookUp(this.#x, change, this.#capabilities());
+      await lookUp(this.#x, change, this.#capabilities(), onlyCached);
     }
   }
 

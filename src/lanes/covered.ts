@@ -3,7 +3,7 @@ import type { Exchange } from "./Exchange.ts";
 import { pulse } from "./pulse.ts";
 
 /** How long a listener waits for the origin to be listened to for it. */
-const PATIENCE_MS = 2_000;
+const PATIENCE_MS = 500;
 const LOOK_EVERY_MS = 20;
 
 /**

@@ -47,20 +47,6 @@ export async function recheck(
   return rechecked;
 }
 
-/** Sees to it that what is kept of a thing is in memory, so that a later change of it is seen. The origin is not asked. */
-export async function lookUp(
-  x: Exchange,
-  change: Change,
-  capabilities: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  for (const method of methodsOf(change)) {
-    const call = callFor(method, change, capabilities);
-    const policy = policyOf(x.origin, method, call.target);
-    const candidates = policy.kind === "cache" ? candidatesOf(x, call, policy.rule) : undefined;
-    if (candidates) await held(x, candidates);
-  }
-}
-
 /** Asks again for the lists in memory that the feed has said may have changed, as far as they are those of who is here. */
 export function recheckLists(asked: Exchange): void {
   if (asked.feed.doubted.size === 0) return;
@@ -85,7 +71,7 @@ export function recheckLists(asked: Exchange): void {
 }
 
 /** What is kept, here or in KV; marked where the feed has something against it. */
-async function held(x: Exchange, candidates: Candidates): Promise<Entry | undefined> {
+export async function held(x: Exchange, candidates: Candidates): Promise<Entry | undefined> {
   const entry = inMemory(x, candidates, "modern") ?? doubtful(x, candidates);
   if (entry) return entry;
   const { absentUntil } = x.isolate.listening;
@@ -108,7 +94,7 @@ function doubtful(x: Exchange, candidates: Candidates): Entry | undefined {
 }
 
 /** The request that a listener would make: the first page of a list, or a read. */
-function callFor(method: string, change: Change, capabilities: Readonly<Record<string, unknown>>): Call {
+export function callFor(method: string, change: Change, capabilities: Readonly<Record<string, unknown>>): Call {
   const target = change.kind === "resource" ? change.uri : null;
   return {
     era: "modern",

@@ -21,7 +21,7 @@ const ENDED_MS = 2_000;
 /** Other resources are not listened to more often than this. */
 const TURN_EVERY_MS = 1_000;
 /** Who waits for the origin to tell of something waits as long. */
-const SETTLE_MS = 1_500;
+const SETTLE_MS = 400;
 const LOOK_EVERY_MS = 20;
 
 /** What listening needs. Clock and chance are passed in. */

@@ -334,12 +334,12 @@ describe("what the replica sees change is told", () => {
     origin.on(`resources/read ${uri}`, ({ nth }) => read(`${nth}`, PRIVATE));
     await modern(mcp, "resources/read", { uri }, refreshed(ann));
     const filter = { resourceSubscriptions: [uri], toolsListChanged: true };
+    origin.on("tools/list", () => list("public one", TEN_MINUTES));
     const ears = await Promise.all([hear(filter, ann), hear(filter, bob), hear(filter)]);
     await Promise.all(ears.map((ear) => ear.heard(1)));
     await modern(mcp, "resources/read", { uri }, refreshed(ann));
     await ears[0]!.heard(2);
     // The list comes after it, and is told to everybody.
-    origin.on("tools/list", () => list("public one", TEN_MINUTES));
     await modern(mcp, "tools/list", {}, refreshed(ann));
     origin.on("tools/list", () => list("public two", TEN_MINUTES));
     await modern(mcp, "tools/list", {}, refreshed(ann));

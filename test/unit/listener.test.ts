@@ -38,6 +38,10 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
     kv: { get: async () => undefined },
     env: {
       S: binding,
+      COALESCER: {
+        idFromName: (name: string) => name,
+        get: () => ({ fill: async () => ({ kind: "failed", failure: { kind: "unreachable" }, retryAfterMs: 0 }) }),
+      },
       ORIGIN_SYNC: { idFromName: (name: string) => name, get: () => ({ pulse, invalidate: pulse }) },
     },
     isolate: {
@@ -48,6 +52,7 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
       eras: new Map(),
     },
     headers: new Headers(),
+    left: () => new AbortController().signal,
     trace: { correlationId: "0".repeat(32), flags: "01" },
     text: JSON.stringify(body),
     body,

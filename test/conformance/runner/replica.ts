@@ -36,6 +36,8 @@ export function replicate(url: string): Promise<Replica> {
   const origin: ReplicaConfig["origins"][string] = {
     url,
     lists: { defaultTtl: "1h" },
+    // The suite waits 1.5 s for what a listener is told.
+    sync: { listen: "auto", pulse: "250ms" },
     tools: Object.fromEntries(TOOLS.map((name) => [name, CACHE])),
     resources: Object.fromEntries(RESOURCES.map((uri) => [uri, CACHE])),
     prompts: Object.fromEntries(PROMPTS.map((name) => [name, CACHE])),

@@ -14,7 +14,9 @@ let behind: RealOrigin;
 let replica: Replica;
 beforeAll(async () => {
   [own, behind] = await Promise.all([startMemory("sessions"), startMemory("sessions")]);
-  replica = await startReplica({ origins: { memory: { url: behind.url } } });
+  // What the origin tells reaches callers of the modern revision by the replica's own stream.
+  const sync = { listen: "auto", pulse: "250ms" } as const;
+  replica = await startReplica({ origins: { memory: { url: behind.url, sync } } });
 });
 afterAll(async () => {
   await replica?.close();
