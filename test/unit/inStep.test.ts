@@ -319,6 +319,13 @@ describe("what an isolate invalidates", () => {
       expect(calls).toHaveLength(4);
     });
 
+    test("is told as everything where it is too much at once", async () => {
+      const { x, calls, background } = setUp();
+      for (let nth = 0; nth < 1_002; nth++) bump(x, [`t${nth}`]);
+      await Promise.all(background);
+      expect(calls).toEqual(["invalidate t0", "invalidate origin"]);
+    });
+
     test("is remembered as everything where it is too much", async () => {
       const { calls } = await outage((x) =>
         bump(
