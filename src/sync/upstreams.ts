@@ -7,13 +7,18 @@ import { META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "../mcp/names.
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import { callOrigin, type Bindings, type OriginResponse } from "../origin/callOrigin.ts";
+import { endingOf } from "../origin/endingOf.ts";
 import { MESSAGE_HEADERS, postInSession, sessionHeaders, tellInSession } from "../origin/inSession.ts";
+import { readReply } from "../origin/readReply.ts";
 import type { PooledSession, PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import type { Covers, Upstream } from "./Upstream.ts";
 
 const LISTS: readonly ListName[] = ["tools", "prompts", "resources"];
 /** In the earlier revisions each resource is a request of its own. */
 const MAX_SUBSCRIBED = 200;
+const MAX_REPLY_BYTES = 65_536;
+/** After so many that failed it is asked for no more: each may take as long as the origin may, and until then nothing is heard. */
+const MAX_FAILED = 3;
 
 /** What listening at an origin needs. */
 export interface UpstreamTools {
@@ -67,18 +72,23 @@ export function legacyUpstream(tools: UpstreamTools, opensSessions: boolean): Up
     const headers = { accept: "text/event-stream", ...(session ? sessionHeaders(session) : version) };
     return callOrigin(origin, bindings, { method: "GET", headers, abandoned });
   };
+  /** How many times in a row the origin could not be asked. */
+  let failures = 0;
   /** Whether the origin has agreed. */
   const ask = async (method: string, uri: string): Promise<boolean> => {
-    if (!session) return false;
-    const body = JSON.stringify({ jsonrpc: "2.0", id: `edge-replica-${newId()}`, method, params: { uri } });
+    if (!session || failures >= MAX_FAILED) return false;
+    const id = `edge-replica-${newId()}`;
+    const body = JSON.stringify({ jsonrpc: "2.0", id, method, params: { uri } });
     const called = await postInSession(origin, bindings, session, body);
-    if ("failure" in called) return false;
-    const { ok } = called.response;
-    const text = await called.response.text().catch(() => "");
-    return ok && text.includes('"result"');
+    // It may come on a stream, which may go on.
+    const limits = { id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };
+    const reply = "failure" in called ? called : await readReply(called.response, limits);
+    failures = "failure" in reply && endingOf(reply.failure)?.ok === false ? failures + 1 : 0;
+    return "text" in reply && reply.status === 200 && reply.text.includes('"result"');
   };
   const turn = async (uris: readonly string[]): Promise<Covers> => {
     const wanted = new Set(uris.slice(0, session?.id === undefined ? 0 : MAX_SUBSCRIBED));
+    failures = 0;
     // On a stream that is opened anew, all begins anew.
     const own = subscribed;
     for (const uri of own) {

@@ -485,6 +485,32 @@ describe("an origin of the earlier revisions", () => {
     }, slow);
   });
 
+  test("that agrees on a stream, and leaves that open, is taken at its word", () => {
+    const open: Answer = ({ http, id, tell }) => {
+      if (http === "POST") tell({ id, result: {} });
+      return undefined;
+    };
+    return within(async ({ pulse, asked, become, listening }) => {
+      pulse({ ...SESSIONS, uris: ["x://1", "x://2"] });
+      await become("listening");
+      expect(posts(asked)).toHaveLength(2);
+      expect(listening.status().covers.uris).toBe(2);
+    }, open);
+  });
+
+  test("that cannot be asked for resources is not asked for all of them before its lists are heard", () =>
+    within(
+      async ({ pulse, asked, become, taken, listening }) => {
+        pulse({ ...SESSIONS, uris: Array.from({ length: 50 }, (_, nth) => `x://${nth}`) });
+        await become("listening");
+        expect(posts(asked)).toHaveLength(3);
+        expect(listening.status().covers).toEqual({ lists: ["tools", "prompts", "resources"], uris: 0 });
+        asked[0]!.tell({ method: "notifications/tools/list_changed" });
+        await expect.poll(taken).toEqual(["list:tools"]);
+      },
+      ({ http }) => (http === "GET" ? undefined : new Response(null, { status: 503 })),
+    ));
+
   test("is answered what it asks on the stream", () =>
     within(async ({ pulse, asked, become }) => {
       pulse(SESSIONS);
