@@ -19,7 +19,7 @@ const REFUSED_MS = 3_600_000;
 const EXHAUSTED_MS = 60_000;
 const ENDED_MS = 2_000;
 /** Other resources are not listened to more often than this. */
-const TURN_EVERY_MS = 1_000;
+const TURN_EVERY_MS = 250;
 /** Who waits for the origin to tell of something waits as long. */
 const SETTLE_MS = 400;
 const LOOK_EVERY_MS = 20;
