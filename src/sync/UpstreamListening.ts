@@ -20,6 +20,9 @@ const EXHAUSTED_MS = 60_000;
 const ENDED_MS = 2_000;
 /** Other resources are not listened to more often than this. */
 const TURN_EVERY_MS = 250;
+/** Where they change all the time, not more often than this; and after so long without a change that is forgotten. */
+const MAX_TURN_EVERY_MS = 5_000;
+const CALM_MS = 10_000;
 /** Who waits for the origin to tell of something waits as long. */
 const SETTLE_MS = 400;
 const LOOK_EVERY_MS = 20;
@@ -63,6 +66,7 @@ export class UpstreamListening implements Duty {
   #retryAt: number | undefined;
   readonly #refusedUntil = new Map<Era, number>();
   #turnedAt = 0;
+  #turnEveryMs = TURN_EVERY_MS;
   /** Until when the origin is asked for no resources: it may have refused them. */
   #refusedUrisUntil = 0;
   #state: ListenState = "idle";
@@ -285,9 +289,11 @@ export class UpstreamListening implements Duty {
     const wanted = this.#wanted;
     const isSame = wanted.size === line.uris.length && line.uris.every((uri) => wanted.has(uri));
     // One after the other: what an earlier one brings late would be taken for what there is.
-    if (isSame || !this.#coverage.isLive || this.#successor || line.isTurning || now() - this.#turnedAt < TURN_EVERY_MS)
-      return;
+    const sinceMs = now() - this.#turnedAt;
+    const isSoon = sinceMs < this.#turnEveryMs;
+    if (isSame || !this.#coverage.isLive || this.#successor || line.isTurning || isSoon) return;
     this.#turnedAt = now();
+    this.#turnEveryMs = sinceMs < CALM_MS ? Math.min(MAX_TURN_EVERY_MS, 1.5 * this.#turnEveryMs) : TURN_EVERY_MS;
     const { turn } = line.upstream;
     if (!turn) {
       // The old stream is heard until the new one is.

@@ -315,6 +315,26 @@ describe("the stream", () => {
       expect(taken()).toHaveLength(1_503);
     }));
 
+  test("gives way seldom where callers name other resources all the time, and soon again after a while", () =>
+    within(async ({ pulse, asked, become, clock, listening }) => {
+      pulse();
+      await become("listening");
+      clock.now += 60_000;
+      const name = async (nth: number) => {
+        const before = asked.length;
+        pulse({ uris: [`x://${nth}`] });
+        if (asked.length > before) await expect.poll(() => listening.coveredSince([`x://${nth}`])).toBeDefined();
+        clock.now += 250;
+      };
+      for (let nth = 0; nth < 120; nth++) await name(nth);
+      expect(asked.length).toBeGreaterThan(5);
+      expect(asked.length).toBeLessThan(18);
+      clock.now += 10_000;
+      const before = asked.length;
+      for (let nth = 200; nth < 203; nth++) await name(nth);
+      expect(asked.length).toBeGreaterThan(before + 1);
+    }));
+
   test("is there while any isolate wants it: those of another configuration do not end it", () =>
     within(async ({ listening, pulse, asked, become, state, taken, clock }) => {
       const other = () => {
