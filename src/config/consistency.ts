@@ -27,7 +27,7 @@ export class Strictness {
   readonly #strict: Span[] = [];
 
   constructor({ tools = {} }: Pick<OriginConfig, "tools">) {
-    this.#written = Object.values(tools).flatMap(({ write }) => write?.invalidates.flatMap(spansOfTemplate) ?? []);
+    this.#written = Object.values(tools).flatMap(({ write }) => writtenSpans(write?.invalidates ?? []));
   }
 
   /** Whether each answer is checked against the feed: by the operator's word, else where a write may change it. */
@@ -41,6 +41,19 @@ export class Strictness {
 
   /** A write's rule. To be asked for when all that is cached is known. */
   write({ invalidates }: WriteConfig): WriteRule {
-    return { invalidates, isAwaited: mayCoincide(invalidates.flatMap(spansOfTemplate), this.#strict) };
+    return { invalidates, isAwaited: mayCoincide(writtenSpans(invalidates), this.#strict) };
   }
+}
+
+/** What is invalidated by tags: with a resource, all that lies below it (`above` in `cache/concerning.ts`). */
+function writtenSpans(templates: readonly string[]): Span[] {
+  const spans = templates.flatMap(spansOfTemplate);
+  return [...spans, ...spans.flatMap(below)];
+}
+
+function below({ prefix, isOne }: Span): Span[] {
+  const { own } = KINDS.resources;
+  if (!prefix.startsWith(own) && !own.startsWith(prefix)) return [];
+  const begins = isOne && !prefix.endsWith("/") ? ["/", "?", "#"].map((end) => prefix + end) : [prefix];
+  return begins.map((begin) => ({ prefix: begin, suffix: "", isOne: false }));
 }

@@ -169,9 +169,15 @@ export class Listener {
 
   /** A listener is traffic too: its isolate stays in step while nobody else asks. */
   #pulse(now: number): void {
-    if (now < this.#x.feed.dueAt) return;
-    this.#subrequests++;
-    void inStep(this.#x, now);
+    const x = this.#x;
+    if (now < x.feed.dueAt) return;
+    // What a pulse gives rise to is asked for in this listener's name as well.
+    let begun = 0;
+    const waitUntil = (work: Promise<unknown>) => {
+      this.#subrequests += begun++ === 0 ? 1 : SUBREQUESTS_A_LOOK;
+      x.waitUntil(work);
+    };
+    void inStep({ ...x, waitUntil }, now);
   }
 
   /** Tells the caller what it wants to know, or has it looked at. What is another's is passed over. */

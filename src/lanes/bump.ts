@@ -7,7 +7,7 @@ const EVERY_MS = 100;
 /** How long those who ask anew wait for the feed to have been told. */
 const PATIENCE_MS = 250;
 const LOOK_EVERY_MS = 5;
-/** While the feed cannot be told, more tags than this are not remembered one by one. */
+/** More tags than this are not told one by one. */
 const MAX_TAGS = 1_000;
 
 /**
@@ -19,7 +19,7 @@ export function bump(x: Exchange, tags: readonly string[], hard = false): number
   const now = x.now();
   // Somebody is about to, and takes these along.
   const isAnnounced = feed.bumps.size > 0 && now < feed.bumpingUntil;
-  for (const tag of tags) feed.bumps.set(tag, hard || feed.bumps.get(tag) === true);
+  remember(feed.bumps, tags, hard);
   if (isAnnounced || tags.length === 0) return 0;
   announce(x, now);
   return 1;
@@ -62,7 +62,7 @@ async function tell(x: Exchange, waitMs: number, announced: number): Promise<voi
   if (feed.bumpingUntil === announced) feed.bumpingUntil = 0;
 }
 
-/** Keeps what the feed could not be told, for the next pulse that it answers. */
+/** Keeps what the feed is to be told. */
 function remember(bumps: Map<string, boolean>, tags: readonly string[], hard: boolean): void {
   for (const tag of tags) bumps.set(tag, hard || bumps.get(tag) === true);
   if (bumps.size <= MAX_TAGS) return;

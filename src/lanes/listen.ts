@@ -33,7 +33,8 @@ export function listen(x: Exchange): Answer | undefined {
   }
   const { principal, origin } = x;
   const listener = principal === ANONYMOUS ? undefined : principal;
-  const stream = x.isolate.listening.streams.open(x.now(), listener, { originId: origin.settings.id, filter });
+  const wanted = { originId: origin.settings.id, filter };
+  const stream = x.isolate.listening.streams.open(x.now(), listener, wanted, x.text.length);
   if (stream === undefined) return { kind: "failure", failure: { kind: "too-many-streams" } };
   return { kind: "events", body: new Listener(x, { id, filter, stream }).begin() };
 }

@@ -9,6 +9,8 @@ import { tagOf } from "../sync/Tellings.ts";
 import type { Exchange } from "./Exchange.ts";
 import { tune } from "./tune.ts";
 
+/** Much may change at about the same time, or all the time: the feed is told at once, and then once more of what came meanwhile. */
+const EVERY_MS = 100;
 /** How long the next ones wait for those that are about to be told. */
 const PATIENCE_MS = 250;
 /** The most that are held to be told. */
@@ -30,12 +32,13 @@ export function sight(x: Exchange, seen: Seen): void {
   // Somebody is about to, and takes this along.
   if (feed.seen.length > 1 && now < feed.seeingUntil) return;
   feed.seeingUntil = now + PATIENCE_MS;
-  x.waitUntil(tell(x));
+  x.waitUntil(tell(x, Math.max(0, feed.seenAt + EVERY_MS - now)));
 }
 
-async function tell(x: Exchange): Promise<void> {
+async function tell(x: Exchange, waitMs: number): Promise<void> {
   const { feed, isolate, origin } = x;
-  await scheduler.wait(0);
+  await scheduler.wait(Math.min(EVERY_MS, waitMs));
+  feed.seenAt = x.now();
   const seen = feed.seen.splice(0);
   if (seen.length === 0) return;
   const sightings = await Promise.all(seen.map((one) => sightingOf(x, one)));

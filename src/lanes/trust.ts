@@ -1,4 +1,4 @@
-import { cut, implicitTags } from "../cache/implicitTags.ts";
+import { concerning } from "../cache/concerning.ts";
 import type { Address } from "../cache/key.ts";
 import type { Exchange } from "./Exchange.ts";
 import { check } from "./inStep.ts";
@@ -29,8 +29,9 @@ export async function trust(
 ): Promise<Trust> {
   const reply = await check(x, PATIENCE_MS);
   // The answer of a feed that is lost says nothing of the one that is known.
-  if (!reply || reply.feedId !== x.feed.position?.feedId) return "blind";
+  // Nor does that of an object of an earlier version, to which nobody announces.
+  if (!reply?.announced || reply.feedId !== x.feed.position?.feedId) return "blind";
   if (reply.announced.length === 0) return "kept";
-  const own = new Set([...implicitTags(address), ...tags].map(cut));
+  const own = new Set(concerning(address, tags, "public"));
   return reply.announced.some((tag) => own.has(tag)) ? "written" : "kept";
 }

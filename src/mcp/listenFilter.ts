@@ -18,8 +18,8 @@ const FLAGS: readonly (readonly [string, ListName])[] = [
   ["resourcesListChanged", "resources"],
 ];
 
-/** Reads `params.notifications`, or says in words what is wrong with it. */
-export function parseFilter(notifications: unknown): ListenFilter | string {
+/** Reads `params.notifications`, or says in words what is wrong with it; `maxUris` is how many resources it may name. */
+export function parseFilter(notifications: unknown, maxUris = MAX_URIS): ListenFilter | string {
   if (!isObject(notifications)) return "params.notifications must be an object";
   const { resourceSubscriptions, ...rest } = notifications;
   const lists = new Set<ListName>();
@@ -33,8 +33,8 @@ export function parseFilter(notifications: unknown): ListenFilter | string {
   if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === "string" && uri !== "")) {
     return "params.notifications.resourceSubscriptions must be an array of strings that are not empty";
   }
-  if (uris.length > MAX_URIS) {
-    return `params.notifications.resourceSubscriptions has ${uris.length} URIs; at most ${MAX_URIS} are taken`;
+  if (uris.length > maxUris) {
+    return `params.notifications.resourceSubscriptions has ${uris.length} URIs; at most ${maxUris} are taken`;
   }
   return { lists, uris: new Set(uris), more: Object.keys(rest).length > 0 };
 }

@@ -1,5 +1,10 @@
+import { ORIGIN_TAG } from "../cache/implicitTags.ts";
+
 /** How many writes may be announced at once, and how long their names and tags may be together, in characters. */
 const MOST = { writes: 10_000, characters: 4 * 1_048_576 };
+
+/** More tags than this are told as if all of the origin were being written: they are told with each answer. */
+const MAX_TOLD = 1_000;
 
 /** A write that is under way, or may be. */
 interface Announced {
@@ -33,9 +38,9 @@ export class Announcements {
       this.#put(id, JSON.parse(tags) as string[], until);
   }
 
-  /** The tags that are announced at present. */
+  /** The tags that are announced at present; where they are very many, the one that every entry has. */
   get tags(): string[] {
-    return [...this.#tags.keys()];
+    return this.#tags.size > MAX_TOLD ? [ORIGIN_TAG] : [...this.#tags.keys()];
   }
 
   /** Announces a write, or goes on doing so. Whether there was room: then it is announced when this can be told. */

@@ -67,6 +67,8 @@ export class FeedView {
   seen: Seen[] = [];
   /** Until when it is about to be told. */
   seeingUntil = 0;
+  /** When it was last told. */
+  seenAt = 0;
   /** The tags of lists that may have changed: what is kept of them is to be asked for again. */
   readonly doubted = new Set<string>();
   /** What anybody listens to, as the feed last said. */

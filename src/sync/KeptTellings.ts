@@ -10,6 +10,7 @@ const MAX_TOOL_CHANGES = 20;
 /** What was told, and which tools have changed lately, in the storage of a Durable Object. Losing it is no harm: then a change may be told twice. */
 export class KeptTellings implements TellingStore {
   readonly #sql: SqlStorage;
+  #sets = 0;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -28,7 +29,7 @@ export class KeptTellings implements TellingStore {
       "INSERT OR REPLACE INTO telling (tag, seq, before_seq, after, since) VALUES (?, ?, ?, ?, ?)",
       ...values,
     );
-    if (seq % TRIM_EVERY > 0) return;
+    if (this.#sets++ % TRIM_EVERY > 0) return;
     this.#sql.exec(
       "DELETE FROM telling WHERE tag IN (SELECT tag FROM telling ORDER BY seq DESC LIMIT -1 OFFSET ?)",
       MAX_TELLINGS,

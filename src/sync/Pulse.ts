@@ -40,8 +40,8 @@ export interface Interest {
 export interface PulseReply extends News {
   /** How the origin is; absent where an object of an earlier version says nothing of it. */
   health?: Health;
-  /** The tags of all writes that are under way. */
-  announced: string[];
+  /** The tags of all writes that are under way; absent where an object of an earlier version knows of none. */
+  announced?: string[];
   /** What anybody listens to, in any isolate: what changes of it is worth a call. Absent: nothing. */
   listened?: Listened;
   /** Since when the origin tells of all that the isolate wants to be told of, as far as it tells of such things; epoch ms. Absent: it does not yet. */

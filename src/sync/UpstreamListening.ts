@@ -1,9 +1,9 @@
 import { listTag, resourceTag } from "../cache/implicitTags.ts";
-import { changeToldBy, type ListName } from "../mcp/change.ts";
+import { changeToldBy } from "../mcp/change.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import type { Duty } from "./Alarm.ts";
-import { CoverRow } from "./CoverRow.ts";
-import type { How } from "./Feed.ts";
+import { Burst, type BurstTools } from "./Burst.ts";
+import { Coverage, type CoverageTools } from "./Coverage.ts";
 import { Interests } from "./Interests.ts";
 import type { ListenState, ListenStatus } from "./ListenStatus.ts";
 import { listenUpstream, type UpstreamEvent } from "./listenUpstream.ts";
@@ -20,25 +20,19 @@ const EXHAUSTED_MS = 60_000;
 const ENDED_MS = 2_000;
 /** Other resources are not listened to more often than this. */
 const TURN_EVERY_MS = 250;
+/** Where they change all the time, not more often than this; and after so long without a change that is forgotten. */
+const MAX_TURN_EVERY_MS = 5_000;
+const CALM_MS = 10_000;
 /** Who waits for the origin to tell of something waits as long. */
 const SETTLE_MS = 400;
 const LOOK_EVERY_MS = 20;
-/** What the origin tells of within this is one invalidation. */
-const TELL_EVERY_MS = 100;
-/** More than these are not told one by one. */
-const MAX_TOLD = 1_000;
 
 /** What listening needs. Clock and chance are passed in. */
-export interface ListeningTools extends Omit<UpstreamTools, "origin"> {
-  sql: SqlStorage;
-  invalidate: (tags: readonly string[], how: How) => void;
+export interface ListeningTools extends Omit<UpstreamTools, "origin">, BurstTools, CoverageTools {
   /** Called when a time has come nearer at which there is something to do. */
   arm: () => void;
-  /** Epoch ms. */
-  now: () => number;
   /** 0 to 1. */
   random: () => number;
-  pause: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 type Era = "modern" | "legacy";
@@ -51,7 +45,9 @@ interface Line {
   /** The resources that it asks for. */
   uris: readonly string[];
   /** Those that the origin has answered for, whether it tells of them or not. */
-  answered: readonly string[];
+  answered: ReadonlySet<string>;
+  /** Whether it is being asked for others, on the stream that is open. */
+  isTurning: boolean;
 }
 
 /**
@@ -61,13 +57,7 @@ interface Line {
 export class UpstreamListening implements Duty {
   readonly interests = new Interests();
   readonly #tools: ListeningTools;
-  readonly #row: CoverRow;
-  /** What is relied on to be told of. Outlives the object. */
-  #covers: Covers | undefined;
-  /** Since when, of each; epoch ms. */
-  #since = new Map<string, number>();
-  /** Whether it is told of now. */
-  #isLive = false;
+  readonly #coverage: Coverage;
   #line: Line | undefined;
   /** Takes the place of `#line` when it listens. */
   #successor: Line | undefined;
@@ -76,27 +66,27 @@ export class UpstreamListening implements Duty {
   #retryAt: number | undefined;
   readonly #refusedUntil = new Map<Era, number>();
   #turnedAt = 0;
+  #turnEveryMs = TURN_EVERY_MS;
+  /** Until when the origin is asked for no resources: it may have refused them. */
+  #refusedUrisUntil = 0;
   #state: ListenState = "idle";
   #stateAt: number;
   #retries = 0;
-  /** The tags that are about to be invalidated, and whether listeners are told. */
-  readonly #told = new Map<string, boolean>();
-  #toldAt = 0;
+  readonly #burst: Burst;
 
   constructor(tools: ListeningTools) {
     this.#tools = tools;
-    this.#row = new CoverRow(tools.sql);
-    this.#covers = this.#row.read();
+    this.#burst = new Burst(tools);
+    this.#coverage = new Coverage(tools);
     this.#stateAt = tools.now();
   }
 
   /** How it stands. */
   status(): ListenStatus {
-    const { lists, uris } = this.#isLive && this.#covers ? this.#covers : { lists: [], uris: [] };
     return {
       state: this.#state,
       since: this.#stateAt,
-      covers: { lists, uris: uris.length },
+      covers: this.#coverage.shown(),
       retries: this.#retries,
     };
   }
@@ -110,7 +100,7 @@ export class UpstreamListening implements Duty {
     this.#origin = origin;
     this.interests.note(isolate, interest, now);
     // Nobody listened until now: the object was lost, or it was dropped.
-    if (!this.#line && this.#retryAt === undefined) this.#doubt();
+    if (!this.#line && this.#retryAt === undefined) this.#coverage.doubt();
     this.#attend();
     this.#line?.upstream.keep?.();
     if (isFirst) this.#tools.arm();
@@ -119,13 +109,8 @@ export class UpstreamListening implements Duty {
   /** Since when the origin tells of all lists, and of these resources as far as it does of any; `undefined` while it does not. */
   coveredSince(uris: readonly string[]): number | undefined {
     const line = this.#line;
-    if (!this.#isLive || !line) return undefined;
-    const answered = new Set(line.answered);
-    if (uris.some((uri) => !answered.has(uri))) return undefined;
-    let since = 0;
-    for (const name of [...LISTS, ...uris.map((uri) => RESOURCE + uri)])
-      since = Math.max(since, this.#since.get(name) ?? 0);
-    return since;
+    if (!line || !this.#coverage.isLive || uris.some((uri) => !line.answered.has(uri))) return undefined;
+    return this.#coverage.since(uris);
   }
 
   /** Waits until the origin tells of all lists and of these resources, or is not about to; not for long. */
@@ -154,7 +139,7 @@ export class UpstreamListening implements Duty {
   #attend(): void {
     const { now } = this.#tools;
     if (this.#pulsedAt === undefined) return;
-    const wants = this.interests.latest?.wantsListen ?? false;
+    const wants = this.interests.wantsListen;
     const isDropped = now() - this.#pulsedAt >= DROP_MS;
     if (isDropped || !wants) {
       this.#drop();
@@ -173,7 +158,7 @@ export class UpstreamListening implements Duty {
 
   /** The eras in which the origin may have a stream to offer. */
   #eras(): Era[] {
-    const { modern, legacy } = this.interests.latest ?? {};
+    const { modern, legacy } = this.interests.eras;
     const eras: Era[] = [];
     // Of an origin of which nothing is known, that is soon found out; unless somebody waits for news, so can this.
     if (modern ?? this.interests.listened !== undefined) eras.push("modern");
@@ -183,9 +168,16 @@ export class UpstreamListening implements Duty {
 
   #begin(era: Era): Line {
     const tools = { ...this.#tools, origin: this.#origin! };
-    const opensSessions = this.interests.latest?.legacy === "sessions";
+    const opensSessions = this.interests.eras.legacy === "sessions";
     const upstream = era === "modern" ? modernUpstream(tools) : legacyUpstream(tools, opensSessions);
-    const line: Line = { era, upstream, controller: new AbortController(), uris: [], answered: [] };
+    const line: Line = {
+      era,
+      upstream,
+      controller: new AbortController(),
+      uris: [],
+      answered: new Set(),
+      isTurning: false,
+    };
     this.#follow(line).catch((error) => {
       this.#tools.failed(error);
       this.#over(line, EXHAUSTED_MS);
@@ -199,7 +191,7 @@ export class UpstreamListening implements Duty {
     const { signal } = controller;
     const events = listenUpstream({
       connect: (id) => {
-        line.uris = [...this.interests.uris];
+        line.uris = [...this.#wanted];
         return upstream.connect(line.uris, id, signal);
       },
       opensAcknowledged: upstream.opensAcknowledged,
@@ -228,14 +220,14 @@ export class UpstreamListening implements Duty {
         return;
       case "notification": {
         const change = changeToldBy(event.method, event.params);
-        if (change?.kind === "list") this.#tell(listTag(change.list), false);
+        if (change?.kind === "list") this.#burst.tell(listTag(change.list), false);
         // The origin says that it has changed.
-        else if (change) this.#tell(resourceTag(change.uri), true);
+        else if (change) this.#burst.tell(resourceTag(change.uri), true);
         return;
       }
       case "broken":
         if (line !== this.#line) return;
-        this.#isLive = false;
+        this.#coverage.lose();
         this.#retries++;
         return this.#become("waiting");
       case "ended":
@@ -249,9 +241,11 @@ export class UpstreamListening implements Duty {
         }
         if (line !== this.#line) return;
         this.#line = undefined;
-        this.#refusedUntil.set(line.era, now() + REFUSED_MS * (0.9 + 0.2 * random()));
+        // It may be for what callers have named: that is no reason not to be told of anything else.
+        if (line.uris.length > 0) this.#turnedAt = this.#refusedUrisUntil = now() + EXHAUSTED_MS;
+        else this.#refusedUntil.set(line.era, now() + REFUSED_MS * (0.9 + 0.2 * random()));
         // It will not be heard of again.
-        this.#doubt();
+        this.#coverage.doubt();
         this.#attend();
     }
   }
@@ -262,7 +256,7 @@ export class UpstreamListening implements Duty {
     if (line !== this.#line) return;
     const { now, random, arm } = this.#tools;
     this.#line = undefined;
-    this.#isLive = false;
+    this.#coverage.lose();
     this.#retries++;
     this.#retryAt = now() + waitMs * (0.5 + random());
     this.#become("waiting");
@@ -271,31 +265,35 @@ export class UpstreamListening implements Duty {
 
   /** The origin has answered for these resources. */
   #listens(line: Line, uris: readonly string[], covers: Covers): void {
-    line.answered = uris;
-    // Nobody says what changed while nobody listened.
-    if (!this.#isLive) this.#doubt();
+    line.answered = new Set(uris);
     if (line === this.#successor) {
       this.#line?.controller.abort();
       this.#line = line;
       this.#successor = undefined;
     }
-    const now = this.#tools.now();
-    const before = this.#isLive ? this.#since : undefined;
-    this.#since = new Map(namesOf(covers).map((name) => [name, before?.get(name) ?? now]));
-    this.#covers = covers;
-    this.#row.write(covers);
-    this.#isLive = true;
+    this.#coverage.gain(covers);
+    // Another may have been planned while this one was being opened.
+    this.#retryAt = undefined;
     this.#retries = 0;
     this.#become("listening");
+  }
+
+  /** The resources of which the origin is to tell now. */
+  get #wanted(): ReadonlySet<string> {
+    return this.#tools.now() < this.#refusedUrisUntil ? NONE : this.interests.uris;
   }
 
   /** Has the origin tell of the resources that are in use now. */
   #turn(line: Line): void {
     const { now, failed } = this.#tools;
-    const wanted = this.interests.uris;
+    const wanted = this.#wanted;
     const isSame = wanted.size === line.uris.length && line.uris.every((uri) => wanted.has(uri));
-    if (isSame || !this.#isLive || this.#successor || now() - this.#turnedAt < TURN_EVERY_MS) return;
+    // One after the other: what an earlier one brings late would be taken for what there is.
+    const sinceMs = now() - this.#turnedAt;
+    const isSoon = sinceMs < this.#turnEveryMs;
+    if (isSame || !this.#coverage.isLive || this.#successor || line.isTurning || isSoon) return;
     this.#turnedAt = now();
+    this.#turnEveryMs = sinceMs < CALM_MS ? Math.min(MAX_TURN_EVERY_MS, 1.5 * this.#turnEveryMs) : TURN_EVERY_MS;
     const { turn } = line.upstream;
     if (!turn) {
       // The old stream is heard until the new one is.
@@ -304,51 +302,20 @@ export class UpstreamListening implements Duty {
     }
     const uris = [...wanted];
     line.uris = uris;
+    line.isTurning = true;
     turn(uris)
       .then((covers) => {
-        if (line === this.#line && this.#isLive) this.#listens(line, uris, covers);
+        // The stream may have been opened anew meanwhile, for others.
+        if (line === this.#line && this.#coverage.isLive && line.uris === uris) this.#listens(line, uris, covers);
       })
-      .catch(failed);
+      .catch(failed)
+      .finally(() => (line.isTurning = false));
   }
 
   #drop(): void {
     for (const line of [this.#line, this.#successor]) line?.controller.abort();
     this.#line = this.#successor = this.#retryAt = undefined;
-    this.#isLive = false;
-  }
-
-  /** What was relied on is relied on no more: it may have changed since. */
-  #doubt(): void {
-    if (!this.#covers) return;
-    const { lists, uris } = this.#covers;
-    this.#covers = undefined;
-    this.#isLive = false;
-    this.#row.clear();
-    this.#tools.invalidate([...lists.map(listTag), ...uris.map(resourceTag)], {});
-  }
-
-  /** Invalidates a tag, together with what else the origin tells of at about the same time. */
-  #tell(tag: string, told: boolean): void {
-    if (this.#told.size >= MAX_TOLD && !this.#told.has(tag)) this.#flush();
-    this.#told.set(tag, told || this.#told.get(tag) === true);
-    if (this.#told.size > 1) return;
-    const { now, pause, failed } = this.#tools;
-    const waitMs = this.#toldAt + TELL_EVERY_MS - now();
-    if (waitMs <= 0) this.#flush();
-    else
-      pause(waitMs, new AbortController().signal)
-        .then(() => this.#flush())
-        .catch(failed);
-  }
-
-  #flush(): void {
-    const all = [...this.#told];
-    this.#told.clear();
-    this.#toldAt = this.#tools.now();
-    for (const told of [true, false]) {
-      const tags = all.filter(([, isTold]) => isTold === told).map(([tag]) => tag);
-      this.#tools.invalidate(tags, { told });
-    }
+    this.#coverage.lose();
   }
 
   #become(state: ListenState): void {
@@ -358,9 +325,4 @@ export class UpstreamListening implements Duty {
   }
 }
 
-const LISTS: readonly ListName[] = ["tools", "prompts", "resources"];
-const RESOURCE = "resource ";
-
-function namesOf({ lists, uris }: Covers): string[] {
-  return [...lists, ...uris.map((uri) => RESOURCE + uri)];
-}
+const NONE: ReadonlySet<string> = new Set();

@@ -7,13 +7,18 @@ import { META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "../mcp/names.
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import { callOrigin, type Bindings, type OriginResponse } from "../origin/callOrigin.ts";
+import { endingOf } from "../origin/endingOf.ts";
 import { MESSAGE_HEADERS, postInSession, sessionHeaders, tellInSession } from "../origin/inSession.ts";
+import { readReply } from "../origin/readReply.ts";
 import type { PooledSession, PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import type { Covers, Upstream } from "./Upstream.ts";
 
 const LISTS: readonly ListName[] = ["tools", "prompts", "resources"];
 /** In the earlier revisions each resource is a request of its own. */
 const MAX_SUBSCRIBED = 200;
+const MAX_REPLY_BYTES = 65_536;
+/** After so many that failed it is asked for no more: each may take as long as the origin may, and until then nothing is heard. */
+const MAX_FAILED = 3;
 
 /** What listening at an origin needs. */
 export interface UpstreamTools {
@@ -43,7 +48,8 @@ export function modernUpstream({ origin, bindings }: UpstreamTools): Upstream {
       });
     },
     opened: async (asked, honoured) => {
-      const filter = parseFilter(isObject(honoured) ? honoured : {});
+      // Of all listeners together there may be more resources than one may name.
+      const filter = parseFilter(isObject(honoured) ? honoured : {}, Number.POSITIVE_INFINITY);
       if (typeof filter === "string") return { lists: [], uris: [] };
       return { lists: [...filter.lists], uris: asked.filter((uri) => filter.uris.has(uri)) };
     },
@@ -55,7 +61,7 @@ export function legacyUpstream(tools: UpstreamTools, opensSessions: boolean): Up
   const { origin, bindings, pool, newId, failed } = tools;
   const name = `listen ${origin.identity}`;
   let session: PooledSession | undefined;
-  const subscribed = new Set<string>();
+  let subscribed = new Set<string>();
   const find = async (over?: PoolRequest["over"]) => {
     const reply = await pool({ origin, name, ...(over && { over }) });
     session = "session" in reply ? reply.session : undefined;
@@ -66,30 +72,38 @@ export function legacyUpstream(tools: UpstreamTools, opensSessions: boolean): Up
     const headers = { accept: "text/event-stream", ...(session ? sessionHeaders(session) : version) };
     return callOrigin(origin, bindings, { method: "GET", headers, abandoned });
   };
+  /** How many times in a row the origin could not be asked. */
+  let failures = 0;
   /** Whether the origin has agreed. */
   const ask = async (method: string, uri: string): Promise<boolean> => {
-    if (!session) return false;
-    const body = JSON.stringify({ jsonrpc: "2.0", id: `edge-replica-${newId()}`, method, params: { uri } });
+    if (!session || failures >= MAX_FAILED) return false;
+    const id = `edge-replica-${newId()}`;
+    const body = JSON.stringify({ jsonrpc: "2.0", id, method, params: { uri } });
     const called = await postInSession(origin, bindings, session, body);
-    if ("failure" in called) return false;
-    const { ok } = called.response;
-    const text = await called.response.text().catch(() => "");
-    return ok && text.includes('"result"');
+    // It may come on a stream, which may go on.
+    const limits = { id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs };
+    const reply = "failure" in called ? called : await readReply(called.response, limits);
+    failures = "failure" in reply && endingOf(reply.failure)?.ok === false ? failures + 1 : 0;
+    return "text" in reply && reply.status === 200 && reply.text.includes('"result"');
   };
   const turn = async (uris: readonly string[]): Promise<Covers> => {
     const wanted = new Set(uris.slice(0, session?.id === undefined ? 0 : MAX_SUBSCRIBED));
-    for (const uri of subscribed) {
-      if (wanted.has(uri)) continue;
-      subscribed.delete(uri);
+    failures = 0;
+    // On a stream that is opened anew, all begins anew.
+    const own = subscribed;
+    for (const uri of own) {
+      if (wanted.has(uri) || own !== subscribed) continue;
+      own.delete(uri);
       await ask("resources/unsubscribe", uri);
     }
-    for (const uri of wanted) if (!subscribed.has(uri) && (await ask("resources/subscribe", uri))) subscribed.add(uri);
-    return { lists: [...LISTS], uris: [...subscribed] };
+    for (const uri of wanted)
+      if (own === subscribed && !own.has(uri) && (await ask("resources/subscribe", uri))) own.add(uri);
+    return { lists: [...LISTS], uris: [...own] };
   };
   return {
     opensAcknowledged: true,
     connect: async (_, __, signal) => {
-      subscribed.clear();
+      subscribed = new Set();
       if (!opensSessions) return get(signal);
       const found = await find();
       if ("failure" in found) return found;

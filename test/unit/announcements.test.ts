@@ -51,6 +51,17 @@ describe("announcements", () => {
       expect(writes.announce("3", ["a"], 1)).toBe(true);
     }));
 
+  test("with very many tags are told as all of the origin", () =>
+    withSql((sql) => {
+      const writes = new Announcements(sql);
+      for (let nth = 0; nth < 1_000; nth++) writes.announce(`${nth}`, [`t${nth}`], 1);
+      expect(writes.tags).toHaveLength(1_000);
+      writes.announce("one more", ["one more"], 1);
+      expect(writes.tags).toEqual(["origin"]);
+      expect(writes.lapse(1)).toHaveLength(1_001);
+      expect(writes.tags).toEqual([]);
+    }));
+
   test("are the same after the object has been lost, whatever was announced", () =>
     withSql((sql) => {
       const id = fc.constantFrom("1", "2", "3");

@@ -182,3 +182,21 @@ test.each([
 ])("refused: %s", (_, origin, path, expected) => {
   expect(problemsOf(origin)).toMatchObject([{ path: `origins.o.${path}`, expected }]);
 });
+
+describe("a write to a resource", () => {
+  const put = (tag: string) => ({ tools: { put: { write: { invalidates: [tag] } } } });
+  const isStrictAt = (tag: string, pattern: string, name: string) =>
+    isStrict({ ...put(tag), resources: { [pattern]: { cache: CACHE } } }, "resources/read", name);
+
+  test.each([
+    ["resource:x://a", "x://a/*", "x://a/b", true],
+    ["resource:x://a", "x://a?b", "x://a?b", true],
+    ["resource:x://a/", "x://a/*", "x://a/b", true],
+    ["resource:x://a", "x://ab", "x://ab", false],
+    ["resource:x://a/b", "x://a/c/*", "x://a/c/d", false],
+    ["resource:x://{dir}", "x://a/*", "x://a/b", true],
+    ["resource:x://{dir}.txt", "x://a.txt/*", "x://a.txt/b", true],
+  ])("of the tag %s makes strict what lies below it: %s", (tag, pattern, name, expected) => {
+    expect(isStrictAt(tag, pattern, name)).toBe(expected);
+  });
+});

@@ -326,6 +326,13 @@ describe("what an isolate invalidates", () => {
       expect(calls).toHaveLength(4);
     });
 
+    test("is told as everything where it is too much at once", async () => {
+      const { x, calls, background } = setUp();
+      for (let nth = 0; nth < 1_002; nth++) bump(x, [`t${nth}`]);
+      await Promise.all(background);
+      expect(calls).toEqual(["invalidate t0", "invalidate origin"]);
+    });
+
     test("is remembered as everything where it is too much", async () => {
       const { calls } = await outage((x) =>
         bump(
@@ -361,7 +368,7 @@ test("what is listened to is said once in a pulse, however often the feed is ask
   const interest = { wantsListen: true, lists: ["tools"], uris: ["x://1"] };
   expect(said).toEqual([interest, undefined, undefined]);
   // What came in answer to that still holds.
-  expect(view.covered).toMatchObject({ since: 7, askedAt: begun });
+  expect(view.covered).toEqual({ since: 7, askedAt: begun, uris: new Set(["x://1"]) });
   await check(x, 1_000);
   expect(said[3]).toEqual(interest);
 });

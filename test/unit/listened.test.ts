@@ -1,5 +1,5 @@
 import canonicalize from "canonicalize";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { above, concerning, isBelow } from "../../src/cache/concerning.ts";
 import type { Entry } from "../../src/cache/entry.ts";
 import type { Address } from "../../src/cache/key.ts";
@@ -84,11 +84,30 @@ describe("what all isolates are interested in", () => {
     expect(interests.uris.size).toBe(5_000);
   });
 
+  test("is bounded in length too, of each isolate some; who finds no room is told of lists", () => {
+    const uris = (of: string, count: number) => Array.from({ length: count }, (_, one) => `x://${of}/${one}`);
+    const few = new Interests({ names: 4, characters: 1_000 });
+    few.note("i", interest([], uris("i", 9)), 0);
+    few.note("j", interest([], uris("j", 9)), 0);
+    expect([...few.uris].toSorted()).toEqual(["x://i/0", "x://i/1", "x://j/0", "x://j/1"]);
+    const short = new Interests({ names: 9, characters: 20 });
+    short.note("i", interest([], ["x://long/long/long/long", "x://i/0"]), 0);
+    short.note("j", interest([], uris("j", 9)), 0);
+    expect([...short.uris].toSorted()).toEqual(["x://i/0", "x://j/0"]);
+    const full = new Interests({ names: 9, characters: 1_000 }, 20);
+    full.note("i", interest(["tools"], uris("i", 2)), 0);
+    full.note("j", interest(["prompts"], uris("j", 2)), 0);
+    expect([[...full.uris], full.listened?.lists]).toEqual([uris("i", 2), ["tools", "prompts"]]);
+    full.note("i", interest(["tools"]), 0);
+    full.note("j", interest(["prompts"], uris("j", 2)), 0);
+    expect([...full.uris]).toEqual(uris("j", 2));
+  });
+
   test("of an origin is known what any of them has found out", () => {
     const interests = new Interests();
     interests.note("i", interest([], [], { modern: false, legacy: "sessions" }), 0);
     interests.note("j", interest([]), 0);
-    expect(interests.latest).toMatchObject({ modern: false, legacy: "sessions" });
+    expect(interests.eras).toEqual({ modern: false, legacy: "sessions" });
   });
 });
 
@@ -214,7 +233,7 @@ describe("what an isolate hears", () => {
 });
 
 describe("a change that an isolate sees", () => {
-  function setUp(sight: (sightings: Sighting[], since: Since) => Promise<unknown>) {
+  function setUp(sight: (sightings: Sighting[], since: Since) => Promise<unknown>, now = 0) {
     const listening = new Listening();
     const reports: unknown[] = [];
     const background: Promise<unknown>[] = [];
@@ -224,7 +243,7 @@ describe("a change that an isolate sees", () => {
       feed: view,
       isolate: { listening, catalogues: new Map() },
       env: { ORIGIN_SYNC: { idFromName: String, get: () => ({ sight }) } },
-      now: () => 0,
+      now: () => now,
       waitUntil: (work: Promise<unknown>) => void background.push(work),
       report: (event: unknown) => void reports.push(event),
     } as unknown as Exchange;
@@ -264,6 +283,34 @@ describe("a change that an isolate sees", () => {
     see("x://same", "a", "a");
     await Promise.all(background);
     expect(calls).toEqual([["resource:x://1", "resource:x://2"]]);
+  });
+
+  test("soon after another is told together with what else comes soon", async () => {
+    const calls: string[][] = [];
+    const { background, listening, see } = setUp(async (sightings) => {
+      calls.push(sightings.map(({ tag }) => tag));
+      return { feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [], toldAt: sightings.map(() => 0) };
+    }, 1_000);
+    listening.streams.open(1_000);
+    const waits: { ms: number; over: () => void }[] = [];
+    const wait = vi
+      .spyOn(scheduler, "wait")
+      .mockImplementation((ms) => new Promise<void>((over) => waits.push({ ms, over })));
+    try {
+      see("x://1");
+      waits[0]!.over();
+      await Promise.all(background);
+      see("x://2");
+      // However long that takes.
+      for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+      see("x://3");
+      expect(waits.map(({ ms }) => ms)).toEqual([0, 100]);
+      waits[1]!.over();
+      await Promise.all(background);
+      expect(calls).toEqual([["resource:x://1"], ["resource:x://2", "resource:x://3"]]);
+    } finally {
+      wait.mockRestore();
+    }
   });
 
   test("is not held without end while the object does not answer", () => {

@@ -63,7 +63,9 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   } as unknown as Exchange;
   const stream = listening.streams.open(0)!;
   const filter = parseFilter(params.notifications) as ListenFilter;
-  return { events: new Listener(x, { id: 1, filter, stream }).begin(), signals, filters, listening, reports, pulses };
+  const { feed } = x;
+  const events = new Listener(x, { id: 1, filter, stream }).begin();
+  return { events, signals, filters, listening, reports, pulses, feed };
 }
 
 const sse = (...messages: unknown[]) =>
@@ -129,6 +131,23 @@ test("a stream ends in good order before what it may ask for is used up", async 
   }
   // Each of them may have asked eight times.
   expect(looks).toBeGreaterThan(500);
+  expect((await reading).trimEnd().split("\n").at(-1)).toContain('"result":{"resultType":"complete"');
+});
+
+test("nor does what its pulses give rise to", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  let now = 1_000_000;
+  const { events, listening, feed } = setUp(unanswered, () => now);
+  const reading = new Response(events).text();
+  let pulses = 0;
+  while (listening.streams.size > 0) {
+    // Somebody has found that more has changed, and could not tell the feed.
+    feed.bumps.set("a", false);
+    now += 6_000;
+    await vi.advanceTimersByTimeAsync(500);
+    expect(++pulses).toBeLessThan(1_000);
+  }
+  expect(pulses).toBeGreaterThan(500);
   expect((await reading).trimEnd().split("\n").at(-1)).toContain('"result":{"resultType":"complete"');
 });
 

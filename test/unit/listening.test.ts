@@ -25,7 +25,7 @@ test("the log gives what was heard since a number, and forgets the oldest", () =
 });
 
 test("streams are so many, and one that was lost without a word gives its place up in the end", () => {
-  const streams = new OpenStreams(2);
+  const streams = new OpenStreams({ streams: 2, characters: 1_000 });
   const [one, two] = [streams.open(0)!, streams.open(0)!];
   expect(one).not.toBe(two);
   expect(streams.open(60_000)).toBeUndefined();
@@ -36,6 +36,16 @@ test("streams are so many, and one that was lost without a word gives its place 
   streams.heard(three!, 60_001);
   expect(streams.open(60_001)).toBeDefined();
   expect(streams.size).toBe(2);
+});
+
+test("streams may hold requests of so many characters, and those of one listener fewer", () => {
+  const streams = new OpenStreams({ streams: 9, characters: 100 }, { streams: 9, characters: 60 });
+  const ann = streams.open(0, "ann", undefined, 60)!;
+  expect(streams.open(0, "ann", undefined, 1)).toBeUndefined();
+  expect(streams.open(0, "bob", undefined, 41)).toBeUndefined();
+  expect(streams.open(0, "bob", undefined, 40)).toBeDefined();
+  streams.close(ann);
+  expect(streams.open(0, undefined, undefined, 60)).toBeDefined();
 });
 
 describe("the outlet", () => {

@@ -1,3 +1,5 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Entry } from "../../src/cache/entry.ts";
@@ -6,6 +8,7 @@ import { Feed, type News } from "../../src/sync/Feed.ts";
 import { FeedView, type Question } from "../../src/sync/FeedView.ts";
 import type { PulseReply } from "../../src/sync/Pulse.ts";
 import type { Sighting } from "../../src/sync/Sighting.ts";
+import { KeptTellings } from "../../src/sync/KeptTellings.ts";
 import { Tellings, type Telling } from "../../src/sync/Tellings.ts";
 
 const TAG = "list:tools";
@@ -81,6 +84,19 @@ describe("a sighting", () => {
     const { tellings } = objectOf();
     expect(tellings.take(one("a", "b", 9, { replaced: at(9, "lost") }), 0).isNews).toBe(true);
     expect(tellings.take(one("a", "b", 9, { replaced: at(9, "lost") }), 0).isNews).toBe(false);
+  });
+});
+
+test("no more is remembered of tellings than can be needed, whatever their places in the feed", async () => {
+  const object = env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName("tellings"));
+  await runInDurableObject(object, (_, { storage: { sql } }) => {
+    const kept = new KeptTellings(sql);
+    // Between any two, something else is invalidated.
+    for (let nth = 0; nth < 10_300; nth++) {
+      kept.set(`list:${nth}`, { seq: 2 * nth + 1, before: 0, after: "a", since: 0 });
+    }
+    expect(sql.exec<{ count: number }>("SELECT count(*) AS count FROM telling").one().count).toBeLessThan(10_101);
+    expect([kept.get("list:0"), kept.get("list:10299")?.after]).toEqual([undefined, "a"]);
   });
 });
 

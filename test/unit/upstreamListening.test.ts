@@ -264,6 +264,96 @@ describe("the stream", () => {
     }, slow);
   });
 
+  test("that takes the place of one that the origin has ended leaves nothing due until it is dropped", () => {
+    let opens = 0;
+    const slow: Answer = (asked) => (++opens === 2 ? undefined : acknowledging(asked));
+    return within(async ({ pulse, asked, become, listening, clock }) => {
+      pulse();
+      await become("listening");
+      clock.now += 1_000;
+      pulse({ uris: ["x://1"] });
+      await expect.poll(() => asked.length).toBe(2);
+      // As an origin may that has one stream for each client.
+      asked[0]!.tell({ id: asked[0]!.id, result: { resultType: "complete" } });
+      await become("waiting");
+      acknowledging(asked[1]!);
+      await become("listening");
+      const dropAt = clock.now + 2 * MINUTE_MS;
+      clock.now += 10_000;
+      await listening.run();
+      expect([listening.dueAt(), asked.length]).toEqual([dropAt, 2]);
+    }, slow);
+  });
+
+  test("is opened, however long the names are that callers make up, in however many isolates", () =>
+    within(async ({ listening, asked, become }) => {
+      for (let nth = 0; nth < 40; nth++) {
+        const uris = Array.from({ length: 10 }, (_, one) => `x://${nth}/${one}/${"y".repeat(13_000)}`);
+        // What it speaks is known with the last.
+        const interest: Interest = { wantsListen: true, modern: nth === 39, lists: [], uris };
+        listening.pulsed({ seq: 0, feedId: undefined, isolate: `${nth}`, origin: settings, interest });
+      }
+      await become("listening");
+      expect(asked).toHaveLength(1);
+      expect(JSON.stringify(asked[0]!.params).length).toBeLessThan(300_000);
+    }));
+
+  test("covers more resources than one listener may name", () =>
+    within(async ({ listening, become, pauses, asked, taken }) => {
+      const uris = Array.from({ length: 1_500 }, (_, nth) => `x://${nth}`);
+      for (const [isolate, some] of [uris.slice(0, 800), uris.slice(800)].entries()) {
+        // What it speaks is known with the second.
+        const interest: Interest = { wantsListen: true, modern: isolate === 1, lists: [], uris: some };
+        listening.pulsed({ seq: 0, feedId: undefined, isolate: `${isolate}`, origin: settings, interest });
+      }
+      await become("listening");
+      expect(listening.status().covers).toEqual({ lists: ["tools", "prompts", "resources"], uris: 1_500 });
+      asked[0]!.breakOff();
+      await become("waiting");
+      pauses[0]!.over();
+      await become("listening");
+      expect(taken()).toHaveLength(1_503);
+    }));
+
+  test("gives way seldom where callers name other resources all the time, and soon again after a while", () =>
+    within(async ({ pulse, asked, become, clock, listening }) => {
+      pulse();
+      await become("listening");
+      clock.now += 60_000;
+      const name = async (nth: number) => {
+        const before = asked.length;
+        pulse({ uris: [`x://${nth}`] });
+        if (asked.length > before) await expect.poll(() => listening.coveredSince([`x://${nth}`])).toBeDefined();
+        clock.now += 250;
+      };
+      for (let nth = 0; nth < 120; nth++) await name(nth);
+      expect(asked.length).toBeGreaterThan(5);
+      expect(asked.length).toBeLessThan(18);
+      clock.now += 10_000;
+      const before = asked.length;
+      for (let nth = 200; nth < 203; nth++) await name(nth);
+      expect(asked.length).toBeGreaterThan(before + 1);
+    }));
+
+  test("is there while any isolate wants it: those of another configuration do not end it", () =>
+    within(async ({ listening, pulse, asked, become, state, taken, clock }) => {
+      const other = () => {
+        const interest = { wantsListen: false, lists: [], uris: [] };
+        listening.pulsed({ seq: 0, feedId: undefined, isolate: "other", origin: settings, interest });
+      };
+      pulse();
+      await become("listening");
+      for (let time = 0; time < 3; time++) {
+        other();
+        pulse();
+      }
+      expect([state(), asked.length, asked[0]!.signal.aborted, taken()]).toEqual(["listening", 1, false, []]);
+      clock.now += 2 * MINUTE_MS + 1;
+      other();
+      other();
+      expect([state(), asked[0]!.signal.aborted]).toEqual(["off", true]);
+    }));
+
   test("is not asked for where the operator does not want it", () =>
     within(async ({ pulse, asked, become, state, taken }) => {
       pulse({ wantsListen: false, lists: ["tools"] });
@@ -302,6 +392,34 @@ describe("an origin that refuses", () => {
       pulse();
       await expect.poll(() => asked.length).toBe(2);
     }, refusing));
+
+  test("what callers have named is asked for the rest, and for that again after a while", () => {
+    let isStrict = true;
+    const picky: Answer = (asked) => {
+      const { resourceSubscriptions: uris = [] } = asked.params.notifications;
+      return isStrict && uris.length > 0 ? refusing(asked) : acknowledging(asked);
+    };
+    return within(async ({ pulse, asked, become, clock, listening }) => {
+      const uris = ["nonsense:"];
+      pulse({ uris });
+      await become("listening");
+      expect(asked.map(({ params }) => params.notifications)).toEqual([{ ...ALL, resourceSubscriptions: uris }, ALL]);
+      expect([listening.coveredSince([]), listening.coveredSince(uris)]).toEqual([clock.now, undefined]);
+      clock.now += MINUTE_MS;
+      pulse({ uris });
+      // One that listens is not given up for one that is refused.
+      clock.now += 1_000;
+      pulse({ uris });
+      await expect.poll(() => asked.length).toBe(3);
+      await become("listening");
+      pulse({ uris });
+      expect([asked.length, asked[1]!.signal.aborted]).toEqual([3, false]);
+      isStrict = false;
+      clock.now += MINUTE_MS + 1_000;
+      pulse({ uris });
+      await expect.poll(() => listening.coveredSince(uris)).toBeDefined();
+    }, picky);
+  });
 
   test("though it listened, makes what it covered doubtful at once", () => {
     let opens = 0;
@@ -346,6 +464,72 @@ describe("an origin of the earlier revisions", () => {
       pulse(SESSIONS);
       expect(pooled.length).toBe(used + 1);
     }, streaming));
+
+  test("is asked for other resources when it has answered for those before, and not in between", () => {
+    const held: (() => void)[] = [];
+    const slow: Answer = (asked) => {
+      if (asked.http === "GET") return undefined;
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const writer = writable.getWriter();
+      const text = JSON.stringify({ jsonrpc: "2.0", id: asked.id, result: {} });
+      held.push(() => void writer.write(new TextEncoder().encode(text)).then(() => writer.close()));
+      return new Response(readable, { headers: { "content-type": "application/json" } });
+    };
+    return within(async ({ pulse, asked, become, clock, listening }) => {
+      const next = () =>
+        expect
+          .poll(() => held.length)
+          .toBeGreaterThan(0)
+          .then(() => held.shift()!());
+      pulse(SESSIONS);
+      await become("listening");
+      clock.now += 5_000;
+      pulse({ ...SESSIONS, uris: ["x://1", "x://2"] });
+      await expect.poll(() => posts(asked)).toEqual(["resources/subscribe x://1"]);
+      clock.now += 5_000;
+      pulse({ ...SESSIONS, uris: ["x://3"] });
+      await next();
+      await next();
+      await expect.poll(() => listening.coveredSince(["x://1", "x://2"])).toBeDefined();
+      expect(posts(asked)).toEqual(["resources/subscribe x://1", "resources/subscribe x://2"]);
+      clock.now += 5_000;
+      pulse({ ...SESSIONS, uris: ["x://3"] });
+      for (let time = 0; time < 3; time++) await next();
+      await expect.poll(() => listening.coveredSince(["x://3"])).toBeDefined();
+      expect(posts(asked).slice(2)).toEqual([
+        "resources/unsubscribe x://1",
+        "resources/unsubscribe x://2",
+        "resources/subscribe x://3",
+      ]);
+      expect(listening.status().covers.uris).toBe(1);
+    }, slow);
+  });
+
+  test("that agrees on a stream, and leaves that open, is taken at its word", () => {
+    const open: Answer = ({ http, id, tell }) => {
+      if (http === "POST") tell({ id, result: {} });
+      return undefined;
+    };
+    return within(async ({ pulse, asked, become, listening }) => {
+      pulse({ ...SESSIONS, uris: ["x://1", "x://2"] });
+      await become("listening");
+      expect(posts(asked)).toHaveLength(2);
+      expect(listening.status().covers.uris).toBe(2);
+    }, open);
+  });
+
+  test("that cannot be asked for resources is not asked for all of them before its lists are heard", () =>
+    within(
+      async ({ pulse, asked, become, taken, listening }) => {
+        pulse({ ...SESSIONS, uris: Array.from({ length: 50 }, (_, nth) => `x://${nth}`) });
+        await become("listening");
+        expect(posts(asked)).toHaveLength(3);
+        expect(listening.status().covers).toEqual({ lists: ["tools", "prompts", "resources"], uris: 0 });
+        asked[0]!.tell({ method: "notifications/tools/list_changed" });
+        await expect.poll(taken).toEqual(["list:tools"]);
+      },
+      ({ http }) => (http === "GET" ? undefined : new Response(null, { status: 503 })),
+    ));
 
   test("is answered what it asks on the stream", () =>
     within(async ({ pulse, asked, become }) => {

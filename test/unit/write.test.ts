@@ -227,9 +227,9 @@ describe("what an answer says of a write", () => {
 
 describe("what is kept is trusted", () => {
   const address = { method: "tools/call", target: "get" };
-  const trusted = (answer: (what: string) => object | Promise<object>) => {
+  const trusted = (answer: (what: string) => object | Promise<object>, of = address) => {
     const { x, names } = setUp({}, answer);
-    return { x, names, given: trust(x, address, ["item:7", "x".repeat(600)]) };
+    return { x, names, given: trust(x, of, ["item:7", "x".repeat(600)]) };
   };
 
   test.each([
@@ -241,6 +241,20 @@ describe("what is kept is trusted", () => {
     ["nor one that is cut", ["x".repeat(512)], "written"],
   ])("%s", async (_, announced, expected) => {
     expect(await trusted(() => ({ announced })).given).toBe(expected);
+  });
+
+  test.each([
+    ["resource:x://a", "written"],
+    ["resource:x://a/", "written"],
+    ["resource:x://", "kept"],
+    ["resource:x://a/b/c", "kept"],
+  ])("of a resource not where one above it is being written: %s", async (tag, expected) => {
+    const of = { method: "resources/read", target: "x://a/b" };
+    expect(await trusted(() => ({ announced: [tag] }), of).given).toBe(expected);
+  });
+
+  test("not by the word of an object of an earlier version, to which no write is announced", async () => {
+    expect(await trusted(() => ({ announced: undefined })).given).toBe("blind");
   });
 
   test("not where the feed cannot be asked, or not in time", async () => {
