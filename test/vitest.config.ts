@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
     // Most of a test's time goes by in waiting for workerd to start, or for what lasts.
-    maxWorkers: 3,
+    maxWorkers: 4,
     projects: [
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
