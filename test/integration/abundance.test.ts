@@ -16,7 +16,7 @@ const callers = makeCallers(() => replica);
 const [modern] = callers as [Caller];
 
 beforeAll(async () => {
-  const timeout = { firstByte: "1s", total: "2s" } as const;
+  const timeout = { firstByte: "3s", total: "4s" } as const;
   const tools = { kept: { cache: { ttl: "10m" } } } as const;
   const [o, s] = await Promise.all([origins.o.start(), origins.s.start()]);
   o.tools = s.tools = [{ name: "kept", inputSchema: { type: "object" } }];
