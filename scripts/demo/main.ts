@@ -103,8 +103,6 @@ async function behindItsBack(client: Client, origin: string): Promise<void> {
     client.setNotificationHandler("notifications/resources/updated", () => void (told++, resolve())),
   );
   const listening = await client.listen({ resourceSubscriptions: [uri] });
-  // The replica listens at the origin from its next pulse on.
-  await wait(2_500);
   const direct = await connect(origin);
   const begun = performance.now();
   await addNote(direct, "Nobody told the replica.");
