@@ -15,7 +15,7 @@ const FORGET_EVERY_MS = 100;
  * Draws the consequences of changes that the origin told of, or may have: what is kept of the things is not answered as
  * fresh any more. How many subrequests that takes.
  */
-export function heedChanges(x: Exchange, changes: Iterable<Change>): number {
+function heedChanges(x: Exchange, changes: Iterable<Change>): number {
   const doubted = new Set<string>();
   const tags: string[] = [];
   for (const change of changes) {
