@@ -12,17 +12,15 @@ const MAX_TAGS = 1_000;
 
 /**
  * Invalidates tags in the origin's feed, in the background, so that every isolate forgets what carries them within a
- * pulse. How many subrequests that takes.
+ * pulse.
  */
-export function bump(x: Exchange, tags: readonly string[], hard = false): number {
+export function bump(x: Exchange, tags: readonly string[], hard = false): void {
   const { feed } = x;
   const now = x.now();
   // Somebody is about to, and takes these along.
   const isAnnounced = feed.bumps.size > 0 && now < feed.bumpingUntil;
   remember(feed.bumps, tags, hard);
-  if (isAnnounced || tags.length === 0) return 0;
-  announce(x, now);
-  return 1;
+  if (!isAnnounced && tags.length > 0) announce(x, now);
 }
 
 /** Tells the feed, now that it can be reached, what it could not be told before. */

@@ -1,21 +1,17 @@
 import { listTag, resourceTag } from "../cache/implicitTags.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { changeToldBy, methodsOf, type Change } from "../mcp/change.ts";
-import { coalescerNames } from "../origin/shards.ts";
 import { bump } from "./bump.ts";
 import type { Exchange } from "./Exchange.ts";
 import { forget } from "./keep.ts";
 import { catalogueOf } from "./learn.ts";
 import { suspect, suspectTarget } from "./suspect.ts";
 
-/** Many listeners hear of one change at about the same time: their origin's Coalescers are told once, and once more for what came meanwhile. */
+/** Many streams may tell of one change at about the same time: their origin's Coalescers are told once, and once more for what came meanwhile. */
 const FORGET_EVERY_MS = 100;
 
-/**
- * Draws the consequences of changes that the origin told of, or may have: what is kept of the things is not answered as
- * fresh any more. How many subrequests that takes.
- */
-function heedChanges(x: Exchange, changes: Iterable<Change>): number {
+/** Draws the consequences of changes that the origin told of: what is kept of the things is not answered as fresh any more. */
+function heedChanges(x: Exchange, changes: readonly Change[]): void {
   const doubted = new Set<string>();
   const tags: string[] = [];
   for (const change of changes) {
@@ -27,9 +23,8 @@ function heedChanges(x: Exchange, changes: Iterable<Change>): number {
     }
   }
   if (doubted.has("tools/list")) catalogueOf(x).readAt = 0;
-  let subrequests = bump(x, tags);
-  for (const method of doubted) subrequests += forgetSoon(x, method);
-  return subrequests;
+  bump(x, tags);
+  for (const method of doubted) forgetSoon(x, method);
 }
 
 /** Heeds a notification of the origin, where it tells of a change. */
@@ -47,16 +42,15 @@ export function heedNotification(x: Exchange, event: string): void {
   }
 }
 
-function forgetSoon(x: Exchange, method: string): number {
+function forgetSoon(x: Exchange, method: string): void {
   const { forgottenAt } = x.isolate.listening;
   const { settings } = x.origin;
   const name = `${settings.id} ${method}`;
   const now = x.now();
   const at = forgottenAt.get(name) ?? 0;
   // Somebody is about to.
-  if (at > now) return 0;
+  if (at > now) return;
   const waitMs = Math.max(0, at + FORGET_EVERY_MS - now);
   forgottenAt.set(name, now + waitMs);
   x.waitUntil(waitMs === 0 ? forget(x, method) : scheduler.wait(waitMs).then(() => forget(x, method)));
-  return coalescerNames(settings).length;
 }
