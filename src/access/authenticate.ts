@@ -1,13 +1,9 @@
 import { isLoopback } from "../config/resolve.ts";
 import type { Replica } from "../config/replica.ts";
+import { ANYBODY, type Caller } from "./Caller.ts";
 import { keyHmac, keyId, keyRecord, sameText, type StoredKey } from "./keys.ts";
 
-/** Who calls: a stable name, never the credential. */
-export type Principal = string;
-
-/** The principal of all callers where access is open. */
-export const ANONYMOUS: Principal = "anonymous";
-const EVERYBODY: Authenticated = Object.freeze({ principal: ANONYMOUS });
+const OPEN: Authenticated = Object.freeze({ caller: ANYBODY });
 
 /** Why a caller is not let in. */
 export type Refusal =
@@ -19,7 +15,7 @@ export type Refusal =
   | { kind: "unconfigured"; detail: string };
 
 /** Who it is, or why not. */
-export type Authenticated = { principal: Principal } | { refusal: Refusal };
+export type Authenticated = { caller: Caller } | { refusal: Refusal };
 
 /** What authentication reads. */
 export interface Credentials {
@@ -40,7 +36,7 @@ const REMEMBERED_KEYS = 1_000;
 export class Authenticator {
   readonly #access: Replica["access"];
   // By HMAC, not by key: no credential stays in memory.
-  readonly #verified = new Map<string, { principal: Principal; until: number }>();
+  readonly #verified = new Map<string, { caller: Caller; until: number }>();
 
   constructor(access: Replica["access"]) {
     this.#access = access;
@@ -51,7 +47,7 @@ export class Authenticator {
     const { open, openOnPurpose, keys } = this.#access;
     const authorization = keys ? by.headers.get("authorization") : null;
     if (authorization !== null) return this.#byKey(authorization, by);
-    if (open && (openOnPurpose || isLoopback(by.hostname))) return EVERYBODY;
+    if (open && (openOnPurpose || isLoopback(by.hostname))) return OPEN;
     if (keys) return { refusal: { kind: "unauthorized" } };
     if (open) return { refusal: { kind: "closed" } };
     return { refusal: { kind: "unconfigured", detail: "the configuration's access lets nobody in" } };
@@ -64,12 +60,12 @@ export class Authenticator {
     if (id === undefined) return { refusal: { kind: "unauthorized" } };
     const hmac = await keyHmac(key, by.pepper);
     const known = this.#verified.get(hmac);
-    if (known && by.now() < known.until) return { principal: known.principal };
+    if (known && by.now() < known.until) return { caller: known.caller };
     const stored = await by.kv.get<StoredKey>(keyRecord(id), "json");
     if (!stored || !sameText(stored.hmac, hmac)) return { refusal: { kind: "unauthorized" } };
-    const principal = `key:${id}`;
+    const caller: Caller = { principal: `key:${id}` };
     if (this.#verified.size >= REMEMBERED_KEYS) this.#verified.clear();
-    this.#verified.set(hmac, { principal, until: by.now() + REMEMBERED_MS });
-    return { principal };
+    this.#verified.set(hmac, { caller, until: by.now() + REMEMBERED_MS });
+    return { caller };
   }
 }

@@ -1,5 +1,5 @@
 import type { Origin } from "../config/replica.ts";
-import type { Principal } from "../access/authenticate.ts";
+import type { Caller } from "../access/Caller.ts";
 import type { Trouble } from "./errors.ts";
 import { guard } from "./guard.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
@@ -7,7 +7,7 @@ import type { Incoming, Serving } from "./Incoming.ts";
 /** A request that may be read, and go to the lanes. */
 export interface Admitted {
   origin: Origin;
-  principal: Principal;
+  caller: Caller;
   /** The length of the body as stated, in bytes; `null` where it has to be counted, `undefined` where there is no body to read. */
   length: number | null | undefined;
 }
@@ -37,7 +37,7 @@ export function admit(
     now: Date.now,
   });
   const known = (who: Awaited<typeof asked>) =>
-    "refusal" in who ? { trouble: who.refusal } : seated(serving, incoming, who.principal, method, stated);
+    "refusal" in who ? { trouble: who.refusal } : seated(serving, incoming, who.caller, method, stated);
   return asked instanceof Promise ? asked.then(known) : known(asked);
 }
 
@@ -45,7 +45,7 @@ export function admit(
 function seated(
   { replica }: Serving,
   { headers, origin }: Incoming,
-  principal: Principal,
+  caller: Caller,
   method: string,
   length: number | null,
 ): Admitted | { trouble: Trouble } {
@@ -53,11 +53,11 @@ function seated(
   if (method !== "POST") {
     // GET and DELETE belong to sessions, and only the origin mints those.
     const inSession = (method === "GET" || method === "DELETE") && headers.has("mcp-session-id");
-    return inSession ? { origin, principal, length: undefined } : { trouble: { kind: "method-not-allowed" } };
+    return inSession ? { origin, caller, length: undefined } : { trouble: { kind: "method-not-allowed" } };
   }
   const type = headers.get("content-type");
   if (type !== "application/json" && !isJson(type)) return { trouble: { kind: "unsupported-media-type" } };
-  return { origin, principal, length };
+  return { origin, caller, length };
 }
 
 /** Whether a type is JSON in UTF-8, the only encoding that it has between systems (RFC 8259, 8.1). */

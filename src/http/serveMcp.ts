@@ -91,7 +91,7 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
 export function exchange(
   serving: Serving,
   { request, headers, feed, tally, env, waitUntil }: Incoming,
-  { origin, principal }: Admitted,
+  { origin, caller }: Admitted,
   { text, body, scan }: Parsed,
   { httpMethod, trace, word }: Pick<Exchange, "httpMethod" | "trace" | "word">,
 ): Exchange {
@@ -117,7 +117,8 @@ export function exchange(
     httpMethod,
     headers,
     origin,
-    principal,
+    caller,
+    principal: caller.principal,
     text,
     body,
     scan,

@@ -1,4 +1,4 @@
-import type { Principal } from "../access/authenticate.ts";
+import type { Caller, Principal } from "../access/Caller.ts";
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import type { KvStore } from "../cache/KvStore.ts";
 import type { MemoryStore } from "../cache/MemoryStore.ts";
@@ -94,6 +94,8 @@ export interface Exchange {
   arrivedAt: number;
   /** 0 to 1. */
   random: () => number;
+  caller: Caller;
+  /** The caller's, but where the replica asks for itself. */
   principal: Principal;
   /** The era in which the origin is asked, where it lacks the caller's: what goes to it, and what comes, is translated. */
   asksIn: Era | undefined;

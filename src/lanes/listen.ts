@@ -1,4 +1,4 @@
-import { ANONYMOUS } from "../access/authenticate.ts";
+import { ANONYMOUS } from "../access/Caller.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder } from "../mcp/ladder.ts";
 import { parseFilter } from "../mcp/listenFilter.ts";

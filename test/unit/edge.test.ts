@@ -113,7 +113,7 @@ describe("API keys", () => {
     const [mine, other] = [make(), make()];
     await store(mine);
     const door = new Authenticator(access);
-    expect(await door.authenticate(by(`Bearer ${mine.key}`))).toEqual({ principal: `key:${mine.id}` });
+    expect(await door.authenticate(by(`Bearer ${mine.key}`))).toEqual({ caller: { principal: `key:${mine.id}` } });
     const forged = mine.key.slice(0, -1) + (mine.key.endsWith("0") ? "1" : "0");
     for (const wrong of [
       null,
@@ -135,7 +135,7 @@ describe("API keys", () => {
     const door = new Authenticator(access);
     await door.authenticate(by(`Bearer ${mine.key}`, 0));
     await kv.delete(keyRecord(mine.id));
-    expect(await door.authenticate(by(`Bearer ${mine.key}`, 59_999))).toHaveProperty("principal");
+    expect(await door.authenticate(by(`Bearer ${mine.key}`, 59_999))).toHaveProperty("caller");
     expect(await door.authenticate(by(`Bearer ${mine.key}`, 60_000))).toHaveProperty("refusal");
   });
 
@@ -163,7 +163,7 @@ describe("API keys", () => {
     [{ open: false, openOnPurpose: false, keys: false }, "127.0.0.1", "unconfigured"],
   ])("with access %j, a caller without a key at %s is %s", async (rules, hostname, expected) => {
     const outcome = await new Authenticator(rules).authenticate({ ...by(null), hostname });
-    expect("principal" in outcome ? outcome.principal : outcome.refusal.kind).toBe(expected);
+    expect("caller" in outcome ? outcome.caller.principal : outcome.refusal.kind).toBe(expected);
   });
 });
 

@@ -1,3 +1,4 @@
+import { ANYBODY } from "../../../src/access/Caller.ts";
 import { inMemory, candidatesOf } from "../../../src/lanes/candidates.ts";
 import type { Exchange } from "../../../src/lanes/Exchange.ts";
 import { ruleFor } from "../../../src/lanes/ruleFor.ts";
@@ -76,7 +77,8 @@ function partsOf(filled: Filled): Part[] {
     left: () => new AbortController().signal,
     httpMethod: "POST",
     headers: sample.headers,
-    principal: "anonymous",
+    caller: ANYBODY,
+    principal: ANYBODY.principal,
     text,
     body,
     scan: scan(text, 64),

@@ -1,3 +1,4 @@
+import type { Caller } from "../../access/Caller.ts";
 import { policyOf } from "../../config/policy.ts";
 import type { Origin } from "../../config/replica.ts";
 import { warm, type Warmed } from "../../lanes/warm.ts";
@@ -25,7 +26,7 @@ const MAX_BYTES = 1_048_576;
 /** How many calls are under way at once, so that the origin has room for its callers. */
 const AT_ONCE = 4;
 /** Whose calls they are. Nobody else is called so. */
-const OPERATOR = "operator";
+const OPERATOR: Caller = { principal: "operator" };
 
 /** What warming needs. */
 export interface WarmServing {
@@ -107,7 +108,7 @@ async function warmOne(
   };
   const parsed = parseBody(bodyFor(tool, args), replica.limits.depth);
   if ("trouble" in parsed) return failed(parsed.trouble);
-  const admitted = { origin, principal: OPERATOR, length: null };
+  const admitted = { origin, caller: OPERATOR, length: null };
   const word = (trouble: Trouble) => wireError(trouble, nobody()).body;
   // What the tool wants mirrored in headers differs from call to call.
   const own = { ...incoming, headers: new Headers(incoming.headers) };
