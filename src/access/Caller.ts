@@ -7,6 +7,14 @@ export const ANONYMOUS: Principal = "anonymous";
 /** Who calls, as authentication found. */
 export interface Caller {
   principal: Principal;
+  /** The roles that the operator, or an issuer whom the operator trusts, has given it. */
+  roles?: readonly string[];
+  /** What an issuer has granted it, sorted. */
+  scopes?: readonly string[];
+  /** Whose world it lives in, where there are several that must not meet. */
+  tenant?: string;
+  /** Its verified token, where the origin is to be asked in its name. Never logged, never part of a key. */
+  token?: string;
 }
 
 /** Anybody, where access is open. */
