@@ -160,5 +160,5 @@ function devCaller({ subject, roles, tenant, scopes = [] }: DevCaller): { caller
 /** Whether a request may have come from this machine: Cloudflare's edge says whom it had it from, and callers cannot unsay it. */
 function isFromHere(headers: Headers): boolean {
   const address = headers.get("cf-connecting-ip");
-  return address === null || address === "127.0.0.1" || address === "::1";
+  return address === null || /^(::ffff:)?127\.0\.0\.1$|^::1$/.test(address);
 }
