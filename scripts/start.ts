@@ -5,6 +5,7 @@ import { resolve } from "../src/config/resolve.ts";
 import { options, run, UsageError } from "./commandLine.ts";
 import { startOrigin, type Origin } from "./origin/startOrigin.ts";
 import { readConfig } from "./serve/bundle.ts";
+import { localSecrets } from "./serve/localSecrets.ts";
 import { localVars } from "./serve/localVars.ts";
 import { serve } from "./serve/serve.ts";
 
@@ -48,16 +49,17 @@ await run(USAGE, async () => {
   const config = url === undefined ? file : generatedConfig(url, state);
 
   const tried = config === undefined ? await startTried(own.origin) : undefined;
-  const vars = { ...localVars(), ...(tried && { ORIGIN_URL: tried.url }) };
+  const serving = tried && { ORIGIN_URL: tried.url };
   try {
     // With an error here, the Worker would not start; the message is plainer than workerd's.
-    const replica = resolve(await readConfig(config), vars);
+    const replica = resolve(await readConfig(config), { ...localVars(), ...serving });
+    const secrets = localSecrets(["ENTRY_SECRET", ...(replica.access.keys ? (["KEY_PEPPER"] as const) : [])]);
     const log = quiet ? "off" : "line";
     const served = await serve({
       ...(config !== undefined && { config }),
       port,
       state: own.worker,
-      vars: { ...vars, REPLICA_LOG: log },
+      vars: { ...secrets, ...serving, REPLICA_LOG: log },
       onLine: (line) => console.log(line),
     });
     const paths = replica.defaultOrigin ? ["/mcp"] : [...replica.origins.keys()].map((id) => `/mcp/${id}`);
