@@ -49,17 +49,17 @@ await run(USAGE, async () => {
   const config = url === undefined ? file : generatedConfig(url, state);
 
   const tried = config === undefined ? await startTried(own.origin) : undefined;
-  const serving = tried && { ORIGIN_URL: tried.url };
+  const address = tried && { ORIGIN_URL: tried.url };
   try {
     // With an error here, the Worker would not start; the message is plainer than workerd's.
-    const replica = resolve(await readConfig(config), { ...localVars(), ...serving });
+    const replica = resolve(await readConfig(config), { ...localVars(), ...address });
     const secrets = localSecrets(["ENTRY_SECRET", ...(replica.access.keys ? (["KEY_PEPPER"] as const) : [])]);
     const log = quiet ? "off" : "line";
     const served = await serve({
       ...(config !== undefined && { config }),
       port,
       state: own.worker,
-      vars: { ...secrets, ...serving, REPLICA_LOG: log },
+      vars: { ...secrets, ...address, REPLICA_LOG: log },
       onLine: (line) => console.log(line),
     });
     const paths = replica.defaultOrigin ? ["/mcp"] : [...replica.origins.keys()].map((id) => `/mcp/${id}`);
