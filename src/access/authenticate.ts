@@ -63,7 +63,7 @@ export class Authenticator {
     if (known && by.now() < known.until) return { caller: known.caller };
     const stored = await by.kv.get<StoredKey>(keyRecord(id), "json");
     if (!stored || !sameText(stored.hmac, hmac)) return { refusal: { kind: "unauthorized" } };
-    const caller: Caller = { principal: `key:${id}` };
+    const caller: Caller = { principal: `key:${id}`, ...(stored.roles && { roles: stored.roles }) };
     if (this.#verified.size >= REMEMBERED_KEYS) this.#verified.clear();
     this.#verified.set(hmac, { caller, until: by.now() + REMEMBERED_MS });
     return { caller };

@@ -7,6 +7,8 @@ export interface StoredKey {
   hmac: string;
   /** Epoch ms. */
   createdAt: number;
+  /** The roles of who has it. */
+  roles?: string[];
 }
 
 /** A key's parts: `erk_<id>_<secret>`. The id finds it; the secret is 256 random bits. */

@@ -6,11 +6,33 @@ export interface Replica {
   origins: ReadonlyMap<string, Origin>;
   /** What `/mcp` serves, where that is decided. */
   defaultOrigin: Origin | undefined;
-  access: { open: boolean; openOnPurpose: boolean; keys: boolean };
+  access: {
+    open: boolean;
+    openOnPurpose: boolean;
+    keys: boolean;
+    /** By name. Absent: whoever is let in may use everything. */
+    roles: ReadonlyMap<string, Role> | undefined;
+  };
   hosts: ReadonlySet<string>;
   ignoreMeta: readonly string[];
   limits: { bodyBytes: number; depth: number };
   enabled: boolean;
+}
+
+/** What who has a role may use. */
+export interface Role {
+  grants: readonly Grant[];
+  /** Who was granted all of these by an issuer has the role, too. Absent: it is given by name only. */
+  scopes: readonly string[] | undefined;
+}
+
+/** Patterns of what may be used. */
+export interface Grant {
+  tools: readonly string[];
+  resources: readonly string[];
+  prompts: readonly string[];
+  /** The ids of the origins that they count for; absent: all. */
+  origins: readonly string[] | undefined;
 }
 
 /** One origin with its policy. */

@@ -3,6 +3,7 @@ import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { parseDuration, type Duration } from "./duration.ts";
 import { patternTable, type PatternTable } from "./pattern.ts";
 import type { CacheRule, Origin, OriginSettings, Replica, TargetPolicy } from "./replica.ts";
+import { resolveRoles } from "./roles.ts";
 import { parseSize } from "./size.ts";
 import type { OriginConfig, ToolCacheConfig, ToolConfig } from "./types.ts";
 import { validate } from "./validate.ts";
@@ -45,6 +46,7 @@ export function resolve(file: unknown, vars: Vars = {}): Replica {
       open: config.access?.open ?? false,
       openOnPurpose: config.access?.openOnPurpose ?? false,
       keys: config.access?.keys ?? false,
+      roles: config.access?.roles && resolveRoles(config.access.roles),
     },
     hosts: new Set(config.hosts),
     ignoreMeta: config.ignoreMeta ?? [],
