@@ -11,7 +11,7 @@ export interface Replica {
     openOnPurpose: boolean;
     keys: boolean;
     /** By name. Absent: whoever is let in may use everything. */
-    roles: ReadonlyMap<string, Role> | undefined;
+    roles?: ReadonlyMap<string, Role> | undefined;
   };
   hosts: ReadonlySet<string>;
   ignoreMeta: readonly string[];

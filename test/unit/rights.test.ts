@@ -98,7 +98,7 @@ describe("what roles give", () => {
     const roleOf = (at: number) =>
       fc.record({
         // Only to those before it, so that there is no circle.
-        extends: fc.subarray(["r0", "r1", "r2", "r3"].slice(0, at)),
+        extends: fc.subarray<string>(["r0", "r1", "r2", "r3"].slice(0, at)),
         tools: fc.array(pattern, { maxLength: 3 }),
         origins: fc.constantFrom(undefined, ["a"], ["b"]),
       });
@@ -110,7 +110,7 @@ describe("what roles give", () => {
         );
         const gives = (at: number): boolean => {
           const { tools, origins: counted, extends: parents } = defined[at]!;
-          const own = (counted ?? ["a"]).includes("a") && tools.some((one) => matching(one).test(tool));
+          const own = ((counted as string[] | undefined) ?? ["a"]).includes("a") && tools.some((one) => matching(one).test(tool));
           return own || parents.some((parent) => gives(Number(parent.slice(1))));
         };
         const expected = had.some((one) => gives(Number(one.slice(1))));
