@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { accessShape } from "./accessShape.ts";
 import { DURATION_SHAPE, parseDuration, type Duration } from "./duration.ts";
 import { parseSize, SIZE_SHAPE } from "./size.ts";
 import { LISTEN, LOCATION_HINTS, MODERNIZE, type ReplicaConfig } from "./types.ts";
@@ -72,29 +73,6 @@ const originId = z
   );
 const host = z.string().regex(/^[a-z0-9.-]+(:\d+)?$/, "a host name in lower case, such as replica.example.com");
 
-const roleName = z
-  .string()
-  .regex(
-    /^[a-z][a-z0-9_-]{0,39}$/,
-    "a role's name of at most 40 characters: a lower-case letter, then letters, digits, hyphens, underscores",
-  );
-const patterns = z
-  .array(z.string().min(1, "a name or a pattern").max(1_024, "at most 1024 characters"))
-  .max(1_000, "at most 1000 patterns");
-const role = z.strictObject({
-  extends: z.union([roleName, z.array(roleName).max(32, "at most 32 roles")], "a role's name, or several").optional(),
-  tools: patterns.optional(),
-  resources: patterns.optional(),
-  prompts: patterns.optional(),
-  // Of no scopes everybody has all, and patterns that count for no origin are a mistake.
-  scopes: z
-    .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, "an OAuth scope"))
-    .min(1, "at least one scope")
-    .max(32, "at most 32 scopes")
-    .optional(),
-  origins: z.array(originId).min(1, "at least one origin").max(1_000, "at most 1000 origins").optional(),
-});
-
 /** The whole file. It says of each wrong value where it stands and what was expected. */
 export const shape = z.strictObject({
   origins: z.record(originId, origin),
@@ -103,10 +81,7 @@ export const shape = z.strictObject({
       open: z.boolean().optional(),
       openOnPurpose: z.boolean().optional(),
       keys: z.boolean().optional(),
-      roles: z
-        .record(roleName, role)
-        .refine((value) => Object.keys(value).length <= 100, "at most 100 roles")
-        .optional(),
+      ...accessShape,
     })
     .optional(),
   hosts: z.array(host).optional(),

@@ -110,7 +110,8 @@ describe("what roles give", () => {
         );
         const gives = (at: number): boolean => {
           const { tools, origins: counted, extends: parents } = defined[at]!;
-          const own = ((counted as string[] | undefined) ?? ["a"]).includes("a") && tools.some((one) => matching(one).test(tool));
+          const own =
+            ((counted as string[] | undefined) ?? ["a"]).includes("a") && tools.some((one) => matching(one).test(tool));
           return own || parents.some((parent) => gives(Number(parent.slice(1))));
         };
         const expected = had.some((one) => gives(Number(one.slice(1))));
