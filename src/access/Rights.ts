@@ -1,6 +1,6 @@
 import { matches } from "../config/pattern.ts";
 import type { ListName } from "../mcp/change.ts";
-import { isDevious } from "./isDevious.ts";
+import { hasControl, isDevious } from "./isDevious.ts";
 
 /** Patterns of what may be used, by kind. */
 export type Granted = Readonly<Record<ListName, readonly string[]>>;
@@ -22,9 +22,9 @@ export class Rights {
   constructor(id: string, { tools, resources, prompts }: Granted, offers: readonly Offer[] = []) {
     this.id = id;
     this.#names = {
-      tools: new Names(tools),
+      tools: new Names(tools, hasControl),
       resources: new Names(resources, isDevious),
-      prompts: new Names(prompts),
+      prompts: new Names(prompts, hasControl),
     };
     this.#offers = offers;
   }
@@ -64,7 +64,7 @@ class Names {
   readonly #remembered = new Map<string, boolean>();
 
   /** What is `isExcluded` no pattern matches but the one for all. */
-  constructor(granted: readonly string[], isExcluded: (name: string) => boolean = () => false) {
+  constructor(granted: readonly string[], isExcluded: (name: string) => boolean) {
     this.isWhole = granted.includes("*");
     this.#exact = new Set(granted.filter((one) => !one.includes("*")));
     this.#patterns = granted.filter((one) => one.includes("*"));

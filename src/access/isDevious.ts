@@ -11,5 +11,10 @@ const CLIMBING = /(?<!\w)\.\.(?!\w)/;
  * more than a beginning. Letters in another case, or encoded without need, stay below it.
  */
 export function isDevious(uri: string): boolean {
-  return CLIMBING.test(uri) || ENCODED.test(uri) || CONTROL.test(uri);
+  return CLIMBING.test(uri) || ENCODED.test(uri) || hasControl(uri);
+}
+
+/** Whether a name has characters at which some readers stop, or which they pass over. */
+export function hasControl(name: string): boolean {
+  return CONTROL.test(name);
 }

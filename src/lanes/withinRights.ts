@@ -50,11 +50,12 @@ export function withinRights({ body }: Exchange, rights: Rights, given: Answer):
     const text = shownReply(given.text, method, (kind, name) => rights.may(kind, name));
     return text === undefined ? unreadable() : { ...given, text };
   }
-  if (given.kind === "stream" && isList(method) && mediaType(given.response) !== "text/event-stream") {
-    given.response.body?.cancel().catch(() => {});
-    return unreadable();
-  }
-  return given;
+  if (given.kind !== "stream" || !isList(method)) return given;
+  const { response } = given;
+  // What says with its status that something is wrong is no list.
+  if (response.status >= 400 || mediaType(response) === "text/event-stream") return given;
+  response.body?.cancel().catch(() => {});
+  return unreadable();
 }
 
 /** What cannot be read, nobody can say of whether it may be seen. */

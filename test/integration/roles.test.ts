@@ -515,6 +515,11 @@ describe("changes", () => {
     const made = { ...session, headers: { ...session.headers, "mcp-session-id": "er1.made up" } };
     expect(codeOf(await callIn(made, "admin_x"))).toBe("denied");
     expect(stateful.seen.length).toBe(seen);
+    // What a status says of the session is no list, and reaches the client as it is.
+    const sessions = await openAt(url, reader);
+    stateful.on("tools/list", () => ({ status: 404, id: null, error: { code: -32001, message: "Session not found" } }));
+    expect((await inside(sessions, "tools/list", {}, { "cache-control": "no-cache" })).status).toBe(404);
+    stateful.on("tools/list", () => ({ result: { tools: TOOLS } }));
     // Callers of the other revision come in a session that is shared.
     for (const _ of ["first", "again"]) {
       expect(listed(await modern(url, "tools/list", {}, reader))).toEqual(SEEN["tools/list"]);
