@@ -81,7 +81,7 @@ export function wireError(trouble: Trouble, told: Told): WireError {
   }
   const error = { code: rpcCode, message, data: { ...(data as object | undefined), ...facts } };
   // What is no request (GET, DELETE, a notification) has no answer in which a failure could be told: there HTTP tells it.
-  const outOfBand = code === "origin_timeout" ? 504 : code === "origin_unavailable" ? 503 : 502;
+  const outOfBand = OUT_OF_BAND.get(code) ?? 502;
   return {
     status: status !== "in-band" ? status : told.isRequest ? 200 : outOfBand,
     code,
@@ -89,6 +89,13 @@ export function wireError(trouble: Trouble, told: Told): WireError {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
 }
+
+/** The HTTP status of errors that cannot be told in band, by their code. */
+const OUT_OF_BAND: ReadonlyMap<string, number> = new Map([
+  ["denied", 403],
+  ["origin_timeout", 504],
+  ["origin_unavailable", 503],
+]);
 
 function word(trouble: Trouble): Worded {
   switch (trouble.kind) {
@@ -120,10 +127,13 @@ function word(trouble: Trouble): Worded {
         "The origin wants a session, which revision 2026-07-28 has not. Use a client that can initialize.",
       );
     case "denied":
-      return inBand(
-        "denied",
-        `The tool ${trouble.tool} is not available here: the operator of this replica denies it.`,
-      );
+      return {
+        ...inBand(
+          "denied",
+          `You may not use ${trouble.what} here. The lists show what you may use; the operator of this replica decides on it.`,
+        ),
+        rpcCode: CODE.invalidParams,
+      };
     case "not-announced":
       return inBand(
         "sync_unavailable",
