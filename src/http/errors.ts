@@ -63,6 +63,9 @@ interface Worded {
   data?: unknown;
 }
 
+/** Of a name in a sentence. */
+const MAX_TOLD = 200;
+
 /** Turns any trouble into what the caller gets: what happened, and what to do about it. */
 export function wireError(trouble: Trouble, told: Told): WireError {
   const { status, rpcCode, code, message, retryAfterMs, data } = word(trouble);
@@ -121,6 +124,13 @@ function word(trouble: Trouble): Worded {
         "denied",
         `The tool ${trouble.tool} is not available here: the operator of this replica denies it.`,
       );
+    case "invalid-arguments": {
+      const places = trouble.places.map(({ at, expected }) => `${at === "" ? "they" : at} ${expected}`).join("; ");
+      return inBand(
+        "invalid_arguments",
+        `The arguments are not what the tool ${trouble.tool.slice(0, MAX_TOLD)} wants: ${places}. Nothing was sent to the origin. Mend them, and call again.`,
+      );
+    }
     case "not-announced":
       return inBand(
         "sync_unavailable",
