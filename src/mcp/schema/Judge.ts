@@ -36,7 +36,7 @@ const NOT_LOOKED_AT = ["$dynamicRef", "$recursiveRef", "dependencies"] as const;
  * - `additionalProperties: false` and the like: servers publish it and drop what they do not know (zod does);
  * - that `oneOf` fits more than once, which sloppy schemas say where they mean `anyOf`;
  * - references that lead out of the schema, or to names instead of places;
- * - text that reads as the type that is wanted.
+ * - text that reads as the type that is wanted, and null, which stands for what is absent with many.
  * Its effort is bounded by the number of looks, whatever schema and value are. It never changes either.
  */
 export class Judge {
@@ -92,22 +92,19 @@ export class Judge {
     return fit === NO ? NO : both(fit, this.#combined(schema, value, place, depth));
   }
 
-  #type({ type, nullable }: Schema, value: unknown, place: Place | undefined): Fit {
+  #type({ type }: Schema, value: unknown, place: Place | undefined): Fit {
     if (type === undefined) return YES;
     const types = typesOf(type);
     if (!types) return PERHAPS;
     if (types.some((one) => isOf(one, value))) return YES;
-    // OpenAPI's way to say it.
-    if (value === null && nullable === true) return PERHAPS;
-    if (types.some((one) => mayBeRead(one, value))) return PERHAPS;
+    if (value === null || types.some((one) => mayBeRead(one, value))) return PERHAPS;
     return this.#no(place, `must be ${wordsFor(types)}`);
   }
 
   #choice(schema: Schema, value: unknown, place: Place | undefined): Fit {
-    const { enum: choices, nullable } = schema;
+    const { enum: choices } = schema;
     const isConst = Object.hasOwn(schema, "const");
     if (choices === undefined && !isConst) return YES;
-    if (value === null && nullable === true) return PERHAPS;
     const fit = isConst ? this.#among([schema["const"]], value, place) : YES;
     if (choices === undefined) return fit;
     return both(fit, Array.isArray(choices) && choices.length > 0 ? this.#among(choices, value, place) : PERHAPS);
@@ -115,7 +112,7 @@ export class Judge {
 
   #among(choices: readonly unknown[], value: unknown, place: Place | undefined): Fit {
     const word = typeof value === "string" && value.length <= MAX_WORD ? value.trim().toLowerCase() : undefined;
-    let isLike = false;
+    let isLike = value === null;
     for (const choice of choices) {
       if (!this.#spend(1)) return PERHAPS;
       if (equal(choice, value, this.#counted)) return YES;
