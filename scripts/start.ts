@@ -6,6 +6,7 @@ import { options, run, UsageError } from "./commandLine.ts";
 import { startOrigin, type Origin } from "./origin/startOrigin.ts";
 import { readConfig } from "./serve/bundle.ts";
 import { localVars } from "./serve/localVars.ts";
+import { wranglerRateLimits } from "./serve/rateLimits.ts";
 import { serve } from "./serve/serve.ts";
 
 const USAGE = `npm start -- [options]
@@ -57,6 +58,7 @@ await run(USAGE, async () => {
       ...(config !== undefined && { config }),
       port,
       state: own.worker,
+      rateLimits: wranglerRateLimits(),
       vars: { ...vars, REPLICA_LOG: log },
       onLine: (line) => console.log(line),
     });

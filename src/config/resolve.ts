@@ -1,3 +1,4 @@
+import { boundsOf, budgetsOf } from "./bounds.ts";
 import { Strictness, type Cached } from "./consistency.ts";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { parseDuration, type Duration } from "./duration.ts";
@@ -48,7 +49,13 @@ export function resolve(file: unknown, vars: Vars = {}): Replica {
     },
     hosts: new Set(config.hosts),
     ignoreMeta: config.ignoreMeta ?? [],
-    limits: { bodyBytes: parseSize(config.limits?.body ?? "4MB")!, depth: config.limits?.depth ?? 64 },
+    limits: {
+      bodyBytes: parseSize(config.limits?.body ?? "4MB")!,
+      depth: config.limits?.depth ?? 64,
+      edge: config.limits?.edge,
+      origin: config.limits?.origin,
+      concurrency: config.limits?.concurrency ?? 32,
+    },
     enabled: (config.enabled ?? true) && vars["REPLICA_CACHE"] !== "off",
   };
 }
@@ -61,6 +68,7 @@ function resolveOrigin(
 ): Origin {
   const denials = Object.entries(config.tools ?? {}).map(([name, { deny }]) => [name, deny ?? false] as const);
   const denied = denials.some(([, deny]) => deny) ? Object.fromEntries(denials.sort()) : undefined;
+  const budgets = budgetsOf(config.tools);
   const auth = authOf(config);
   const strictness = new Strictness(config);
   const resources = table("resources", config.resources, strictness);
@@ -80,8 +88,15 @@ function resolveOrigin(
       totalMs: ms(config.timeout?.total, 60_000),
       concurrency: config.concurrency ?? 24,
       region: config.region,
-      identity: JSON.stringify([endpoint, auth?.header ?? null, auth?.secret ?? null, denied ?? null]),
+      identity: JSON.stringify([
+        endpoint,
+        auth?.header ?? null,
+        auth?.secret ?? null,
+        denied ?? null,
+        ...(budgets ? [budgets] : []),
+      ]),
       denied,
+      budgets,
       entryBytes,
     },
     modernize: config.modernize ?? "auto",
@@ -100,6 +115,8 @@ function resolveOrigin(
     prompts,
     unnamed,
     hasWrites: Object.values(config.tools ?? {}).some(({ write }) => write !== undefined),
+    toolLimiters: Object.values(config.tools ?? {}).flatMap(({ limit }) => limit ?? []),
+    isBounded: Object.entries(config.tools ?? {}).some(([name, tool]) => boundsOf(name, tool) !== undefined),
   };
 }
 
@@ -115,7 +132,12 @@ function table(
   const policies: Record<string, TargetPolicy> = {};
   for (const [name, cache] of rules) {
     const { deny = false, write } = entries[name]!;
-    policies[name] = { deny, cache, write: write && strictness.write(write) };
+    policies[name] = {
+      deny,
+      cache,
+      write: write && strictness.write(write),
+      bounds: boundsOf(name, entries[name]!),
+    };
   }
   return patternTable(policies);
 }

@@ -21,8 +21,6 @@ const NOT_BUILT: ReadonlySet<string> = new Set([
   "access.jwt",
   "access.roles",
   "access.dev",
-  "limits.edge",
-  "limits.origin",
 ]);
 
 /** The operator's file, if it is one. Throws `ConfigError` with every problem it has. */

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 // For a handful of routes its smallest router will do: a smaller bundle starts faster.
 import { Hono } from "hono/tiny";
 import { Authenticator } from "../access/authenticate.ts";
+import { InFlight } from "../access/InFlight.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
@@ -57,6 +58,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       sealKeys: new Map(),
       pooled: new SessionSource(),
       listening: new Listening(),
+      inFlight: new InFlight(),
     },
     authenticator: new Authenticator(replica.access),
   };
