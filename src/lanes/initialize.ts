@@ -137,12 +137,14 @@ export async function ask(
   const { settings } = x.origin;
   const askedAt = x.now();
   const { position } = x.feed;
-  const barrier = (await barred(x, isPatient)) ?? (await overOriginLimit(x));
-  if (barrier) return { failure: barrier };
+  const down = await barred(x, isPatient);
+  if (down) return { failure: down };
   const berth = berthFor(x);
   if ("failure" in berth) return berth;
   let reply: Reply;
   try {
+    const limited = await overOriginLimit(x);
+    if (limited) return { failure: limited };
     const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
       method: "POST",
       headers,

@@ -62,13 +62,16 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   // In a session of several, a message is told apart by its id.
   if (isPooled(x) && x.scan.duplicates) return { kind: "failure", failure: DUPLICATE_KEYS };
   const bounds = boundsIn(x.origin, x.body);
-  const barrier = (await mayAsk(x, bounds, relayed.instead === undefined)) ?? (await overOriginLimit(x));
+  const barrier = await mayAsk(x, bounds, relayed.instead === undefined);
   if (barrier) return failure(barrier);
   const berth = berthFor(x, { goesOn: goesOnAlone(x) || x.origin.hasWrites });
   if ("failure" in berth) return failure(berth.failure);
   const meter = bounds?.budget && new Meter(bounds.budget);
   let given: Answer | undefined;
   try {
+    // What there is no place for is not counted.
+    const limited = await overOriginLimit(x);
+    if (limited) return failure(limited);
     given = await relayWithin(x, relayed, { berth, meter });
   } finally {
     // A stream tells of its end itself.
