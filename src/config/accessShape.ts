@@ -1,7 +1,8 @@
 import * as z from "zod";
+import { isAskable } from "./address.ts";
 import { parseDuration, type Duration } from "./duration.ts";
-import { isLoopback } from "./loopback.ts";
 import { ALGORITHMS, unsound, type JwtAlgorithm } from "./publicJwk.ts";
+import { rolesShape } from "./roleShape.ts";
 
 /** Clocks that are further apart than this are wrong. */
 const MAX_TOLERANCE_MS = 300_000;
@@ -57,15 +58,13 @@ const dev = z.strictObject({
   ),
 });
 
-/** The shape of what the operator says of tokens. */
+/** The shape of what the operator says of tokens and roles. */
 export const accessShape = {
   jwt: z.union([jwt, z.array(jwt).min(1, "at least one issuer").max(16, "at most 16 issuers")]).optional(),
   dev: dev.optional(),
+  roles: rolesShape,
 };
 
 function isPlain(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { username, password, protocol, hostname } = new URL(text);
-  if (username || password || text.includes("#") || text.length > 1_024) return false;
-  return protocol === "https:" || (protocol === "http:" && isLoopback(hostname));
+  return text.length <= 1_024 && isAskable(text);
 }
