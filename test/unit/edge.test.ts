@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
@@ -237,6 +238,49 @@ describe("the log", () => {
       expect(JSON.parse(logged("json", { ...event, name }).at(-1)!)).toMatchObject({ name });
     },
   );
+
+  test("is one line of printable ASCII for each event, whatever callers, origins and stores say", () => {
+    const text = fc.string({
+      unit: fc.constantFrom(
+        "a",
+        " ",
+        '"',
+        "\\",
+        "=",
+        "{",
+        "\n",
+        "\r",
+        "\t",
+        "\0",
+        "\u001b",
+        "\u0085",
+        "\u2028",
+        "\ud800",
+        "é",
+      ),
+      maxLength: 200,
+    });
+    const told = fc.oneof(
+      fc.record({ name: text, method: text, origin: text, code: text }).map((said) => ({ ...event, ...said })),
+      fc
+        .record({ origin: text, name: text, message: text })
+        .map((said) => ({ type: "policy-warning" as const, ...said })),
+      fc
+        .record({ origin: text, reason: text })
+        .map((said) => ({ type: "origin-health" as const, state: "down" as const, ...said })),
+      fc.record({ reason: text, correlationId: text }).map((said) => ({ type: "defect" as const, ...said })),
+    );
+    fc.assert(
+      fc.property(told, (what) => {
+        const [line, ...others] = logged("line", what);
+        expect(line).toMatch(/^[\x20-\x7e]{1,2000}$/);
+        expect(others).toEqual([]);
+        const [json = ""] = logged("json", what);
+        expect(json).toMatch(/^[\x20-\x7e]+$/);
+        expect(JSON.parse(json)).toEqual(what);
+      }),
+    );
+  });
 
   test("tells other events on one line as well", () => {
     const [line] = logged("line", { type: "store-failed", operation: "put", reason: "KV PUT failed: 500\nx" });
