@@ -58,7 +58,11 @@ export class Jwks {
 
   /** The keys that may have signed it: none where there is no such key, `undefined` where the keys cannot be had. */
   async find(wanted: Wanted, by: KeyAccess): Promise<readonly PublicJwk[] | undefined> {
-    this.#set ??= await recall(this.#issuer.jwks, by.kv);
+    if (!this.#set) {
+      const kept = await recall(this.#issuer.jwks, by);
+      // Somebody may have asked the issuer meanwhile.
+      this.#set ??= kept;
+    }
     const known = this.#set ? fitting(this.#set.keys, wanted) : [];
     const isFresh = this.#set !== undefined && by.now() - this.#set.readAt < FRESH_MS;
     if (isFresh && known.length > 0) return known;
@@ -118,13 +122,13 @@ function soundKeys(set: unknown): PublicJwk[] {
   return keys.slice(0, MAX_KEYS).filter((key): key is PublicJwk => unsound(key) === undefined);
 }
 
-async function recall(jwks: Issuer["jwks"], kv: KVNamespace): Promise<KeySet | undefined> {
+async function recall(jwks: Issuer["jwks"], { kv, now }: KeyAccess): Promise<KeySet | undefined> {
   if (!("url" in jwks)) return undefined;
   try {
     const kept: unknown = await kv.get(await nameOf(jwks.url), "json");
     if (!isObject(kept) || typeof kept["readAt"] !== "number") return undefined;
     const keys = soundKeys(kept);
-    return keys.length === 0 ? undefined : { keys, readAt: kept["readAt"] };
+    return keys.length === 0 ? undefined : { keys, readAt: Math.min(kept["readAt"], now()) };
   } catch {
     return undefined;
   }

@@ -1,4 +1,5 @@
 import { env } from "cloudflare:workers";
+import fc from "fast-check";
 import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload } from "jose";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
@@ -342,6 +343,22 @@ describe("a forged token", () => {
     expect(JSON.stringify(await callerOf(doorFor(), token))).not.toContain("s3cret");
   });
 
+  test("that differs from a good one in any character lets nobody in", async () => {
+    const door = doorFor();
+    const good = await sign();
+    const changes = fc.asyncProperty(
+      fc.nat(good.length - 1),
+      fc.integer({ min: 0x21, max: 0x7e }),
+      async (at, code) => {
+        const changed = good.slice(0, at) + String.fromCharCode(code) + good.slice(at + 1);
+        const found = await callerOf(door, changed);
+        return changed === good || ("kind" in found && found.kind === "unauthorized");
+      },
+    );
+    expect(await callerOf(door, good)).toHaveProperty("principal");
+    await fc.assert(changes, { numRuns: 300 });
+  });
+
   test("the same token has one spelling only", () => {
     for (const good of ["AA", "AAA", "AAAA", "AQ", "_w", "__8", "-_Aa0w"]) expect(isCanonical(good), good).toBe(true);
     for (const bad of ["", "A", "AB", "AAB", "AAAAA", "AA==", "A A", "AA\n", "A+", "A/", "ÀA", "_x"])
@@ -517,6 +534,19 @@ describe("the keys of an issuer", () => {
     await vi.waitFor(() => expect(asked).toBe(1));
     answer();
     expect(await Promise.all(found)).toEqual(["in", "in", "in"]);
+    expect(asked).toBe(1);
+  });
+
+  test("that somebody has just asked for are not lost to those who have looked in vain where they are kept", async () => {
+    const at = door();
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const slow = { get: async (name: string) => kv.get(name).then(() => held) } as unknown as KVNamespace;
+    const late = callerOf(at, await sign({ sub: "late" }), { kv: slow });
+    expect(await ask(at, await sign())).toBe("in");
+    release();
+    expect(await late).toHaveProperty("principal");
+    expect(await ask(at, await sign({ sub: "next" }))).toBe("in");
     expect(asked).toBe(1);
   });
 
