@@ -45,7 +45,8 @@ export class Tokens {
     if ("fault" in caller) return { reason: caller.fault };
     if (!rules.scopes.every((scope) => caller.scopes?.includes(scope))) return { lacks: rules.scopes };
     const expiresAt = Number(payload["exp"]) * 1_000;
-    return { caller: Object.freeze(keepsToken ? { ...caller, token } : caller), expiresAt };
+    const lapsesAt = expiresAt + rules.clockToleranceS * 1_000;
+    return { caller: Object.freeze({ ...caller, lapsesAt, ...(keepsToken && { token }) }), expiresAt };
   }
 }
 
