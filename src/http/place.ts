@@ -1,4 +1,4 @@
-import { isLoopback } from "../config/loopback.ts";
+import { isLoopback } from "../config/address.ts";
 
 /** Where a request is addressed to: what serving it needs of its URL. */
 export type Place = Readonly<Pick<URL, "hostname" | "host" | "pathname">> & {
