@@ -56,8 +56,11 @@ export class Jwks {
     if ("keys" in issuer.jwks) this.#set = { keys: issuer.jwks.keys, readAt: Number.POSITIVE_INFINITY };
   }
 
-  /** The keys that may have signed it: none where there is no such key, `undefined` where the keys cannot be had. */
-  async find(wanted: Wanted, by: KeyAccess): Promise<readonly PublicJwk[] | undefined> {
+  /**
+   * The keys that may have signed it: none where there is no such key, `undefined` where the keys cannot be had. `isDoubted`:
+   * those that are known have not, and it may be that the issuer has others under their names by now.
+   */
+  async find(wanted: Wanted, by: KeyAccess, isDoubted = false): Promise<readonly PublicJwk[] | undefined> {
     if (!this.#set) {
       const kept = await recall(this.#issuer.jwks, by);
       // Somebody may have asked the issuer meanwhile.
@@ -65,7 +68,7 @@ export class Jwks {
     }
     const known = this.#set ? fitting(this.#set.keys, wanted) : [];
     const isFresh = this.#set !== undefined && by.now() - this.#set.readAt < FRESH_MS;
-    if (isFresh && known.length > 0) return known;
+    if (isFresh && known.length > 0 && !isDoubted) return known;
     await this.#askAgain(known.length > 0, by);
     if (!this.#set || by.now() - this.#set.readAt >= KNOWN_MS) return undefined;
     return fitting(this.#set.keys, wanted);

@@ -477,6 +477,18 @@ describe("the keys of an issuer", () => {
     expect(asked).toBe(2);
   });
 
+  test("may change under the same name: so they are asked for anew where a signature is none of theirs", async () => {
+    const at = door();
+    await ask(at, await sign());
+    served = [strangers.jwk];
+    const renewed = await sign({ sub: "new" }, {}, strangers);
+    expect(await ask(at, renewed)).toBe("token: signature");
+    now += COOLDOWN_MS;
+    expect(await ask(at, renewed)).toBe("in");
+    for (let nth = 0; nth < 20; nth++) expect(await ask(at, await sign({ sub: `${nth}` }))).toBe("token: signature");
+    expect(asked).toBe(2);
+  });
+
   test("are not asked for by made-up names more than once in ten seconds", async () => {
     const at = door();
     await ask(at, await sign());
