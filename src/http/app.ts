@@ -27,6 +27,7 @@ import type { Incoming, Serving } from "./Incoming.ts";
 import { nobody } from "./nobody.ts";
 import { placeOf, type Place } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
+import { METADATA_PATHS, serveMetadata } from "./serveMetadata.ts";
 import { serveMcp } from "./serveMcp.ts";
 import { servePage } from "./servePage.ts";
 
@@ -62,7 +63,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       pooled: new SessionSource(),
       listening: new Listening(),
     },
-    authenticator: new Authenticator(replica.access),
+    authenticator: new Authenticator(replica.access, { report }),
   };
   const health = new Health(replica);
   const feeds = new Map([...replica.origins.keys()].map((id) => [id, new FeedView(newId)]));
@@ -139,6 +140,9 @@ export function createApp(replica: Replica, report: Reporter): App {
     ),
   ];
   app.all("/sync/:origin", (c) => serveWebhook(syncing, c.req.param("origin"), c.req.raw, c.env));
+  if (replica.access.jwt) {
+    for (const path of METADATA_PATHS) app.all(path, (c) => serveMetadata(replica, c.req.raw));
+  }
   app.notFound((c) => {
     const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
     // Nobody has said who asks, so no origin is named.

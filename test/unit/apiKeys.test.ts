@@ -1,12 +1,13 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Authenticator } from "../../src/access/authenticate.ts";
+import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
 import { goodUntil } from "../../src/access/goodUntil.ts";
-import { KeyDoor, type KeyCredentials } from "../../src/access/KeyDoor.ts";
+import { KeyDoor } from "../../src/access/KeyDoor.ts";
 import { keyHmac, keyRecord, newKey } from "../../src/access/keys.ts";
 import { KeyStore } from "../../src/access/KeyStore.ts";
 import { LastUses } from "../../src/access/LastUses.ts";
+import { resolve } from "../../src/config/resolve.ts";
 import { keyState, parseKey, type StoredKey } from "../../src/access/StoredKey.ts";
 
 const { KV: kv } = env as { KV: KVNamespace };
@@ -17,6 +18,8 @@ const HOUR = 3_600_000;
 const A = "a".repeat(64);
 const B = "b".repeat(64);
 const RECORD: StoredKey = { name: "n", hmac: A, createdAt: 0 };
+
+const { access: ACCESS } = resolve({ origins: { o: { url: "https://o.example.com/mcp" } }, access: { keys: true } });
 
 const make = () => newKey((bytes) => crypto.getRandomValues(new Uint8Array(bytes)));
 
@@ -29,15 +32,24 @@ async function kept(more: Partial<StoredKey> = {}) {
 }
 
 const work: Promise<unknown>[] = [];
-const by = (now: number, more: Partial<KeyCredentials> & { from?: string; key?: string } = {}): KeyCredentials => {
+const by = (now: number, more: Partial<Credentials> & { from?: string; key?: string } = {}): Credentials => {
   const { from, key, ...rest } = more;
   const headers = new Headers();
   if (from !== undefined) headers.set("cf-connecting-ip", from);
   if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
   const waitUntil = (one: Promise<unknown>) => void work.push(one);
-  return { headers, hostname: "replica.example.com", kv, pepper: PEPPER, now: () => now, waitUntil, ...rest };
+  return {
+    headers,
+    hostname: "replica.example.com",
+    resource: "",
+    kv,
+    pepper: PEPPER,
+    now: () => now,
+    waitUntil,
+    ...rest,
+  };
 };
-const UNAUTHORIZED = { refusal: { kind: "unauthorized" } };
+const UNAUTHORIZED = { refusal: { kind: "unauthorized", reason: expect.stringMatching(/^key: /) } };
 
 describe("a record", () => {
   const whole: StoredKey = {
@@ -154,7 +166,7 @@ describe("at the door", () => {
 
   test("a key that expires is refused at once, though its caller was remembered", async () => {
     const { key } = await kept({ expiresAt: START + 5_000 });
-    const door = new Authenticator({ open: false, openOnPurpose: false, keys: true });
+    const door = new Authenticator(ACCESS);
     expect(await door.authenticate(by(START, { key }))).toHaveProperty("caller");
     expect(door.authenticate(by(START + 4_999, { key }))).toHaveProperty("caller");
     expect(await door.authenticate(by(START + 5_000, { key }))).toEqual(UNAUTHORIZED);
@@ -170,7 +182,7 @@ describe("at the door", () => {
       { ...RECORD, hmac: await keyHmac(key, PEPPER), previous: { ...previous, hmac: await keyHmac(oldKey, PEPPER) } },
       START,
     );
-    const door = new Authenticator({ open: false, openOnPurpose: false, keys: true });
+    const door = new Authenticator(ACCESS);
     for (const one of [key, oldKey])
       expect(await door.authenticate(by(START, { key: one }))).toEqual({ caller: { principal: `key:${id}` } });
     expect(door.authenticate(by(START + 4_999, { key: oldKey }))).toHaveProperty("caller");
@@ -181,7 +193,7 @@ describe("at the door", () => {
   test("while KV does not answer nobody unknown is let in, and is told to come again", async () => {
     const { key } = await kept();
     const broken = { get: () => Promise.reject(new Error("KV GET failed: 500")) } as unknown as KVNamespace;
-    const door = new Authenticator({ open: false, openOnPurpose: false, keys: true });
+    const door = new Authenticator(ACCESS);
     expect(await door.authenticate(by(START, { key, kv: broken }))).toEqual({ refusal: { kind: "keys-unavailable" } });
     expect(await door.authenticate(by(START, { key }))).toHaveProperty("caller");
     expect(door.authenticate(by(START + 1, { key, kv: broken }))).toHaveProperty("caller");
