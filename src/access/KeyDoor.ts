@@ -26,6 +26,7 @@ export interface KeyCredentials {
 
 /** Why a key lets nobody in. */
 export type KeyRefusal =
+  /** `reason` is for the log. */
   | { kind: "unauthorized"; reason: string }
   /** The secret that keys need is missing. */
   | { kind: "unconfigured"; detail: string }

@@ -7,7 +7,8 @@ import { defineReplica } from "../../src/config/index.ts";
 import { matches, patternTable } from "../../src/config/pattern.ts";
 import { policyOf } from "../../src/config/policy.ts";
 import type { Origin } from "../../src/config/replica.ts";
-import { isLoopback, PROTOCOL_RULE, resolve, type Vars } from "../../src/config/resolve.ts";
+import { isLoopback } from "../../src/config/address.ts";
+import { PROTOCOL_RULE, resolve, type Vars } from "../../src/config/resolve.ts";
 import { parseSize } from "../../src/config/size.ts";
 import { LOCATION_HINTS } from "../../src/config/types.ts";
 
