@@ -61,7 +61,7 @@ export class KeyDoor {
     }
     const until = stored && goodUntil(stored, await keyHmac(key, pepper), now());
     if (!stored || until === undefined)
-      return { refusal: { kind: "unauthorized", reason: `key: ${stored ? "not, or no longer, its own" : "unknown"}` } };
+      return { refusal: { kind: "unauthorized", reason: "key: unknown, or past its end" } };
     stranger?.giveBack();
     this.#uses.note(store, id, now(), waitUntil);
     return { caller: callerOf(id, stored), until };

@@ -236,6 +236,20 @@ describe("what operators may ask", () => {
     expect(await times(11, right)).toEqual([...Array(10).fill("in"), "rate-limited"]);
   });
 
+  test.each([
+    [null, undefined],
+    ["127.0.0.1", undefined],
+    ["::1", undefined],
+    ["192.0.2.1", "admin-closed"],
+    ["2001:db8::1", "admin-closed"],
+    ["127.0.0.1.example.com", "admin-closed"],
+    ["", "admin-closed"],
+  ])("without a token is for this machine alone, by its name and from the address %j", async (address, expected) => {
+    const headers = new Headers(address === null ? {} : { "cf-connecting-ip": address });
+    const request = { url: "http://localhost:8787/admin/keys", headers };
+    expect((await admitAdmin({ hosts }, new AdminLimits(), request, undefined))?.kind).toBe(expected);
+  });
+
   test("is not counted on this machine", async () => {
     const limits = new AdminLimits();
     const local = "http://127.0.0.1:8787/admin/keys";
