@@ -64,6 +64,7 @@ test("a key is made, listed, rotated and revoked, and nothing but the key goes t
 
   const rotated = await run("rotate", id, "--overlap", "2h");
   expect(rotated.out).toMatch(/^erk_\S+$/);
+  expect(rotated.aside).toContain(`Key "agent one" (id ${id}) has a new secret.`);
   expect(rotated.aside).toMatch(/The old one works until \d{4}-\d\d-\d\d \d\d:\d\d UTC\./);
   expect([await statusWith(key), await statusWith(rotated.out)]).toEqual([200, 200]);
   const json = JSON.parse((await run("list", "--json")).out);
