@@ -1,12 +1,13 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { goodUntil } from "../../src/access/goodUntil.ts";
 import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
+import { goodUntil } from "../../src/access/goodUntil.ts";
 import { KeyDoor } from "../../src/access/KeyDoor.ts";
 import { keyHmac, keyRecord, newKey } from "../../src/access/keys.ts";
 import { KeyStore } from "../../src/access/KeyStore.ts";
 import { LastUses } from "../../src/access/LastUses.ts";
+import { resolve } from "../../src/config/resolve.ts";
 import { keyState, parseKey, type StoredKey } from "../../src/access/StoredKey.ts";
 
 const { KV: kv } = env as { KV: KVNamespace };
@@ -17,6 +18,8 @@ const HOUR = 3_600_000;
 const A = "a".repeat(64);
 const B = "b".repeat(64);
 const RECORD: StoredKey = { name: "n", hmac: A, createdAt: 0 };
+
+const { access: ACCESS } = resolve({ origins: { o: { url: "https://o.example.com/mcp" } }, access: { keys: true } });
 
 const make = () => newKey((bytes) => crypto.getRandomValues(new Uint8Array(bytes)));
 
@@ -38,7 +41,7 @@ const by = (now: number, more: Partial<Credentials> & { from?: string; key?: str
   return {
     headers,
     hostname: "replica.example.com",
-    resource: "https://replica.example.com/mcp",
+    resource: "",
     kv,
     pepper: PEPPER,
     now: () => now,
@@ -46,7 +49,7 @@ const by = (now: number, more: Partial<Credentials> & { from?: string; key?: str
     ...rest,
   };
 };
-const UNAUTHORIZED = { refusal: { kind: "unauthorized", reason: expect.stringMatching(/^key: /) as string } };
+const UNAUTHORIZED = { refusal: { kind: "unauthorized", reason: expect.stringMatching(/^key: /) } };
 
 describe("a record", () => {
   const whole: StoredKey = {
@@ -163,7 +166,7 @@ describe("at the door", () => {
 
   test("a key that expires is refused at once, though its caller was remembered", async () => {
     const { key } = await kept({ expiresAt: START + 5_000 });
-    const door = new Authenticator({ open: false, openOnPurpose: false, keys: true });
+    const door = new Authenticator(ACCESS);
     expect(await door.authenticate(by(START, { key }))).toHaveProperty("caller");
     expect(door.authenticate(by(START + 4_999, { key }))).toHaveProperty("caller");
     expect(await door.authenticate(by(START + 5_000, { key }))).toEqual(UNAUTHORIZED);
@@ -179,7 +182,7 @@ describe("at the door", () => {
       { ...RECORD, hmac: await keyHmac(key, PEPPER), previous: { ...previous, hmac: await keyHmac(oldKey, PEPPER) } },
       START,
     );
-    const door = new Authenticator({ open: false, openOnPurpose: false, keys: true });
+    const door = new Authenticator(ACCESS);
     const principal = `key:${id}`;
     expect(await door.authenticate(by(START, { key }))).toEqual({ caller: { principal } });
     const lapsesAt = START + 5_000;
@@ -192,7 +195,7 @@ describe("at the door", () => {
   test("while KV does not answer nobody unknown is let in, and is told to come again", async () => {
     const { key } = await kept();
     const broken = { get: () => Promise.reject(new Error("KV GET failed: 500")) } as unknown as KVNamespace;
-    const door = new Authenticator({ open: false, openOnPurpose: false, keys: true });
+    const door = new Authenticator(ACCESS);
     expect(await door.authenticate(by(START, { key, kv: broken }))).toEqual({ refusal: { kind: "keys-unavailable" } });
     expect(await door.authenticate(by(START, { key }))).toHaveProperty("caller");
     expect(door.authenticate(by(START + 1, { key, kv: broken }))).toHaveProperty("caller");
