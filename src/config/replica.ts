@@ -14,6 +14,22 @@ export interface Replica {
   enabled: boolean;
 }
 
+/** What who has a role may use. */
+export interface Role {
+  grants: readonly Grant[];
+  /** Who was granted all of these by an issuer has the role, too. Absent: it is given by name only. */
+  scopes: readonly string[] | undefined;
+}
+
+/** Patterns of what may be used. */
+export interface Grant {
+  tools: readonly string[];
+  resources: readonly string[];
+  prompts: readonly string[];
+  /** The ids of the origins that they count for; absent: all. */
+  origins: readonly string[] | undefined;
+}
+
 /** Who may call. What is not configured is absent. */
 export interface Access {
   open: boolean;
@@ -22,6 +38,8 @@ export interface Access {
   jwt?: readonly Issuer[];
   /** By token. */
   dev?: ReadonlyMap<string, DevCaller>;
+  /** By name. Absent: whoever is let in may use everything. */
+  roles?: ReadonlyMap<string, Role>;
 }
 
 /** One whose tokens are taken. */
@@ -49,6 +67,8 @@ export interface Origin {
   webhookSecret: string | undefined;
   /** Whether a stream is held open at the origin that tells of changes. */
   listens: boolean;
+  /** Whether arguments are held against the tools' schemas; a tool's own entry may say otherwise. */
+  validates: boolean;
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;
@@ -83,6 +103,8 @@ export interface TargetPolicy {
   deny: boolean;
   cache: CacheRule | undefined;
   write: WriteRule | undefined;
+  /** Whether arguments are held against the tool's schema; `undefined` leaves it to the origin's entry. */
+  validates: boolean | undefined;
 }
 
 /** What a call of a tool changes at the origin. */

@@ -2,10 +2,12 @@ import type { Context } from "hono";
 // For a handful of routes its smallest router will do: a smaller bundle starts faster.
 import { Hono } from "hono/tiny";
 import { Authenticator } from "../access/authenticate.ts";
+import { Roles } from "../access/Roles.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import { labelOf } from "../lanes/labelOf.ts";
+import { Schemas } from "../lanes/Schemas.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
 import { FeedView } from "../sync/FeedView.ts";
 import { Listening } from "../sync/Listening.ts";
@@ -55,6 +57,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     isolate: {
       memory: new MemoryStore(MEMORY_BYTES),
       catalogues: new Map(),
+      schemas: new Schemas(),
       eras: new Map(),
       surfacesAt: new Map(),
       suspectAt: new Map(),
@@ -64,6 +67,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       listening: new Listening(),
     },
     authenticator: new Authenticator(replica.access, { report }),
+    roles: replica.access.roles && new Roles(replica.access.roles),
   };
   const health = new Health(replica);
   const feeds = new Map([...replica.origins.keys()].map((id) => [id, new FeedView(newId)]));

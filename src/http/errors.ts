@@ -67,6 +67,9 @@ interface Worded {
   data?: unknown;
 }
 
+/** Of a name in a sentence. */
+const MAX_TOLD = 200;
+
 /** Turns any trouble into what the caller gets: what happened, and what to do about it. */
 export function wireError(trouble: Trouble, told: Told): WireError {
   const { status, rpcCode, code, message, retryAfterMs, data } = word(trouble);
@@ -82,7 +85,7 @@ export function wireError(trouble: Trouble, told: Told): WireError {
   }
   const error = { code: rpcCode, message, data: { ...(data as object | undefined), ...facts } };
   // What is no request (GET, DELETE, a notification) has no answer in which a failure could be told: there HTTP tells it.
-  const outOfBand = code === "origin_timeout" ? 504 : code === "origin_unavailable" ? 503 : 502;
+  const outOfBand = OUT_OF_BAND.get(code) ?? 502;
   return {
     status: status !== "in-band" ? status : told.isRequest ? 200 : outOfBand,
     code,
@@ -90,6 +93,13 @@ export function wireError(trouble: Trouble, told: Told): WireError {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
 }
+
+/** The HTTP status of errors that cannot be told in band, by their code. */
+const OUT_OF_BAND: ReadonlyMap<string, number> = new Map([
+  ["denied", 403],
+  ["origin_timeout", 504],
+  ["origin_unavailable", 503],
+]);
 
 function word(trouble: Trouble): Worded {
   switch (trouble.kind) {
@@ -121,10 +131,20 @@ function word(trouble: Trouble): Worded {
         "The origin wants a session, which revision 2026-07-28 has not. Use a client that can initialize.",
       );
     case "denied":
+      return {
+        ...inBand(
+          "denied",
+          `You may not use ${trouble.what} here. The lists show what you may use; the operator of this replica decides on it.`,
+        ),
+        rpcCode: CODE.invalidParams,
+      };
+    case "invalid-arguments": {
+      const places = trouble.places.map(({ at, expected }) => `${at === "" ? "they" : at} ${expected}`).join("; ");
       return inBand(
-        "denied",
-        `The tool ${trouble.tool} is not available here: the operator of this replica denies it.`,
+        "invalid_arguments",
+        `The arguments are not what the tool ${trouble.tool.slice(0, MAX_TOLD)} wants: ${places}. Nothing was sent to the origin. Mend them, and call again.`,
       );
+    }
     case "not-announced":
       return inBand(
         "sync_unavailable",

@@ -22,7 +22,8 @@ const TROUBLES: [Trouble, number, string, number][] = [
   [origin({ kind: "misconfigured", detail: "the secret X is not set" }), 200, "misconfigured", -31000],
   [origin({ kind: "busy", retryAfterMs: 9 }), 200, "origin_busy", -31000],
   [{ kind: "not-cached" }, 200, "not_cached", -31000],
-  [{ kind: "denied", tool: "t" }, 200, "denied", -31000],
+  [{ kind: "denied", what: "the tool t" }, 200, "denied", -32602],
+  [{ kind: "insufficient-scope", scopes: ["mcp:read"] }, 403, "insufficient_scope", -32600],
   [
     { kind: "rejected", status: 400, code: -32020, reason: "header", message: "m", data: { a: 1 } },
     400,
