@@ -1,11 +1,13 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { keyHmac, newKey } from "../../src/access/keys.ts";
 import { Fixture, tool } from "./support/fixture.ts";
 import { bearer, PEPPER } from "./support/keys.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
-import { call, codeOf, type Got, said, send } from "./support/wire.ts";
+import { call, codeOf, type Got, modern, said, send } from "./support/wire.ts";
 
 const HOST = "replica.example.com";
 const TOKEN = "s3cret";
@@ -15,7 +17,11 @@ let replica: Replica;
 
 const start = () => {
   const tools = { mine: { cache: { ttl: "10m" } } } as const;
-  const config = { origins: { o: { url: origin.url, tools } }, hosts: [HOST], access: { keys: true } };
+  const config = {
+    origins: { o: { url: origin.url, tools } },
+    hosts: [HOST],
+    access: { keys: true, roles: { reader: { tools: ["mine"] } } },
+  };
   const vars = { KEY_PEPPER: PEPPER, ADMIN_TOKEN: TOKEN, REPLICA_LOG: "json" };
   return startReplica(config, { vars, state, instances: 2 });
 };
@@ -23,7 +29,7 @@ const start = () => {
 beforeAll(async () => {
   state = await mkdtemp(path.join(tmpdir(), "replica-state-"));
   await origin.start();
-  origin.tools = [tool("mine")];
+  origin.tools = [tool("mine"), tool("theirs")];
   replica = await start();
 });
 afterAll(async () => {
@@ -35,7 +41,8 @@ afterAll(async () => {
 const admin = (headers: Record<string, string | null> = {}) => ({ authorization: `Bearer ${TOKEN}`, ...headers });
 const wish = (body: object, instance = 0, headers = {}) =>
   send(`${replica.urls[instance]}/admin/keys`, { headers: admin(headers), body: JSON.stringify(body) });
-const create = async (name = "test"): Promise<{ id: string; key: string }> => (await wish({ do: "create", name })).body;
+const create = async (name = "test"): Promise<{ id: string; key: string }> =>
+  (await wish({ do: "create", name, roles: ["reader"] })).body;
 const list = async (instance = 0) =>
   (await send(`${replica.urls[instance]}/admin/keys`, { method: "GET", headers: admin() })).body.keys;
 const ask = (key: string, instance = 0) => call(`${replica.urls[instance]}/mcp`, "mine", {}, bearer(key));
@@ -69,6 +76,30 @@ test("a key that was revoked, or rotated without an overlap, lets in nowhere tha
   const ids = (await list(1)).map(({ id }: { id: string }) => id);
   expect(ids).toContain(old.id);
   expect(ids).not.toContain(gone.id);
+});
+
+test("a key gives the roles that it was made with, and of those that there are not any more none", async () => {
+  const shown = async (key: string) =>
+    (await modern(replica.mcp, "tools/list", {}, bearer(key))).body.result.tools.map(
+      ({ name }: { name: string }) => name,
+    );
+  const reader = await create();
+  const { body: nobody } = await wish({ do: "create", name: "nobody" });
+  expect([await shown(reader.key), await shown(nobody.key)]).toEqual([["mine"], []]);
+  expect(codeOf(await call(replica.mcp, "theirs", {}, bearer(reader.key)))).toBe("denied");
+  expect(codeOf(await call(replica.mcp, "mine", {}, bearer(nobody.key)))).toBe("denied");
+  expect(codeOf(await wish({ do: "create", name: "x", roles: ["reader", "gone"] }))).toBe("unknown_role");
+  const old = await create();
+  const record = JSON.parse((await replica.store.get(`key/${old.id}`))!);
+  for (const [roles, expected] of [
+    [["gone", "reader"], ["mine"]],
+    [["gone"], []],
+  ] as const) {
+    const copy = newKey((bytes) => new Uint8Array(randomBytes(bytes)));
+    const hmac = await keyHmac(copy.key, PEPPER);
+    await replica.store.put(`key/${copy.id}`, JSON.stringify({ ...record, hmac, roles }));
+    expect(await shown(copy.key)).toEqual(expected);
+  }
 });
 
 describe("the endpoint for keys", () => {
