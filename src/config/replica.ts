@@ -67,6 +67,8 @@ export interface Origin {
   webhookSecret: string | undefined;
   /** Whether a stream is held open at the origin that tells of changes. */
   listens: boolean;
+  /** Whether arguments are held against the tools' schemas; a tool's own entry may say otherwise. */
+  validates: boolean;
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;
@@ -101,6 +103,8 @@ export interface TargetPolicy {
   deny: boolean;
   cache: CacheRule | undefined;
   write: WriteRule | undefined;
+  /** Whether arguments are held against the tool's schema; `undefined` leaves it to the origin's entry. */
+  validates: boolean | undefined;
 }
 
 /** What a call of a tool changes at the origin. */

@@ -86,6 +86,7 @@ function resolveOrigin(
     pulseMs: ms(config.sync?.pulse, 5_000),
     webhookSecret: config.sync?.webhook?.secret,
     listens: config.sync?.listen !== "off",
+    validates: config.validate ?? true,
     lists: {
       ...PROTOCOL_RULE,
       defaultTtlMs: ms(config.lists?.defaultTtl, 0),
@@ -112,8 +113,8 @@ function table(
   });
   const policies: Record<string, TargetPolicy> = {};
   for (const [name, cache] of rules) {
-    const { deny = false, write } = entries[name]!;
-    policies[name] = { deny, cache, write: write && strictness.write(write) };
+    const { deny = false, write, validate } = entries[name]!;
+    policies[name] = { deny, cache, write: write && strictness.write(write), validates: validate };
   }
   return patternTable(policies);
 }

@@ -36,6 +36,7 @@ const tool = z.strictObject({
   deny: z.boolean().optional(),
   write: z.strictObject({ invalidates: z.array(tag).min(1, "at least one tag").max(32, "at most 32 tags") }).optional(),
   consistency,
+  validate: z.boolean().optional(),
 });
 const readable = z.strictObject({ cache: cache.optional(), consistency });
 
@@ -60,6 +61,7 @@ const origin = z
       .optional(),
     lists: z.strictObject({ defaultTtl: duration.optional(), staleIfError: duration.optional() }).optional(),
     annotated: z.strictObject({ ttl: duration }).optional(),
+    validate: z.boolean().optional(),
     tools: z.record(z.string(), tool).optional(),
     resources: z.record(z.string(), readable).optional(),
     prompts: z.record(z.string(), readable).optional(),

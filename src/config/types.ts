@@ -59,6 +59,8 @@ export interface OriginConfig {
   };
   /** Cache tools that the origin marks `readOnlyHint: true` and that no entry of `tools` names. Default: never. */
   annotated?: { ttl: Duration };
+  /** Whether the arguments of a tool call are held against the tool's schema before they are sent on, where the schema is known. Default: `true`. */
+  validate?: boolean;
   /** Policy by tool name. An exact name beats a pattern, a longer pattern a shorter one; `*` matches any run of characters. */
   tools?: Record<string, ToolConfig>;
   /** Policy by resource URI, or pattern. */
@@ -82,6 +84,8 @@ export interface ToolConfig {
   write?: WriteConfig;
   /** How far its cached answers may be behind the writes, see `Consistency`. With `cache` only. */
   consistency?: Consistency;
+  /** As for the origin. Default: what is said there. */
+  validate?: boolean;
 }
 
 /** What a call of a tool changes at the origin. */

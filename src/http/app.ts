@@ -7,6 +7,7 @@ import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import { labelOf } from "../lanes/labelOf.ts";
+import { Schemas } from "../lanes/Schemas.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
 import { FeedView } from "../sync/FeedView.ts";
 import { Listening } from "../sync/Listening.ts";
@@ -56,6 +57,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     isolate: {
       memory: new MemoryStore(MEMORY_BYTES),
       catalogues: new Map(),
+      schemas: new Schemas(),
       eras: new Map(),
       surfacesAt: new Map(),
       suspectAt: new Map(),

@@ -66,6 +66,9 @@ interface Worded {
   data?: unknown;
 }
 
+/** Of a name in a sentence. */
+const MAX_TOLD = 200;
+
 /** Turns any trouble into what the caller gets: what happened, and what to do about it. */
 export function wireError(trouble: Trouble, told: Told): WireError {
   const { status, rpcCode, code, message, retryAfterMs, data } = word(trouble);
@@ -134,6 +137,13 @@ function word(trouble: Trouble): Worded {
         ),
         rpcCode: CODE.invalidParams,
       };
+    case "invalid-arguments": {
+      const places = trouble.places.map(({ at, expected }) => `${at === "" ? "they" : at} ${expected}`).join("; ");
+      return inBand(
+        "invalid_arguments",
+        `The arguments are not what the tool ${trouble.tool.slice(0, MAX_TOLD)} wants: ${places}. Nothing was sent to the origin. Mend them, and call again.`,
+      );
+    }
     case "not-announced":
       return inBand(
         "sync_unavailable",

@@ -6,6 +6,7 @@ import type { MemoryStore } from "../cache/MemoryStore.ts";
 import type { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Catalogue } from "../mcp/Catalogue.ts";
+import type { Misfit } from "../mcp/schema/Judge.ts";
 import type { Scan } from "../mcp/scan.ts";
 import type { Session } from "../mcp/Session.ts";
 import type { Era } from "../mcp/versions.ts";
@@ -16,6 +17,7 @@ import type { FeedView } from "../sync/FeedView.ts";
 import type { Listening } from "../sync/Listening.ts";
 import type { Reporter, RequestResult } from "../telemetry/events.ts";
 import type { Tally } from "../telemetry/Tally.ts";
+import type { Schemas } from "./Schemas.ts";
 
 /** A session that this isolate has met. */
 export interface KnownSession {
@@ -61,6 +63,8 @@ export interface Isolate {
   memory: MemoryStore;
   /** By origin id. */
   catalogues: Map<string, Catalogue>;
+  /** What the lists of tools in memory say of arguments. */
+  schemas: Schemas;
   /** By origin id. */
   eras: Map<string, KnownEras>;
   /** When the bootstrap answers of an origin were last looked after, by origin id and principal; epoch ms. */
@@ -166,6 +170,8 @@ export type Failure =
   | { kind: "denied"; what: string }
   /** It would be allowed with these scopes. */
   | { kind: "insufficient-scope"; scopes: readonly string[] }
+  /** The arguments cannot be what the tool wants, as its schema says. */
+  | { kind: "invalid-arguments"; tool: string; places: readonly Misfit[] }
   /** What a write is about to change could not be announced, and somebody counts on that: it was not sent. */
   | { kind: "not-announced" }
   /** Neither the feed could be asked whether what is kept is still true, nor the origin. */

@@ -27,6 +27,7 @@ import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { ownWords, relay } from "./relay.ts";
 import { mayStandIn } from "./mayStandIn.ts";
+import { misfit } from "./misfit.ts";
 import { contradictsParams } from "./params.ts";
 import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
 import { translatedAnswer } from "./translate.ts";
@@ -245,6 +246,9 @@ async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promis
   if (x.asksIn === "legacy" && contradictsParams(x)) {
     return { kind: "failure", failure: { kind: "rejected", ...paramMismatch() } };
   }
+  // A request that is wrong in itself is told that, by who answers it.
+  const bad = misfit(x);
+  if (bad && !wrongWith(x)) return { kind: "failure", failure: bad };
   const given = await relay(x, { call });
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
   const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x) : undefined;
