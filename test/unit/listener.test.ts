@@ -31,7 +31,7 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
   };
   const x = {
     origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
-    replica: { enabled: true },
+    replica: { enabled: true, limits: {} },
     principal: "p",
     caller: { principal: "p", ...(lapsesAt !== undefined && { lapsesAt }) },
     feed: new FeedView(() => "i"),
