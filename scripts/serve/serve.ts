@@ -50,7 +50,10 @@ export interface LocalKv {
  * between, as it does at the edge.
  */
 export async function serve(options: ServeOptions = {}): Promise<Served> {
-  const script = await bundleWorker(options.config, options.rewrites);
+  const modules = (await bundleWorker(options.config, options.rewrites)).map((module) => ({
+    type: "ESModule" as const,
+    ...module,
+  }));
   const instances = options.instances ?? 1;
   const ports = await Promise.all(
     Array.from({ length: instances }, (_, index) => freePort(index === 0 ? options.port : 0)),
@@ -63,7 +66,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   const syncOf = (index: number) => (reachable && index === instances - 1 ? GATE : nameOf(0));
   const workers = ports.map((port, index) => ({
     name: nameOf(index),
-    modules: [{ type: "ESModule" as const, path: "index.js", contents: script }],
+    modules,
     ...COMPATIBILITY,
     bindings: { REPLICA_LOG: "off", ...options.vars },
     kvNamespaces: { KV: "KV" },

@@ -1,4 +1,4 @@
-import { isLoopback } from "../config/resolve.ts";
+import { isLoopback } from "../config/address.ts";
 import { ANONYMOUS, type Caller } from "./Caller.ts";
 
 /** For whom a call is counted; `undefined` where nobody counts. */

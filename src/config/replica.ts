@@ -1,12 +1,13 @@
 import type { PatternTable } from "./pattern.ts";
-import type { LocationHint, Modernize } from "./types.ts";
+import type { JwtAlgorithm, PublicJwk } from "./publicJwk.ts";
+import type { DevCaller, LocationHint, Modernize } from "./types.ts";
 
 /** The operator's file with every default filled in and every unit resolved: what the rest of the code reads. */
 export interface Replica {
   origins: ReadonlyMap<string, Origin>;
   /** What `/mcp` serves, where that is decided. */
   defaultOrigin: Origin | undefined;
-  access: { open: boolean; openOnPurpose: boolean; keys: boolean };
+  access: Access;
   hosts: ReadonlySet<string>;
   ignoreMeta: readonly string[];
   limits: {
@@ -20,6 +21,49 @@ export interface Replica {
   enabled: boolean;
 }
 
+/** What who has a role may use. */
+export interface Role {
+  grants: readonly Grant[];
+  /** Who was granted all of these by an issuer has the role, too. Absent: it is given by name only. */
+  scopes: readonly string[] | undefined;
+}
+
+/** Patterns of what may be used. */
+export interface Grant {
+  tools: readonly string[];
+  resources: readonly string[];
+  prompts: readonly string[];
+  /** The ids of the origins that they count for; absent: all. */
+  origins: readonly string[] | undefined;
+}
+
+/** Who may call. What is not configured is absent. */
+export interface Access {
+  open: boolean;
+  openOnPurpose: boolean;
+  keys: boolean;
+  jwt?: readonly Issuer[];
+  /** By token. */
+  dev?: ReadonlyMap<string, DevCaller>;
+  /** By name. Absent: whoever is let in may use everything. */
+  roles?: ReadonlyMap<string, Role>;
+}
+
+/** One whose tokens are taken. */
+export interface Issuer {
+  issuer: string;
+  /** For whom tokens must be; `undefined`: for the endpoint that is called. */
+  audience: readonly string[] | undefined;
+  jwks: { url: string } | { keys: readonly PublicJwk[] };
+  algorithms: readonly JwtAlgorithm[];
+  typ: string;
+  /** Names of claims, or JSON Pointers to them. */
+  claims: { roles?: string; scopes?: string; tenant?: string };
+  /** What every token must be granted, sorted. */
+  scopes: readonly string[];
+  clockToleranceS: number;
+}
+
 /** One origin with its policy. */
 export interface Origin {
   settings: OriginSettings;
@@ -30,6 +74,8 @@ export interface Origin {
   webhookSecret: string | undefined;
   /** Whether a stream is held open at the origin that tells of changes. */
   listens: boolean;
+  /** Whether arguments are held against the tools' schemas; a tool's own entry may say otherwise. */
+  validates: boolean;
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;
@@ -70,6 +116,8 @@ export interface TargetPolicy {
   deny: boolean;
   cache: CacheRule | undefined;
   write: WriteRule | undefined;
+  /** Whether arguments are held against the tool's schema; `undefined` leaves it to the origin's entry. */
+  validates: boolean | undefined;
   bounds: ToolBounds | undefined;
 }
 

@@ -1,3 +1,5 @@
+import { resolveAccess } from "./access.ts";
+import { isAskable, URL_SHAPE } from "./address.ts";
 import { boundsOf, budgetsOf } from "./bounds.ts";
 import { Strictness, type Cached } from "./consistency.ts";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
@@ -42,11 +44,7 @@ export function resolve(file: unknown, vars: Vars = {}): Replica {
   return {
     origins,
     defaultOrigin: origins.get(marked ?? only ?? ""),
-    access: {
-      open: config.access?.open ?? false,
-      openOnPurpose: config.access?.openOnPurpose ?? false,
-      keys: config.access?.keys ?? false,
-    },
+    access: resolveAccess(config.access),
     hosts: new Set(config.hosts),
     ignoreMeta: config.ignoreMeta ?? [],
     limits: {
@@ -103,6 +101,7 @@ function resolveOrigin(
     pulseMs: ms(config.sync?.pulse, 5_000),
     webhookSecret: config.sync?.webhook?.secret,
     listens: config.sync?.listen !== "off",
+    validates: config.validate ?? true,
     lists: {
       ...PROTOCOL_RULE,
       defaultTtlMs: ms(config.lists?.defaultTtl, 0),
@@ -131,11 +130,12 @@ function table(
   });
   const policies: Record<string, TargetPolicy> = {};
   for (const [name, cache] of rules) {
-    const { deny = false, write } = entries[name]!;
+    const { deny = false, write, validate } = entries[name]!;
     policies[name] = {
       deny,
       cache,
       write: write && strictness.write(write),
+      validates: validate,
       bounds: boundsOf(name, entries[name]!),
     };
   }
@@ -166,26 +166,14 @@ function endpointOf(
   if (config.service !== undefined) return { service: config.service };
   const named = typeof config.url === "object" ? config.url.env : undefined;
   const url = named === undefined ? config.url : vars[named];
-  if (typeof url === "string" && isEndpoint(url)) return { url };
+  if (typeof url === "string" && isAskable(url, config.allowPrivate)) return { url };
   problems.push({
     path: `${path}.url`,
     // A URL may carry a credential by mistake, so a bad one is not repeated.
     found: named === undefined ? "another kind of URL" : `no such URL in the var ${named}`,
-    expected: "an https URL, or an http one on loopback, without user, password or fragment",
+    expected: URL_SHAPE,
   });
   return undefined;
-}
-
-function isEndpoint(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  if (url.username || url.password || url.hash) return false;
-  return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
-}
-
-/** Whether a host name, without its port, is this machine's own. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || hostname === "127.0.0.1";
 }
 
 function authOf(config: OriginConfig): OriginSettings["auth"] {

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { accessShape } from "./accessShape.ts";
 import { MAX_BUDGET_BYTES, TOKEN_BYTES } from "./bounds.ts";
 import { DURATION_SHAPE, parseDuration, type Duration } from "./duration.ts";
 import { parseSize, SIZE_SHAPE } from "./size.ts";
@@ -49,6 +50,7 @@ const tool = z.strictObject({
   deny: z.boolean().optional(),
   write: z.strictObject({ invalidates: z.array(tag).min(1, "at least one tag").max(32, "at most 32 tags") }).optional(),
   consistency,
+  validate: z.boolean().optional(),
   limit: binding.optional(),
   budget: budget.optional(),
   expensive: z.boolean().optional(),
@@ -60,6 +62,7 @@ const origin = z
     url: z.union([z.string(), z.strictObject({ env: z.string() })], 'a URL, or { env: "NAME" }').optional(),
     service: z.string().min(1, "the name of a service binding").optional(),
     default: z.boolean().optional(),
+    allowPrivate: z.boolean().optional(),
     auth: z
       .union(
         [z.strictObject({ bearer: secret }), z.strictObject({ header: secret.extend({ name: headerName }) })],
@@ -75,6 +78,7 @@ const origin = z
       .optional(),
     lists: z.strictObject({ defaultTtl: duration.optional(), staleIfError: duration.optional() }).optional(),
     annotated: z.strictObject({ ttl: duration }).optional(),
+    validate: z.boolean().optional(),
     tools: z.record(z.string(), tool).optional(),
     resources: z.record(z.string(), readable).optional(),
     prompts: z.record(z.string(), readable).optional(),
@@ -93,7 +97,12 @@ const host = z.string().regex(/^[a-z0-9.-]+(:\d+)?$/, "a host name in lower case
 export const shape = z.strictObject({
   origins: z.record(originId, origin),
   access: z
-    .strictObject({ open: z.boolean().optional(), openOnPurpose: z.boolean().optional(), keys: z.boolean().optional() })
+    .strictObject({
+      open: z.boolean().optional(),
+      openOnPurpose: z.boolean().optional(),
+      keys: z.boolean().optional(),
+      ...accessShape,
+    })
     .optional(),
   hosts: z.array(host).optional(),
   ignoreMeta: z.array(z.string().min(1, "a _meta key or pattern")).optional(),

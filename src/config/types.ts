@@ -1,4 +1,5 @@
 import type { Duration } from "./duration.ts";
+import type { JwtAlgorithm } from "./publicJwk.ts";
 
 /** The operator's file: what is replicated, for whom, within which limits. Plain data. */
 export interface ReplicaConfig {
@@ -24,6 +25,8 @@ export interface OriginConfig {
   service?: string;
   /** Serve this origin at `/mcp` too, where there are several. Default: `true` for the only one. */
   default?: boolean;
+  /** Its URL, and those of its `auth`, may be of a private network, which a deployed Worker reaches only by such means as a tunnel. Default: `false`. */
+  allowPrivate?: boolean;
   /** The replica's own credential at the origin. The caller's is never sent on. Default: none. */
   auth?: { bearer: SecretName } | { header: SecretName & { name: string } };
   /** How long to wait: for the first byte of any call (default `"10s"`), and for all of a fill (default `"60s"`). Relays have no total. At most `"15m"`. */
@@ -56,6 +59,8 @@ export interface OriginConfig {
   };
   /** Cache tools that the origin marks `readOnlyHint: true` and that no entry of `tools` names. Default: never. */
   annotated?: { ttl: Duration };
+  /** Whether the arguments of a tool call are held against the tool's schema before they are sent on, where the schema is known. Default: `true`. */
+  validate?: boolean;
   /** Policy by tool name. An exact name beats a pattern, a longer pattern a shorter one; `*` matches any run of characters. */
   tools?: Record<string, ToolConfig>;
   /** Policy by resource URI, or pattern. */
@@ -79,6 +84,8 @@ export interface ToolConfig {
   write?: WriteConfig;
   /** How far its cached answers may be behind the writes, see `Consistency`. With `cache` only. */
   consistency?: Consistency;
+  /** As for the origin. Default: what is said there. */
+  validate?: boolean;
   /** How often one caller may call it, hits included: the name of a rate-limit binding. Default: no limit of its own. */
   limit?: string;
   /** What an answer may cost. Shown to callers in the tool's `_meta`. Default: no bound. */
@@ -157,6 +164,66 @@ export interface AccessConfig {
   openOnPurpose?: boolean;
   /** API keys made by `npm run replica -- keys create`, sent as `Authorization: Bearer`. Default: `false`. */
   keys?: boolean;
+  /** OAuth 2.1 access tokens (JWT, RFC 9068) of these issuers, sent as `Authorization: Bearer`. Default: none. */
+  jwt?: JwtConfig | JwtConfig[];
+  /** Made-up tokens to develop with, for what is called by a loopback name on this machine; refused elsewhere. Default: none. */
+  dev?: { tokens: Record<string, DevCaller> };
+  /**
+   * What callers may use, by the roles that their credential gives them. At most 100, named `[a-z][a-z0-9_-]*`. With
+   * `open`, callers without a credential have the role `anonymous`. Default: whoever is let in may use everything.
+   */
+  roles?: Record<string, RoleConfig>;
+}
+
+/** An authorization server whose access tokens are taken. */
+export interface JwtConfig {
+  /** As its tokens have it in `iss`, to the letter: an https URL, or an http one on loopback. */
+  issuer: string;
+  /** For whom tokens must be (`aud`, one of these). Default: the URL of the endpoint that is called, such as `https://replica.example.com/mcp`. */
+  audience?: string | string[];
+  /** Its public keys: the URL of its JSON Web Key Set (https, or http on loopback), or the set itself. */
+  jwks: string | { keys: object[] };
+  /** What it signs with. Default: any asymmetric algorithm that is known here; others are refused. */
+  algorithms?: JwtAlgorithm[];
+  /** What its tokens call themselves in their header. Default: `"at+jwt"`; many issuers write `"JWT"`, on ID tokens as well. */
+  typ?: string;
+  /** Where its tokens say more: names of claims, or JSON Pointers (`/realm_access/roles`). */
+  claims?: {
+    /** The caller's roles here: one, or an array. Default: none are read. */
+    roles?: string;
+    /** What was granted: words, or an array. Default: `scope`, else `scp`. */
+    scopes?: string;
+    /** Whose world the caller lives in. A token without it is refused. Default: there are no tenants. */
+    tenant?: string;
+  };
+  /** What every token must be granted. Default: nothing in particular. */
+  scopes?: string[];
+  /** How far its clock may be from this one's, at most `"5m"`. Default: `"30s"`. */
+  clockTolerance?: Duration;
+}
+
+/** Who a development token stands for. */
+export interface DevCaller {
+  subject: string;
+  roles?: string[];
+  tenant?: string;
+  scopes?: string[];
+}
+
+/** What who has a role may use. In patterns `*` matches any run of characters; what none of them matches may not be used. */
+export interface RoleConfig {
+  /** Roles whose patterns it has beside its own, each for the origins that they count for there. Default: none. */
+  extends?: string | string[];
+  /** Tools by name or pattern. Default: none. */
+  tools?: string[];
+  /** Resources by URI or pattern, as URIs are sent; templates by their text. Default: none. */
+  resources?: string[];
+  /** Prompts by name or pattern. Default: none. */
+  prompts?: string[];
+  /** OAuth scopes: who was granted all of them has the role, too. 1 to 32. Not inherited. Default: it is given by name only. */
+  scopes?: string[];
+  /** The ids of the origins that its own patterns count for. Default: all. */
+  origins?: string[];
 }
 
 /** Bounds. A size is `"500B"`, `"64KB"`, `"4MB"`. */

@@ -1,5 +1,7 @@
 import type * as z from "zod";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
+import { issuersOf } from "./access.ts";
+import { roleProblems } from "./roles.ts";
 import { shape } from "./shape.ts";
 import type { ReplicaConfig, ToolConfig } from "./types.ts";
 
@@ -18,9 +20,6 @@ const NOT_BUILT: ReadonlySet<string> = new Set([
   "origins.*.tools.*.verify",
   "origins.*.tools.*.maxMismatch",
   "origins.*.resources.*.mirror",
-  "access.jwt",
-  "access.roles",
-  "access.dev",
 ]);
 
 /** The operator's file, if it is one. Throws `ConfigError` with every problem it has. */
@@ -33,18 +32,18 @@ export function validate(value: unknown): ReplicaConfig {
   return parsed.data as ReplicaConfig;
 }
 
-/** The shape passes over tools, resources and prompts of this name: a `deny` among them would be lost without a word. */
+/** The shape passes over tools, resources, prompts and roles of this name: a `deny` among them would be lost without a word. */
 function prototypeNames(value: unknown): ConfigProblem[] {
-  return Object.keys(Object(at(value, ["origins"]))).flatMap((id) =>
-    ["tools", "resources", "prompts"]
-      .map((kind) => ["origins", id, kind])
-      .filter((path) => Object.hasOwn(Object(at(value, path)), "__proto__"))
-      .map((path) => ({
-        path: [...path, "__proto__"].join("."),
-        found: '"__proto__"',
-        expected: "another name; the pattern __proto_* stands for it",
-      })),
+  const ofOrigins = Object.keys(Object(at(value, ["origins"]))).flatMap((id) =>
+    ["tools", "resources", "prompts"].map((kind) => ["origins", id, kind]),
   );
+  return [...ofOrigins, ["access", "roles"]]
+    .filter((path) => Object.hasOwn(Object(at(value, path)), "__proto__"))
+    .map((path) => ({
+      path: [...path, "__proto__"].join("."),
+      found: '"__proto__"',
+      expected: path[0] === "access" ? "another name" : "another name; the pattern __proto_* stands for it",
+    }));
 }
 
 /** What the shape alone cannot say. */
@@ -58,13 +57,16 @@ function contradictions(config: ReplicaConfig): ConfigProblem[] {
   if (config.access?.openOnPurpose && !config.access.open) {
     problems.push({ path: "access.openOnPurpose", found: "true", expected: "access.open to be true with it" });
   }
+  const issuers = issuersOf(config.access?.jwt).map(({ issuer }) => issuer);
+  if (new Set(issuers).size < issuers.length)
+    problems.push({ path: "access.jwt", found: "an issuer twice", expected: "each issuer once" });
   for (const [id, origin] of Object.entries(config.origins)) {
     for (const kind of ["tools", "resources", "prompts"] as const) {
       for (const [name, policy] of Object.entries(origin[kind] ?? {}))
         problems.push(...conflicts(policy, [id, kind, name]));
     }
   }
-  return problems;
+  return [...problems, ...roleProblems(config)];
 }
 
 /** What in the policy of one tool, resource or prompt does not go together. */
@@ -79,9 +81,11 @@ function conflicts({ cache, consistency, write }: ToolConfig, path: readonly str
 
 function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
   const path = issue.path.map(String);
+  const chosen = issue.code === "invalid_union" ? issue.errors[alternative(path, at(root, path))] : undefined;
+  if (chosen) return chosen.flatMap((one) => problemsOf({ ...one, path: [...issue.path, ...one.path] }, root));
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
-      path: [...path, key].join("."),
+      path: told([...path, key]),
       found: shorten(at(root, [...path, key]), true),
       expected: notBuilt([...path, key])
         ? "nothing: this option is not built yet in this version"
@@ -89,8 +93,23 @@ function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
     }));
   }
   const value = issue.code === "invalid_key" ? path.at(-1) : at(root, path);
-  const secretive = path[0] === "origins" && (path[2] === "auth" || path[2] === "url" || path[3] === "webhook");
-  return [{ path: path.join("."), found: shorten(value, secretive), expected: expectation(issue) }];
+  const secretive =
+    path[0] === "origins"
+      ? path[2] === "auth" || path[2] === "url" || path[3] === "webhook"
+      : path[1] === "jwt" || path[1] === "dev";
+  return [{ path: told(path), found: shorten(value, secretive), expected: expectation(issue) }];
+}
+
+/** Which of two forms was meant, where what is wrong is to be told of that one: several issuers or one, a key set or its URL. */
+function alternative(path: readonly string[], value: unknown): number {
+  if (path[0] !== "access") return -1;
+  if (path.at(-1) === "jwt") return Array.isArray(value) ? 1 : 0;
+  return path.at(-1) === "jwks" ? Number(typeof value === "object") : -1;
+}
+
+/** A path as it is told: the names of development tokens are the tokens. */
+function told(path: readonly string[]): string {
+  return path.map((part, index) => (index === 3 && path[1] === "dev" ? "*" : part)).join(".");
 }
 
 /** What of an origin goes by the operator's own names. */

@@ -14,6 +14,9 @@ export type Trouble =
   | { kind: "webhook-not-configured" }
   | { kind: "bad-webhook"; detail: string }
   | { kind: "rate-limited"; retryAfterMs: number }
+  | { kind: "bad-key"; detail: string }
+  | { kind: "unknown-key"; id: string }
+  | { kind: "unknown-role"; role: string; known: readonly string[] }
   | { kind: "bad-purge"; detail: string }
   | { kind: "bad-warm"; detail: string }
   | { kind: "warm-not-cached"; tool: string }
@@ -63,14 +66,8 @@ interface Worded {
   data?: unknown;
 }
 
-/** What HTTP says of failures that could not be told in band, besides 502. */
-const OUT_OF_BAND: Readonly<Record<string, number>> = {
-  origin_timeout: 504,
-  origin_unavailable: 503,
-  shed: 503,
-  rate_limited: 429,
-  too_many_calls: 429,
-};
+/** Of a name in a sentence. */
+const MAX_TOLD = 200;
 
 /** Turns any trouble into what the caller gets: what happened, and what to do about it. */
 export function wireError(trouble: Trouble, told: Told): WireError {
@@ -87,7 +84,7 @@ export function wireError(trouble: Trouble, told: Told): WireError {
   }
   const error = { code: rpcCode, message, data: { ...(data as object | undefined), ...facts } };
   // What is no request (GET, DELETE, a notification) has no answer in which a failure could be told: there HTTP tells it.
-  const outOfBand = OUT_OF_BAND[code] ?? 502;
+  const outOfBand = OUT_OF_BAND.get(code) ?? 502;
   return {
     status: status !== "in-band" ? status : told.isRequest ? 200 : outOfBand,
     code,
@@ -95,6 +92,16 @@ export function wireError(trouble: Trouble, told: Told): WireError {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
 }
+
+/** The HTTP status of errors that cannot be told in band, by their code. */
+const OUT_OF_BAND: ReadonlyMap<string, number> = new Map([
+  ["denied", 403],
+  ["origin_timeout", 504],
+  ["origin_unavailable", 503],
+  ["shed", 503],
+  ["rate_limited", 429],
+  ["too_many_calls", 429],
+]);
 
 function word(trouble: Trouble): Worded {
   switch (trouble.kind) {
@@ -126,10 +133,20 @@ function word(trouble: Trouble): Worded {
         "The origin wants a session, which revision 2026-07-28 has not. Use a client that can initialize.",
       );
     case "denied":
+      return {
+        ...inBand(
+          "denied",
+          `You may not use ${trouble.what} here. The lists show what you may use; the operator of this replica decides on it.`,
+        ),
+        rpcCode: CODE.invalidParams,
+      };
+    case "invalid-arguments": {
+      const places = trouble.places.map(({ at, expected }) => `${at === "" ? "they" : at} ${expected}`).join("; ");
       return inBand(
-        "denied",
-        `The tool ${trouble.tool} is not available here: the operator of this replica denies it.`,
+        "invalid_arguments",
+        `The arguments are not what the tool ${trouble.tool.slice(0, MAX_TOLD)} wants: ${places}. Nothing was sent to the origin. Mend them, and call again.`,
       );
+    }
     case "not-announced":
       return inBand(
         "sync_unavailable",
@@ -159,7 +176,26 @@ function word(trouble: Trouble): Worded {
         data: trouble.data,
       };
     case "unauthorized":
-      return http(401, "unauthorized", "A valid API key is needed: send it as Authorization: Bearer <key>.");
+      return http(
+        401,
+        "unauthorized",
+        "A valid API key or access token is needed: send it as Authorization: Bearer <key or token>.",
+      );
+    case "insufficient-scope":
+      return http(
+        403,
+        "insufficient_scope",
+        `The token was granted too little for this. Ask its issuer for one with the scopes: ${trouble.scopes.join(" ")}.`,
+      );
+    case "issuer-unavailable":
+      return {
+        ...http(
+          503,
+          "issuer_unavailable",
+          "The keys of the token's issuer cannot be had, so nobody can tell whether it is valid. Try again later.",
+        ),
+        retryAfterMs: 5_000,
+      };
     case "closed":
       return http(
         403,
@@ -168,6 +204,21 @@ function word(trouble: Trouble): Worded {
       );
     case "unconfigured":
       return http(403, "access_not_configured", `Nobody can be let in: ${trouble.detail}.`);
+    case "keys-unavailable":
+      return {
+        ...http(503, "keys_unavailable", "Keys cannot be looked up or changed just now. Try again."),
+        retryAfterMs: 1_000,
+      };
+    case "bad-key":
+      return http(400, "bad_key", `What is to be done about keys cannot be understood: ${trouble.detail}.`);
+    case "unknown-key":
+      return http(404, "unknown_key", `There is no key ${trouble.id}. List them to see which there are.`);
+    case "unknown-role":
+      return http(
+        400,
+        "unknown_role",
+        `There is no role ${trouble.role} in access.roles. ${trouble.known.length > 0 ? `There are: ${trouble.known.join(", ")}.` : "There are none."}`,
+      );
     case "admin-unauthorized":
       return http(401, "admin_unauthorized", "The admin token is needed: send it as Authorization: Bearer <token>.");
     case "admin-closed":

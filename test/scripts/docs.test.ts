@@ -57,6 +57,27 @@ test("the schema of what is stored names every table with its columns, and no ot
   }
 });
 
+test("every attack on the page on security names a test that there is", () => {
+  const [, attacks = ""] = read("docs/security.md").split("\n## Attacks");
+  const kinds = attacks.split("\n## ")[0]!.split("\n### ").slice(1);
+  expect(kinds.length).toBeGreaterThan(5);
+  for (const kind of kinds) {
+    const rows = kind.split("\n").filter((line) => line.startsWith("|"));
+    // The first two are the table's head.
+    for (const row of rows.slice(2)) {
+      const [, file = "", title = ""] = /^\| .+ \| .+ \| `(test\/[^`]+\.test\.ts)`: (.+) \|$/.exec(row) ?? [];
+      expect(file, row).not.toBe("");
+      expect(literalsIn(file), row).toContain(title.replaceAll("\\|", "|"));
+    }
+  }
+});
+
+/** The strings of a module that stand on one line, as they are read. */
+function literalsIn(file: string): Set<string> {
+  const literals = read(file).matchAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\\n]|\\.)*`/g);
+  return new Set([...literals].map(([text]) => text.slice(1, -1).replaceAll(/\\(.)/g, "$1")));
+}
+
 test("wrangler.toml has no comments, for wrangler could not write ids into it", () => {
   expect(read("wrangler.toml")).not.toContain("#");
 });
@@ -66,10 +87,10 @@ test("the repository's own config passes check:config, and a broken one does not
   expect(await own.ended, own.output()).toBe(0);
   expect(own.output()).toContain("ok: bcd");
   const file = path.join(tempFolder(), "broken.ts");
-  writeFileSync(file, `export default { origins: {}, access: { jwt: {} } };`);
+  writeFileSync(file, `export default { origins: {}, access: { jwt: { issuer: "x" } } };`);
   const broken = runScript("scripts/checkConfig.ts", ["--config", file]);
   expect(await broken.ended).toBe(1);
-  expect(broken.output()).toContain("access.jwt: found an object, expected nothing: this option is not built yet");
+  expect(broken.output()).toContain("access.jwt.issuer: found a string, expected the issuer as its tokens have it");
 });
 
 test("the demo runs to its end", async () => {

@@ -1,7 +1,9 @@
+import fc from "fast-check";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
-import { keyHmac, keyId, keyRecord, newKey, sameText } from "../../src/access/keys.ts";
+import { keyHmac, keyId, keyRecord, newKey } from "../../src/access/keys.ts";
+import { sameText } from "../../src/access/sameText.ts";
 import { wireError, type Told, type Trouble } from "../../src/http/errors.ts";
 import { guard } from "../../src/http/guard.ts";
 import { consoleReporter } from "../../src/telemetry/consoleReporter.ts";
@@ -27,7 +29,8 @@ const TROUBLES: [Trouble, number, string, number][] = [
   [{ kind: "over-limit", retryAfterMs: 9 }, 200, "rate_limited", -31000],
   [{ kind: "over-limit", tool: "t", retryAfterMs: 9 }, 200, "rate_limited", -31000],
   [{ kind: "not-cached" }, 200, "not_cached", -31000],
-  [{ kind: "denied", tool: "t" }, 200, "denied", -31000],
+  [{ kind: "denied", what: "the tool t" }, 200, "denied", -32602],
+  [{ kind: "insufficient-scope", scopes: ["mcp:read"] }, 403, "insufficient_scope", -32600],
   [
     { kind: "rejected", status: 400, code: -32020, reason: "header", message: "m", data: { a: 1 } },
     400,
@@ -35,6 +38,8 @@ const TROUBLES: [Trouble, number, string, number][] = [
     -32020,
   ],
   [{ kind: "unauthorized" }, 401, "unauthorized", -32600],
+  [{ kind: "insufficient-scope", scopes: ["mcp:write"] }, 403, "insufficient_scope", -32600],
+  [{ kind: "issuer-unavailable", issuer: "https://login.example.com" }, 503, "issuer_unavailable", -32600],
   [{ kind: "closed" }, 403, "open_on_loopback_only", -32600],
   [{ kind: "unconfigured", detail: "d" }, 403, "access_not_configured", -32600],
   [{ kind: "bad-host" }, 403, "host_not_served", -32600],
@@ -45,6 +50,10 @@ const TROUBLES: [Trouble, number, string, number][] = [
   [{ kind: "too-large", maxBytes: 5 }, 413, "body_too_large", -32600],
   [{ kind: "not-json" }, 400, "not_json", -32700],
   [{ kind: "too-deep", maxDepth: 64 }, 400, "too_deep", -32600],
+  [{ kind: "keys-unavailable" }, 503, "keys_unavailable", -32600],
+  [{ kind: "bad-key", detail: "d" }, 400, "bad_key", -32600],
+  [{ kind: "unknown-key", id: "0" }, 404, "unknown_key", -32600],
+  [{ kind: "unknown-role", role: "r", known: [] }, 400, "unknown_role", -32600],
   [{ kind: "defect" }, 200, "internal", -32603],
 ];
 
@@ -118,9 +127,11 @@ describe("API keys", () => {
   const by = (authorization: string | null, now = 0): Credentials => ({
     headers: new Headers(authorization === null ? {} : { authorization }),
     hostname: "replica.example.com",
+    resource: "https://replica.example.com/mcp",
     kv,
     pepper: PEPPER,
     now: () => now,
+    waitUntil: () => {},
   });
   const store = async ({ id, key }: { id: string; key: string }) =>
     kv.put(keyRecord(id), JSON.stringify({ name: "n", hmac: await keyHmac(key, PEPPER), createdAt: 0 }));
@@ -142,7 +153,7 @@ describe("API keys", () => {
       `Bearer ${forged}`,
       `Bearer ${mine.key} x`,
     ]) {
-      expect(await door.authenticate(by(wrong)), String(wrong)).toEqual({ refusal: { kind: "unauthorized" } });
+      expect(await door.authenticate(by(wrong)), String(wrong)).toMatchObject({ refusal: { kind: "unauthorized" } });
     }
   });
 
@@ -159,7 +170,9 @@ describe("API keys", () => {
   test("without a pepper let nobody in, and say so", async () => {
     const door = new Authenticator(access);
     const refused = await door.authenticate({ ...by(`Bearer ${make().key}`), pepper: undefined });
-    expect(refused).toEqual({ refusal: { kind: "unconfigured", detail: "the secret KEY_PEPPER is not set" } });
+    expect(refused).toEqual({
+      refusal: { kind: "unconfigured", detail: expect.stringContaining("the secret KEY_PEPPER is not set") },
+    });
   });
 
   test("have 256 random bits and a form of their own", () => {
@@ -225,6 +238,49 @@ describe("the log", () => {
       expect(JSON.parse(logged("json", { ...event, name }).at(-1)!)).toMatchObject({ name });
     },
   );
+
+  test("is one line of printable ASCII for each event, whatever callers, origins and stores say", () => {
+    const text = fc.string({
+      unit: fc.constantFrom(
+        "a",
+        " ",
+        '"',
+        "\\",
+        "=",
+        "{",
+        "\n",
+        "\r",
+        "\t",
+        "\0",
+        "\u001b",
+        "\u0085",
+        "\u2028",
+        "\ud800",
+        "é",
+      ),
+      maxLength: 200,
+    });
+    const told = fc.oneof(
+      fc.record({ name: text, method: text, origin: text, code: text }).map((said) => ({ ...event, ...said })),
+      fc
+        .record({ origin: text, name: text, message: text })
+        .map((said) => ({ type: "policy-warning" as const, ...said })),
+      fc
+        .record({ origin: text, reason: text })
+        .map((said) => ({ type: "origin-health" as const, state: "down" as const, ...said })),
+      fc.record({ reason: text, correlationId: text }).map((said) => ({ type: "defect" as const, ...said })),
+    );
+    fc.assert(
+      fc.property(told, (what) => {
+        const [line, ...others] = logged("line", what);
+        expect(line).toMatch(/^[\x20-\x7e]{1,2000}$/);
+        expect(others).toEqual([]);
+        const [json = ""] = logged("json", what);
+        expect(json).toMatch(/^[\x20-\x7e]+$/);
+        expect(JSON.parse(json)).toEqual(what);
+      }),
+    );
+  });
 
   test("tells other events on one line as well", () => {
     const [line] = logged("line", { type: "store-failed", operation: "put", reason: "KV PUT failed: 500\nx" });

@@ -9,6 +9,7 @@ import { FeedView } from "../../../src/sync/FeedView.ts";
 import { Listening } from "../../../src/sync/Listening.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
+import { Schemas } from "../../../src/lanes/Schemas.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
 import { SILENT } from "../../../src/telemetry/events.ts";
 import type { Variant } from "../inside.ts";
@@ -92,6 +93,7 @@ export async function filledReplica(
       isolate: {
         memory,
         catalogues: new Map([[settings.id, catalogue]]),
+        schemas: new Schemas(),
         eras: new Map(),
         surfacesAt: new Map(),
         suspectAt: new Map(),
