@@ -24,6 +24,7 @@ export type Trouble =
   | { kind: "unknown-origin"; known: readonly string[] }
   | { kind: "sync-unavailable"; reason: string }
   | { kind: "get-only" }
+  | { kind: "get-or-post" }
   | { kind: "bad-host" }
   | { kind: "bad-origin" }
   | { kind: "from-page" }
@@ -98,6 +99,9 @@ const OUT_OF_BAND: ReadonlyMap<string, number> = new Map([
   ["denied", 403],
   ["origin_timeout", 504],
   ["origin_unavailable", 503],
+  ["shed", 503],
+  ["rate_limited", 429],
+  ["too_many_calls", 429],
 ]);
 
 function word(trouble: Trouble): Worded {
@@ -156,6 +160,8 @@ function word(trouble: Trouble): Worded {
         "The origin server cannot be reached, and the replica cannot find out whether what it has stored is still true. Try again later.",
         1_000,
       );
+    case "over-limit":
+      return limited(trouble.tool === undefined ? "requests" : `calls of ${trouble.tool}`, trouble.retryAfterMs);
     case "too-many-streams":
       return inBand(
         "too_many_streams",
@@ -297,6 +303,8 @@ function word(trouble: Trouble): Worded {
       return http(405, "method_not_allowed", "Use POST: this endpoint keeps no sessions and offers no stream on GET.");
     case "get-only":
       return http(405, "method_not_allowed", "Use GET: there is nothing to change here.");
+    case "get-or-post":
+      return http(405, "method_not_allowed", "Use GET to look, and POST to change something.");
     case "unsupported-media-type":
       return http(415, "unsupported_media_type", "Send the message as Content-Type: application/json.");
     case "too-large":
@@ -358,6 +366,45 @@ function wordOrigin(failure: OriginFailure): Worded {
         "The origin server has failed too often to be asked now, and nothing is stored that could answer this. Try again later.",
         failure.retryAfterMs,
       );
+    case "limited":
+      return limited("calls that reach the origin server", failure.retryAfterMs);
+    case "too-many-calls":
+      return inBand(
+        "too_many_calls",
+        "You have as many calls under way at the origin server as one caller may have. Wait for one to end, and try again.",
+        1_000,
+      );
+    case "shed":
+      return inBand(
+        "shed",
+        "The origin server is in trouble, and this tool is among those that are refused first to spare it. Try again later.",
+        failure.retryAfterMs,
+      );
+    case "over-budget":
+      return inBand(
+        "over_budget",
+        `The answer ${overIn(failure)} allowed for this tool here, and the call was ended. Ask for less at a time. If the tool changes something, whether it has is not known: look before you call it again.`,
+      );
+  }
+}
+
+function limited(what: string, retryAfterMs: number): Worded {
+  const again = `Try again in ${Math.ceil(retryAfterMs / 1_000)} s`;
+  return inBand(
+    "rate_limited",
+    `You have made as many ${what} as you may for now. ${again}, or call less often.`,
+    retryAfterMs,
+  );
+}
+
+function overIn({ of, most }: Extract<OriginFailure, { kind: "over-budget" }>): string {
+  switch (of) {
+    case "bytes":
+      return `is larger than the ${most} bytes`;
+    case "tokens":
+      return `is larger than the ${most} tokens, of about four bytes each,`;
+    case "time":
+      return `takes longer than the ${most} ms`;
   }
 }
 

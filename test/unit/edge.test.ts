@@ -22,6 +22,12 @@ const TROUBLES: [Trouble, number, string, number][] = [
   [origin({ kind: "garbage", detail: "a redirect" }), 200, "origin_invalid", -31000],
   [origin({ kind: "misconfigured", detail: "the secret X is not set" }), 200, "misconfigured", -31000],
   [origin({ kind: "busy", retryAfterMs: 9 }), 200, "origin_busy", -31000],
+  [origin({ kind: "limited", retryAfterMs: 9 }), 200, "rate_limited", -31000],
+  [origin({ kind: "too-many-calls" }), 200, "too_many_calls", -31000],
+  [origin({ kind: "shed", retryAfterMs: 9 }), 200, "shed", -31000],
+  [origin({ kind: "over-budget", of: "tokens", most: 9 }), 200, "over_budget", -31000],
+  [{ kind: "over-limit", retryAfterMs: 9 }, 200, "rate_limited", -31000],
+  [{ kind: "over-limit", tool: "t", retryAfterMs: 9 }, 200, "rate_limited", -31000],
   [{ kind: "not-cached" }, 200, "not_cached", -31000],
   [{ kind: "denied", what: "the tool t" }, 200, "denied", -32602],
   [{ kind: "insufficient-scope", scopes: ["mcp:read"] }, 403, "insufficient_scope", -32600],
@@ -75,6 +81,17 @@ describe("errors on the wire", () => {
     });
     const legacy = JSON.parse(wireError(trouble, { ...told, isToolCall: true, isModern: false }).body);
     expect(legacy.result).not.toHaveProperty("resultType");
+  });
+
+  test.each([
+    [origin({ kind: "limited", retryAfterMs: 9 }), 429],
+    [origin({ kind: "too-many-calls" }), 429],
+    [{ kind: "over-limit", retryAfterMs: 9 } as const, 429],
+    [origin({ kind: "shed", retryAfterMs: 9 }), 503],
+    [origin({ kind: "over-budget", of: "bytes", most: 9 }), 502],
+  ])("what has no answer is told of %j by the status %i", (trouble, status) => {
+    const error = wireError(trouble, { ...told, id: null, isRequest: false });
+    expect(error.status).toBe(status);
   });
 
   test("a malformed tool call is no tool result", () => {

@@ -1,4 +1,5 @@
 import { Authenticator } from "../../../src/access/authenticate.ts";
+import { InFlight } from "../../../src/access/InFlight.ts";
 import { addressOf, PUBLIC } from "../../../src/cache/key.ts";
 import { MemoryStore } from "../../../src/cache/MemoryStore.ts";
 import { S3Fifo } from "../../../src/cache/S3Fifo.ts";
@@ -100,6 +101,7 @@ export async function filledReplica(
         sealKeys: new Map(),
         pooled: new SessionSource(),
         listening: new Listening(),
+        inFlight: new InFlight(),
       },
       authenticator: new Authenticator(replica.access),
     },
