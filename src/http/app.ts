@@ -3,10 +3,12 @@ import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { Authenticator } from "../access/authenticate.ts";
 import { Roles } from "../access/Roles.ts";
+import { InFlight } from "../access/InFlight.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import { labelOf } from "../lanes/labelOf.ts";
+import { Schemas } from "../lanes/Schemas.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
 import { FeedView } from "../sync/FeedView.ts";
 import { Listening } from "../sync/Listening.ts";
@@ -56,6 +58,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     isolate: {
       memory: new MemoryStore(MEMORY_BYTES),
       catalogues: new Map(),
+      schemas: new Schemas(),
       eras: new Map(),
       surfacesAt: new Map(),
       suspectAt: new Map(),
@@ -63,6 +66,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       sealKeys: new Map(),
       pooled: new SessionSource(),
       listening: new Listening(),
+      inFlight: new InFlight(),
     },
     authenticator: new Authenticator(replica.access, { report }),
     roles: replica.access.roles && new Roles(replica.access.roles),
