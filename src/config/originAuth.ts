@@ -63,8 +63,8 @@ export function authProblems(config: ReplicaConfig, id: string): ConfigProblem[]
   if ((kind === "clientCredentials" || kind === "exchange") && !isAskable(client.tokenEndpoint, allowPrivate)) {
     problems.push({ path: at(kind, "tokenEndpoint"), found: "another kind of URL", expected: URL_SHAPE });
   }
-  if (!isPersonal(auth)) return problems;
-  if ((config.access as { jwt?: unknown } | undefined)?.jwt === undefined) {
+  if (kind !== "exchange" && kind !== "forward") return problems;
+  if (config.access?.jwt === undefined) {
     const expected = "access.jwt with it: the origin is asked with the caller's own token, and no other caller has one";
     problems.push({ path: at(kind), found: "no access.jwt", expected });
   }
@@ -77,8 +77,8 @@ export function authProblems(config: ReplicaConfig, id: string): ConfigProblem[]
 }
 
 /** Whether the origin is asked with a credential for each caller, so that its answers are the caller's own. */
-export function isPersonal(auth: OriginAuthConfig): boolean {
-  return "exchange" in auth || "forward" in auth;
+export function isPersonal({ auth }: Pick<OriginSettings, "auth">): boolean {
+  return auth?.kind === "exchange" || auth?.kind === "forward";
 }
 
 /** `auth` with its defaults filled in. */
@@ -107,7 +107,7 @@ export function asCaller(
   { principal, token }: { principal: string; token?: string },
 ): Origin | undefined {
   const { settings } = origin;
-  if (settings.auth?.kind !== "exchange" && settings.auth?.kind !== "forward") return origin;
+  if (!isPersonal(settings)) return origin;
   return token === undefined ? undefined : { ...origin, settings: { ...settings, caller: { principal, token } } };
 }
 

@@ -1,3 +1,4 @@
+import { resolveAccess } from "./access.ts";
 import { isAskable, URL_SHAPE } from "./address.ts";
 import { Strictness, type Cached } from "./consistency.ts";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
@@ -45,11 +46,7 @@ export function resolve(file: unknown, vars: Vars = {}): Replica {
   return {
     origins,
     defaultOrigin: origins.get(marked ?? only ?? ""),
-    access: {
-      open: config.access?.open ?? false,
-      openOnPurpose: config.access?.openOnPurpose ?? false,
-      keys: config.access?.keys ?? false,
-    },
+    access: resolveAccess(config.access),
     hosts: new Set(config.hosts),
     ignoreMeta: config.ignoreMeta ?? [],
     limits: { bodyBytes: parseSize(config.limits?.body ?? "4MB")!, depth: config.limits?.depth ?? 64 },
@@ -67,7 +64,7 @@ function resolveOrigin(
   const denied = denials.some(([, deny]) => deny) ? Object.fromEntries(denials.sort()) : undefined;
   const auth = authOf(config, endpoint);
   // What it answers is the caller's own, but where the operator says of something by its name that it is not.
-  const scope = config.auth && isPersonal(config.auth) ? "private" : "origin";
+  const scope = isPersonal({ auth }) ? "private" : "origin";
   const protocol = { ...PROTOCOL_RULE, scope } as const;
   const strictness = new Strictness(config);
   const resources = table("resources", config.resources, strictness, scope);

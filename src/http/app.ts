@@ -4,6 +4,7 @@ import { Hono } from "hono/tiny";
 import { Authenticator } from "../access/authenticate.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
+import { isPersonal } from "../config/originAuth.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import { labelOf } from "../lanes/labelOf.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
@@ -23,6 +24,7 @@ import type { Incoming, Serving } from "./Incoming.ts";
 import { nobody } from "./nobody.ts";
 import { placeOf, type Place } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
+import { METADATA_PATHS, serveMetadata } from "./serveMetadata.ts";
 import { serveMcp } from "./serveMcp.ts";
 import { servePage } from "./servePage.ts";
 
@@ -58,7 +60,10 @@ export function createApp(replica: Replica, report: Reporter): App {
       pooled: new SessionSource(),
       listening: new Listening(),
     },
-    authenticator: new Authenticator(replica.access),
+    authenticator: new Authenticator(replica.access, {
+      report,
+      keepsToken: [...replica.origins.values()].some(({ settings }) => isPersonal(settings)),
+    }),
   };
   const health = new Health(replica);
   const feeds = new Map([...replica.origins.keys()].map((id) => [id, new FeedView(newId)]));
@@ -122,6 +127,9 @@ export function createApp(replica: Replica, report: Reporter): App {
     serveWarm({ serving, endpointOf }, c.req.raw, c.env, (work) => c.executionCtx.waitUntil(work)),
   );
   app.all("/sync/:origin", (c) => serveWebhook(syncing, c.req.param("origin"), c.req.raw, c.env));
+  if (replica.access.jwt) {
+    for (const path of METADATA_PATHS) app.all(path, (c) => serveMetadata(replica, c.req.raw));
+  }
   app.notFound((c) => {
     const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
     // Nobody has said who asks, so no origin is named.

@@ -1,3 +1,4 @@
+import { isPersonal } from "../config/originAuth.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import { anotherCredential, credentialOf, type Credential } from "./credential.ts";
 import type { OriginFailure } from "./failure.ts";
@@ -55,10 +56,6 @@ export async function callOrigin(
 /** Whether the origin is asked with nothing: for nobody, where each caller has a credential of its own. */
 function isBare(origin: OriginSettings, { isNobodys = false }: OriginRequest): boolean {
   return isNobodys && !origin.caller && isPersonal(origin);
-}
-
-function isPersonal({ auth }: OriginSettings): boolean {
-  return auth?.kind === "exchange" || auth?.kind === "forward";
 }
 
 /** What was refused is the caller, not the replica. */

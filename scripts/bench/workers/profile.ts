@@ -99,9 +99,11 @@ function partsOf(filled: Filled): Part[] {
         const by = {
           headers: sample.headers,
           hostname: place.hostname,
+          resource: place.resource,
           kv: env.KV,
           pepper: env.KEY_PEPPER,
           now: Date.now,
+          waitUntil: () => {},
         };
         return serving.authenticator.authenticate(by);
       },
