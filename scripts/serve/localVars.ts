@@ -6,9 +6,12 @@ import { parseEnv } from "node:util";
 /** Where local secrets and vars stand, as with `wrangler dev`. Not in git. */
 export const DEV_VARS = path.join(fileURLToPath(new URL("../..", import.meta.url)), ".dev.vars");
 
-/** The secrets and vars of `.dev.vars`, and `KEY_PEPPER` of the environment, which comes first. */
-export function localVars(): Record<string, string> {
-  const pepper = process.env["KEY_PEPPER"];
-  const file = existsSync(DEV_VARS) ? parseEnv(readFileSync(DEV_VARS, "utf8")) : {};
-  return { ...(file as Record<string, string>), ...(pepper && { KEY_PEPPER: pepper }) };
+/** What of the environment comes before the file. */
+const OF_ENVIRONMENT = ["KEY_PEPPER", "ENTRY_SECRET"];
+
+/** The secrets and vars of `.dev.vars`, and those secrets of the environment that come first. */
+export function localVars(file: string = DEV_VARS): Record<string, string> {
+  const kept = existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {};
+  const own = OF_ENVIRONMENT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
+  return { ...(kept as Record<string, string>), ...Object.fromEntries(own) };
 }

@@ -4,7 +4,8 @@ import { isLoopback } from "../config/address.ts";
 import { SILENT, type Reporter } from "../telemetry/events.ts";
 import { ANYBODY, type Caller } from "./Caller.ts";
 import { principalOf } from "./callerIn.ts";
-import { keyHmac, keyId, keyRecord, sameText, type StoredKey } from "./keys.ts";
+import { KeyDoor, type KeyCredentials, type KeyRefusal } from "./KeyDoor.ts";
+import { sameText } from "./sameText.ts";
 import { Remembered } from "./Remembered.ts";
 import { Tokens } from "./Tokens.ts";
 
@@ -12,6 +13,7 @@ const OPEN: Authenticated = Object.freeze({ caller: ANYBODY });
 
 /** Why a caller is not let in. */
 export type Refusal =
+  | KeyRefusal
   /** No credential (then there is no reason), or not a valid one. `reason` is for the log: it has nothing of the credential. */
   | { kind: "unauthorized"; reason?: string }
   /** A valid token, which was granted less than is needed. */
@@ -27,17 +29,9 @@ export type Refusal =
 export type Authenticated = { caller: Caller } | { refusal: Refusal };
 
 /** What authentication reads. */
-export interface Credentials {
-  headers: Headers;
-  /** The host that the caller addressed, without its port. */
-  hostname: string;
+export interface Credentials extends KeyCredentials {
   /** The URL of what it called, see `Place`: whom its token must be for. */
   resource: string;
-  kv: KVNamespace;
-  pepper: string | undefined;
-  /** Epoch ms. */
-  now: () => number;
-  waitUntil: (work: Promise<unknown>) => void;
 }
 
 /** Keys are remembered for this long: a revoked one may work as much longer. */
@@ -64,6 +58,7 @@ export class Authenticator {
   readonly #looks: boolean;
   readonly #keepsToken: boolean;
   readonly #remembered = new Remembered();
+  readonly #keys = new KeyDoor();
 
   /** `keepsToken`: whether callers carry their tokens, because some origin is asked with them. */
   constructor(
@@ -99,11 +94,12 @@ export class Authenticator {
     if (dev) return dev;
     const isKey = sent.startsWith(KEY_SIGN);
     if (!isKey && this.#tokens) return this.#byToken(this.#tokens, sent, authorization, where, by);
-    const found = this.#access.keys ? await this.#byKey(sent, by) : refused("no kind of credential that is taken");
-    if ("caller" in found) {
-      const now = by.now();
-      this.#remembered.keep(where, authorization, found, now + REMEMBERED_KEY_MS, now);
-    }
+    if (!this.#access.keys) return refused("no kind of credential that is taken");
+    const checked = await this.#keys.check(sent, by);
+    if ("refusal" in checked) return checked;
+    const found = { caller: checked.caller };
+    const now = by.now();
+    this.#remembered.keep(where, authorization, found, Math.min(checked.until, now + REMEMBERED_KEY_MS), now);
     return found;
   }
 
@@ -132,16 +128,6 @@ export class Authenticator {
     if ("lacks" in verified) return { refusal: { kind: "insufficient-scope", scopes: verified.lacks } };
     if ("unavailable" in verified) return { refusal: { kind: "issuer-unavailable", issuer: verified.unavailable } };
     return refused(`token: ${verified.reason}`);
-  }
-
-  async #byKey(key: string, by: Credentials): Promise<Authenticated> {
-    if (!by.pepper) return { refusal: { kind: "unconfigured", detail: "the secret KEY_PEPPER is not set" } };
-    const id = keyId(key);
-    if (id === undefined) return refused("key: malformed");
-    const hmac = await keyHmac(key, by.pepper);
-    const stored = await by.kv.get<StoredKey>(keyRecord(id), "json");
-    if (!stored || !sameText(stored.hmac, hmac)) return refused("key: unknown");
-    return { caller: { principal: `key:${id}` } };
   }
 }
 

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { isAskable } from "./address.ts";
 import { parseDuration, type Duration } from "./duration.ts";
 import { ALGORITHMS, unsound, type JwtAlgorithm } from "./publicJwk.ts";
+import { rolesShape } from "./roleShape.ts";
 
 /** Clocks that are further apart than this are wrong. */
 const MAX_TOLERANCE_MS = 300_000;
@@ -57,10 +58,11 @@ const dev = z.strictObject({
   ),
 });
 
-/** The shape of what the operator says of tokens. */
+/** The shape of what the operator says of tokens and roles. */
 export const accessShape = {
   jwt: z.union([jwt, z.array(jwt).min(1, "at least one issuer").max(16, "at most 16 issuers")]).optional(),
   dev: dev.optional(),
+  roles: rolesShape,
 };
 
 function isPlain(text: string): boolean {

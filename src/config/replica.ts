@@ -15,6 +15,22 @@ export interface Replica {
   enabled: boolean;
 }
 
+/** What who has a role may use. */
+export interface Role {
+  grants: readonly Grant[];
+  /** Who was granted all of these by an issuer has the role, too. Absent: it is given by name only. */
+  scopes: readonly string[] | undefined;
+}
+
+/** Patterns of what may be used. */
+export interface Grant {
+  tools: readonly string[];
+  resources: readonly string[];
+  prompts: readonly string[];
+  /** The ids of the origins that they count for; absent: all. */
+  origins: readonly string[] | undefined;
+}
+
 /** Who may call. What is not configured is absent. */
 export interface Access {
   open: boolean;
@@ -23,6 +39,8 @@ export interface Access {
   jwt?: readonly Issuer[];
   /** By token. */
   dev?: ReadonlyMap<string, DevCaller>;
+  /** By name. Absent: whoever is let in may use everything. */
+  roles?: ReadonlyMap<string, Role>;
 }
 
 /** One whose tokens are taken. */

@@ -10,8 +10,6 @@ import { parseSize } from "./size.ts";
 import type { OriginConfig, ToolCacheConfig, ToolConfig } from "./types.ts";
 import { validate } from "./validate.ts";
 
-export { isLoopback } from "./address.ts";
-
 /** Vars by name, as the Worker's environment has them. */
 export type Vars = Readonly<Record<string, unknown>>;
 

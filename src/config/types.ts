@@ -180,6 +180,11 @@ export interface AccessConfig {
   jwt?: JwtConfig | JwtConfig[];
   /** Made-up tokens to develop with, for what is called by a loopback name on this machine; refused elsewhere. Default: none. */
   dev?: { tokens: Record<string, DevCaller> };
+  /**
+   * What callers may use, by the roles that their credential gives them. At most 100, named `[a-z][a-z0-9_-]*`. With
+   * `open`, callers without a credential have the role `anonymous`. Default: whoever is let in may use everything.
+   */
+  roles?: Record<string, RoleConfig>;
 }
 
 /** An authorization server whose access tokens are taken. */
@@ -215,6 +220,22 @@ export interface DevCaller {
   roles?: string[];
   tenant?: string;
   scopes?: string[];
+}
+
+/** What who has a role may use. In patterns `*` matches any run of characters; what none of them matches may not be used. */
+export interface RoleConfig {
+  /** Roles whose patterns it has beside its own, each for the origins that they count for there. Default: none. */
+  extends?: string | string[];
+  /** Tools by name or pattern. Default: none. */
+  tools?: string[];
+  /** Resources by URI or pattern, as URIs are sent; templates by their text. Default: none. */
+  resources?: string[];
+  /** Prompts by name or pattern. Default: none. */
+  prompts?: string[];
+  /** OAuth scopes: who was granted all of them has the role, too. 1 to 32. Not inherited. Default: it is given by name only. */
+  scopes?: string[];
+  /** The ids of the origins that its own patterns count for. Default: all. */
+  origins?: string[];
 }
 
 /** Bounds. A size is `"500B"`, `"64KB"`, `"4MB"`. */

@@ -14,6 +14,9 @@ export type Trouble =
   | { kind: "webhook-not-configured" }
   | { kind: "bad-webhook"; detail: string }
   | { kind: "rate-limited"; retryAfterMs: number }
+  | { kind: "bad-key"; detail: string }
+  | { kind: "unknown-key"; id: string }
+  | { kind: "unknown-role"; role: string; known: readonly string[] }
   | { kind: "bad-purge"; detail: string }
   | { kind: "bad-warm"; detail: string }
   | { kind: "warm-not-cached"; tool: string }
@@ -79,7 +82,7 @@ export function wireError(trouble: Trouble, told: Told): WireError {
   }
   const error = { code: rpcCode, message, data: { ...(data as object | undefined), ...facts } };
   // What is no request (GET, DELETE, a notification) has no answer in which a failure could be told: there HTTP tells it.
-  const outOfBand = code === "origin_timeout" ? 504 : code === "origin_unavailable" ? 503 : 502;
+  const outOfBand = OUT_OF_BAND.get(code) ?? 502;
   return {
     status: status !== "in-band" ? status : told.isRequest ? 200 : outOfBand,
     code,
@@ -87,6 +90,13 @@ export function wireError(trouble: Trouble, told: Told): WireError {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
 }
+
+/** The HTTP status of errors that cannot be told in band, by their code. */
+const OUT_OF_BAND: ReadonlyMap<string, number> = new Map([
+  ["denied", 403],
+  ["origin_timeout", 504],
+  ["origin_unavailable", 503],
+]);
 
 function word(trouble: Trouble): Worded {
   switch (trouble.kind) {
@@ -118,10 +128,13 @@ function word(trouble: Trouble): Worded {
         "The origin wants a session, which revision 2026-07-28 has not. Use a client that can initialize.",
       );
     case "denied":
-      return inBand(
-        "denied",
-        `The tool ${trouble.tool} is not available here: the operator of this replica denies it.`,
-      );
+      return {
+        ...inBand(
+          "denied",
+          `You may not use ${trouble.what} here. The lists show what you may use; the operator of this replica decides on it.`,
+        ),
+        rpcCode: CODE.invalidParams,
+      };
     case "not-announced":
       return inBand(
         "sync_unavailable",
@@ -183,6 +196,21 @@ function word(trouble: Trouble): Worded {
       );
     case "unconfigured":
       return http(403, "access_not_configured", `Nobody can be let in: ${trouble.detail}.`);
+    case "keys-unavailable":
+      return {
+        ...http(503, "keys_unavailable", "Keys cannot be looked up or changed just now. Try again."),
+        retryAfterMs: 1_000,
+      };
+    case "bad-key":
+      return http(400, "bad_key", `What is to be done about keys cannot be understood: ${trouble.detail}.`);
+    case "unknown-key":
+      return http(404, "unknown_key", `There is no key ${trouble.id}. List them to see which there are.`);
+    case "unknown-role":
+      return http(
+        400,
+        "unknown_role",
+        `There is no role ${trouble.role} in access.roles. ${trouble.known.length > 0 ? `There are: ${trouble.known.join(", ")}.` : "There are none."}`,
+      );
     case "admin-unauthorized":
       return http(401, "admin_unauthorized", "The admin token is needed: send it as Authorization: Bearer <token>.");
     case "admin-closed":

@@ -122,6 +122,7 @@ export function exchange(
     headers,
     origin,
     caller,
+    rights: serving.roles?.rightsOf(caller, origin.settings.id),
     principal: caller.principal,
     text,
     body,

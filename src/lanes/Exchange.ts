@@ -1,4 +1,5 @@
 import type { Caller, Principal } from "../access/Caller.ts";
+import type { Rights } from "../access/Rights.ts";
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import type { KvStore } from "../cache/KvStore.ts";
 import type { MemoryStore } from "../cache/MemoryStore.ts";
@@ -95,6 +96,8 @@ export interface Exchange {
   /** 0 to 1. */
   random: () => number;
   caller: Caller;
+  /** What the caller may use; absent: everything. */
+  rights?: Rights | undefined;
   /** The caller's, but where the replica asks for itself. */
   principal: Principal;
   /** The era in which the origin is asked, where it lacks the caller's: what goes to it, and what comes, is translated. */
@@ -133,6 +136,8 @@ export type Answer =
       retryAfterMs?: number;
       /** What the origin says that it allows, beside a 405. */
       allow?: string;
+      /** Whether what the caller may not use has been left out already. */
+      isCut?: true;
     }
   /** The origin's response, passed on as it comes. */
   | { kind: "stream"; response: Response; outcome: CacheOutcome; sessionId?: string }
@@ -157,8 +162,10 @@ export type Failure =
   | { kind: "asked-back"; said?: string }
   /** The origin wants a session, which the caller's revision has not. */
   | { kind: "session-wanted" }
-  /** The operator denies the tool. */
-  | { kind: "denied"; tool: string }
+  /** The operator denies it to everybody, or to this caller: `what` it is, whether there is such a thing or not. */
+  | { kind: "denied"; what: string }
+  /** It would be allowed with these scopes. */
+  | { kind: "insufficient-scope"; scopes: readonly string[] }
   /** What a write is about to change could not be announced, and somebody counts on that: it was not sent. */
   | { kind: "not-announced" }
   /** Neither the feed could be asked whether what is kept is still true, nor the origin. */

@@ -1,11 +1,11 @@
 import { policyOf } from "../config/policy.ts";
 import type { CacheRule } from "../config/replica.ts";
 import { eraClaimed, isModern } from "../mcp/envelope.ts";
+import { isEquivocal } from "../mcp/equivocal.ts";
 import { endsSession } from "../mcp/endsSession.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.ts";
-import { CODE } from "../mcp/names.ts";
 import { recognise, type Call } from "../mcp/recognise.ts";
 import type { Session } from "../mcp/Session.ts";
 import { MODERN_VERSION, type Era } from "../mcp/versions.ts";
@@ -16,6 +16,7 @@ import { directivesOf, ONLY_CACHED, type Asked } from "./directives.ts";
 import { discoverOffline, discoverOfLegacy, discoverRefused, learnAnew, mayBeRefusal } from "./discover.ts";
 import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
+import { forbidden, invalid } from "./forbidden.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { inStep } from "./inStep.ts";
@@ -32,9 +33,12 @@ import { translatedAnswer } from "./translate.ts";
 import { keptForOutages } from "./keepReply.ts";
 import { bootstrapCall } from "./surface.ts";
 import { endSession, openSession } from "./sessions.ts";
+import { withinRights } from "./withinRights.ts";
 
 /** Answers a request: the lanes in the order in which they are tried. At once where memory has the answer. */
 export function answer(x: Exchange): Answer | Promise<Answer> {
+  const refused = x.rights && forbidden(x, x.rights);
+  if (refused) return { kind: "failure", failure: refused };
   const joining = x.arrivedAt < x.feed.dueAt ? undefined : inStep(x, x.arrivedAt);
   return joining ? joining.then(() => answerNow(x)) : answerNow(x);
 }
@@ -50,8 +54,21 @@ function answerNow(x: Exchange): Answer | Promise<Answer> {
 }
 
 function lanes(x: Exchange): Answer | Promise<Answer> {
+  const { rights } = x;
+  const given = Array.isArray(x.body) ? batch(x, oneOfBatch) : lanesOf(x);
+  if (rights === undefined) return given;
+  const seen = (answered: Answer) => withinRights(x, rights, answered);
+  return given instanceof Promise ? given.then(seen) : seen(given);
+}
+
+/** A message among others, which are not refused with it. */
+function oneOfBatch(x: Exchange): Answer | Promise<Answer> {
+  const refused = x.rights && forbidden(x, x.rights);
+  return refused ? { kind: "failure", failure: refused } : lanes(x);
+}
+
+function lanesOf(x: Exchange): Answer | Promise<Answer> {
   if (x.httpMethod !== "POST") return beyondPost(x);
-  if (Array.isArray(x.body)) return batch(x, lanes);
   const call = x.scan.exact ? recognise(x.body, x.headers, x.replica.ignoreMeta, x.session) : undefined;
   const wrong = call ? undefined : misshapen(x.body);
   if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
@@ -274,16 +291,11 @@ function failureIn(call: Call, given: Answer): { status: number | undefined } | 
  */
 function denial(x: Exchange): Failure | undefined {
   if (x.origin.settings.denied === undefined && !x.origin.hasWrites) return undefined;
-  if (x.scan.duplicates) return DUPLICATE_KEYS;
+  if (x.scan.duplicates || isEquivocal(x.body)) return DUPLICATE_KEYS;
   const { method, params } = x.body as { method: unknown; params?: unknown };
   if (method !== "tools/call") return undefined;
   const name = isObject(params) ? params["name"] : undefined;
-  if (typeof name !== "string") {
-    // What an origin makes of such a name is not for us to guess.
-    const message = "Invalid params: name must be a string";
-    const status = (x.body as { id?: unknown }).id === undefined ? 400 : 200;
-    return { kind: "rejected", status, code: CODE.invalidParams, reason: "params", message };
-  }
+  if (typeof name !== "string") return invalid(x.body, "name must be a string");
   if (policyOf(x.origin, "tools/call", name).kind !== "deny") return undefined;
-  return { kind: "denied", tool: name };
+  return { kind: "denied", what: `the tool ${name}` };
 }

@@ -3,6 +3,7 @@ import { sseEvent } from "../mcp/sseEvent.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { Utf8 } from "../mcp/Utf8.ts";
 import { isResponse } from "../origin/readReply.ts";
+import { TooLarge } from "../origin/TooLarge.ts";
 import type { Exchange } from "./Exchange.ts";
 
 /** What passing an event stream on needs to know. */
@@ -19,8 +20,10 @@ export interface Passing {
   heard: (event: string) => void;
   /** Whether it gets all other events as well. */
   hearsAll?: boolean;
-  /** The event as the caller may see it. */
-  shown: (event: string) => string;
+  /** The event as the caller may see it; `undefined` where it may not. */
+  shown: (event: string) => string | undefined;
+  /** Whether nothing passes that cannot be looked at: then the stream breaks off there. */
+  mustSee?: boolean;
   /** The response to give instead, where the stream ends without one; gets the error with which it broke off. */
   instead: (error?: unknown) => string;
   /** What passes next waits for this, where there is something to wait for. */
@@ -31,6 +34,8 @@ export interface Passing {
 
 /** An event larger than this passes unread. */
 const MAX_EVENT = 4 * 1_048_576;
+/** One that must not pass so ends the stream. */
+const MAX_SEEN_EVENT = 16 * 1_048_576;
 
 /** Passes an event stream on as it comes, to its end, and sees to it that the caller gets a response. */
 export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: Passing): ReadableStream<Uint8Array> {
@@ -96,7 +101,7 @@ class Watch {
   #isAnswered = false;
   #hasBegun = false;
   /** Events that are shown otherwise than they came. */
-  readonly #others: [data: string, shown: string][] = [];
+  readonly #others: [data: string, shown: string | undefined][] = [];
   /** The beginning of an event that goes on: as bytes, and what they say. */
   #bytes: Uint8Array[] = [];
   #text = "";
@@ -135,7 +140,8 @@ class Watch {
           text = text.slice(1);
         }
       }
-    } catch {
+    } catch (error) {
+      if (this.#passing.mustSee) throw error;
       // The caller gets what the origin sent, whatever it is.
       this.#isReadable = false;
       return this.rest();
@@ -144,7 +150,8 @@ class Watch {
     const { complete, held } = this.#events;
     const before = this.#text.length;
     this.#text += text;
-    if (held > MAX_EVENT) {
+    if (held > (this.#passing.mustSee ? MAX_SEEN_EVENT : MAX_EVENT)) {
+      if (this.#passing.mustSee) throw new TooLarge("an event that is too large to be looked at");
       this.#isReadable = false;
       if (!this.#isAnswered) this.#passing.unread();
     }
@@ -152,8 +159,9 @@ class Watch {
     return complete === 0 ? NOTHING : this.#release(before + complete);
   }
 
-  /** What is held of an event that did not come to its end. */
+  /** What is held of an event that did not come to its end. Nobody has looked at it. */
   rest(): Uint8Array {
+    if (this.#passing.mustSee) return NOTHING;
     const rest = joined(this.#bytes);
     this.#bytes = [];
     this.#text = "";
@@ -179,16 +187,30 @@ class Watch {
     return this.#others.length === 0 ? bytes.subarray(0, length) : encoder.encode(this.#inOtherWords(passes));
   }
 
-  /** The events with those in other words that the caller must not see as they are. */
+  /** The events with those in other words that the caller must not see as they are, and without those that it must not see. */
   #inOtherWords(events: string): string {
     let told = events;
     for (const [data, shown] of this.#others.splice(0)) {
-      // Written over several lines it is not found; then it is not shown at all.
-      if (!told.includes(data)) throw new Error("an event that cannot be shown");
-      told = told.replace(data, () => shown);
+      const { start, from, end } = lineOf(told, data);
+      // In its place stands a comment: what else the event has, such as an id, holds all the same.
+      told =
+        shown === undefined
+          ? `${told.slice(0, start)}:${told.slice(end)}`
+          : told.slice(0, from) + shown + told.slice(end);
     }
     return told;
   }
+}
+
+/** Where the line stands that has an event's data, and where the data do. Written over several lines they are not found; then nothing is shown. */
+function lineOf(events: string, data: string): { start: number; from: number; end: number } {
+  for (let from = events.indexOf(data); from >= 0; from = events.indexOf(data, from + 1)) {
+    const end = from + data.length;
+    const field = /(?:^|[\r\n])(data: ?)$/.exec(events.slice(Math.max(0, from - 7), from))?.[1];
+    if (field !== undefined && /^[\r\n]/.test(events.slice(end, end + 1)))
+      return { start: from - field.length, from, end };
+  }
+  throw new Error("an event that cannot be shown");
 }
 
 const NOTHING = new Uint8Array();

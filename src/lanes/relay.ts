@@ -2,7 +2,9 @@ import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import { isModern } from "../mcp/envelope.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
+import { isList } from "../mcp/methods.ts";
 import type { Call } from "../mcp/recognise.ts";
+import { shownEvent } from "../mcp/shownReply.ts";
 import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { withoutPromise } from "../mcp/withoutPromise.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
@@ -154,6 +156,8 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
   const opened = response.headers.get("mcp-session-id");
   const isOfSession = opened === null || opened === (pooled ? pooled.sessionId : x.session?.originId);
   const mayKeep = keeping && status === 200 && isOfSession;
+  const { rights } = x;
+  const isCut = rights !== undefined && typeof method === "string" && isList(method);
   const passed = (body: ReadableStream<Uint8Array>) =>
     passOn(x, body, {
       // Where two readers understand a request differently, nobody can tell what is owed to the caller; but for its id
@@ -166,11 +170,13 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
       },
       hearsAll: pooled !== undefined,
       shown: (event) => {
-        if (unpromised) return withoutPromise(event);
-        return settings.denied && (event.includes('"tools"') || event.includes("\\u"))
-          ? shownTools(event, settings)
-          : event;
+        const isFiltered = settings.denied && (event.includes('"tools"') || event.includes("\\u"));
+        const shown = unpromised ? withoutPromise(event) : isFiltered ? shownTools(event, settings) : event;
+        // On the stream of a session answers come to requests of before.
+        const listed = x.httpMethod === "POST" ? String(method) : undefined;
+        return rights ? shownEvent(shown, listed, (kind, name) => rights.may(kind, name)) : shown;
       },
+      mustSee: rights !== undefined,
       answered: (reply) => {
         void write?.end(outcomeOfReply(reply));
         if (errorCode(reply) !== undefined) x.waitUntil(heed(x, call, reply));
@@ -225,7 +231,7 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
     await response.body?.cancel();
     return failure({ kind: "garbage", detail: "a body that is not MCP" });
   }
-  const checkedBytes = x.asksIn === undefined ? MAX_CHECKED_BYTES : MAX_READ_BYTES;
+  const checkedBytes = x.asksIn === undefined && !isCut ? MAX_CHECKED_BYTES : MAX_READ_BYTES;
   const maxBytes = keeping ? Math.max(settings.entryBytes, checkedBytes) : checkedBytes;
   const some = await readSome(response, maxBytes, settings.totalMs);
   if ("failure" in some) return failure(some.failure);

@@ -27,7 +27,7 @@ export type ReplicaEvent =
       correlationId: string;
     }
   /** A store did not work; the request went on without it. */
-  | { type: "store-failed"; operation: "get" | "put" | "delete" | "purge"; reason: string }
+  | { type: "store-failed"; operation: "get" | "put" | "delete" | "purge" | "keys"; reason: string }
   /** The Coalescer could not be reached; the origin was asked without it. */
   | { type: "coalescer-failed"; origin: string; reason: string }
   /** The origin's `OriginSync` could not be reached: the isolate goes on with what it knows, and what it had to tell the others it did not. */
@@ -46,6 +46,8 @@ export type ReplicaEvent =
   | { type: "not-let-in"; reason: string; correlationId: string }
   /** The public keys of an issuer of tokens could not be had. Those that are known go on serving for a day. */
   | { type: "issuer-failed"; issuer: string; reason: string }
+  /** An operator has made, rotated or revoked an API key. */
+  | { type: "key"; done: "create" | "rotate" | "revoke"; id: string }
   /** A defect of the replica. */
   | { type: "defect"; reason: string; correlationId: string };
 

@@ -7,6 +7,9 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
+/** Secrets of the scripts that are run here. */
+export const SECRETS = { KEY_PEPPER: "a pepper of the tests of scripts", ENTRY_SECRET: "s".repeat(64) };
+
 /** A folder of the test's own. */
 export function tempFolder(): string {
   return mkdtempSync(path.join(os.tmpdir(), "edge-replica-"));
@@ -27,7 +30,8 @@ export interface Running {
 export function runScript(script: string, args: string[], env: Record<string, string> = {}): Running {
   const child = spawn(process.execPath, [path.join(ROOT, script), ...args], {
     cwd: ROOT,
-    env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: "false", ...env },
+    // With its secrets in the environment, `npm start` writes none into `.dev.vars`.
+    env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: "false", ...SECRETS, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";

@@ -7,7 +7,8 @@ import { defineReplica } from "../../src/config/index.ts";
 import { matches, patternTable } from "../../src/config/pattern.ts";
 import { policyOf } from "../../src/config/policy.ts";
 import type { Origin } from "../../src/config/replica.ts";
-import { isLoopback, PROTOCOL_RULE, resolve, type Vars } from "../../src/config/resolve.ts";
+import { isLoopback } from "../../src/config/address.ts";
+import { PROTOCOL_RULE, resolve, type Vars } from "../../src/config/resolve.ts";
 import { parseSize } from "../../src/config/size.ts";
 import { LOCATION_HINTS } from "../../src/config/types.ts";
 
@@ -416,7 +417,6 @@ describe("wrong values", () => {
         withOrigin({ tools: { update: { write: { invalidates: ["a"], [option]: {} } } } }),
       ]),
       ["origins.a.resources.x://*.mirror", withOrigin({ resources: { "x://*": { mirror: true } } })],
-      ["access.roles", withOrigin({}, { access: { roles: {} } })],
       ["limits.edge", withOrigin({}, { limits: { edge: "EDGE_LIMIT" } })],
       ["limits.origin", withOrigin({}, { limits: { origin: "ORIGIN_LIMIT" } })],
     ];

@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
-import { keyHmac, keyId, keyRecord, newKey, sameText } from "../../src/access/keys.ts";
+import { keyHmac, keyId, keyRecord, newKey } from "../../src/access/keys.ts";
+import { sameText } from "../../src/access/sameText.ts";
 import { wireError, type Told, type Trouble } from "../../src/http/errors.ts";
 import { guard } from "../../src/http/guard.ts";
 import { consoleReporter } from "../../src/telemetry/consoleReporter.ts";
@@ -21,7 +22,8 @@ const TROUBLES: [Trouble, number, string, number][] = [
   [origin({ kind: "misconfigured", detail: "the secret X is not set" }), 200, "misconfigured", -31000],
   [origin({ kind: "busy", retryAfterMs: 9 }), 200, "origin_busy", -31000],
   [{ kind: "not-cached" }, 200, "not_cached", -31000],
-  [{ kind: "denied", tool: "t" }, 200, "denied", -31000],
+  [{ kind: "denied", what: "the tool t" }, 200, "denied", -32602],
+  [{ kind: "insufficient-scope", scopes: ["mcp:read"] }, 403, "insufficient_scope", -32600],
   [
     { kind: "rejected", status: 400, code: -32020, reason: "header", message: "m", data: { a: 1 } },
     400,
@@ -41,6 +43,10 @@ const TROUBLES: [Trouble, number, string, number][] = [
   [{ kind: "too-large", maxBytes: 5 }, 413, "body_too_large", -32600],
   [{ kind: "not-json" }, 400, "not_json", -32700],
   [{ kind: "too-deep", maxDepth: 64 }, 400, "too_deep", -32600],
+  [{ kind: "keys-unavailable" }, 503, "keys_unavailable", -32600],
+  [{ kind: "bad-key", detail: "d" }, 400, "bad_key", -32600],
+  [{ kind: "unknown-key", id: "0" }, 404, "unknown_key", -32600],
+  [{ kind: "unknown-role", role: "r", known: [] }, 400, "unknown_role", -32600],
   [{ kind: "defect" }, 200, "internal", -32603],
 ];
 
@@ -146,7 +152,9 @@ describe("API keys", () => {
   test("without a pepper let nobody in, and say so", async () => {
     const door = new Authenticator(access);
     const refused = await door.authenticate({ ...by(`Bearer ${make().key}`), pepper: undefined });
-    expect(refused).toEqual({ refusal: { kind: "unconfigured", detail: "the secret KEY_PEPPER is not set" } });
+    expect(refused).toEqual({
+      refusal: { kind: "unconfigured", detail: expect.stringContaining("the secret KEY_PEPPER is not set") },
+    });
   });
 
   test("have 256 random bits and a form of their own", () => {

@@ -1,6 +1,5 @@
 import type { Trouble } from "../errors.ts";
 import { readBody } from "../readBody.ts";
-import { admitAdmin } from "./admitAdmin.ts";
 import { askSync, type Invalidated, type Syncing } from "./askSync.ts";
 import { originNamed } from "./originNamed.ts";
 import { parsePurge } from "./purgeRequest.ts";
@@ -18,8 +17,6 @@ async function purge(
   request: Request,
   env: Cloudflare.Env,
 ): Promise<Invalidated | { trouble: Trouble }> {
-  const trouble = await admitAdmin(syncing.replica, request, env.ADMIN_TOKEN);
-  if (trouble) return { trouble };
   if (request.method !== "POST") return { trouble: { kind: "method-not-allowed" } };
   const read = await readBody(request, null, MAX_BYTES);
   if ("trouble" in read) return read;
