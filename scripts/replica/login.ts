@@ -12,11 +12,11 @@ import {
   startAuthorization,
 } from "@modelcontextprotocol/client";
 import { isAskable } from "../../src/config/address.ts";
+import type { ReplicaConfig } from "../../src/config/index.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { options, UsageError } from "../commandLine.ts";
 import { readConfig } from "../serve/bundle.ts";
 import { DEV_VARS, localVars } from "../serve/localVars.ts";
-import { wranglerVars } from "../serve/wranglerVars.ts";
 import { awaitCode } from "./awaitCode.ts";
 import { keepLocalSecret, keepRemoteSecret } from "./keepSecret.ts";
 import { printable } from "./printable.ts";
@@ -61,7 +61,7 @@ export async function login(args: string[]): Promise<void> {
   if (id === undefined || more.length > 0) throw new UsageError("Name one origin: login ORIGIN");
   const withinS = Number(values.within);
   if (!Number.isInteger(withinS) || withinS < 1) throw new UsageError("--within: a whole number of seconds");
-  const target = targetOf(await readConfig(values.config), id);
+  const target = await targetOf((await readConfig(values.config)) as ReplicaConfig, id);
   const ask = asking(target);
   const { server, scope } = await discover(target, ask, values.scope);
   const awaiting = await awaitCode();
@@ -79,6 +79,9 @@ export async function login(args: string[]): Promise<void> {
       state,
       ...(scope && { scope }),
     });
+    // What opens a browser may open anything.
+    if (!isAskable(authorizationUrl.href, target.allowPrivate))
+      throw new Error("It names an address to log in at that is none.");
     const returned = awaiting.returned(state, withinS * 1_000);
     show(authorizationUrl, values.browser);
     const { code, iss } = await returned;
@@ -114,17 +117,24 @@ export async function login(args: string[]): Promise<void> {
   }
 }
 
-function targetOf(config: unknown, id: string): Target {
-  const { origins } = resolve(config, { ...wranglerVars(), ...localVars(), ...process.env });
+async function targetOf(config: ReplicaConfig, id: string): Promise<Target> {
+  const { origins } = resolve(config, { ...(await fixedVars(config)), ...localVars(), ...process.env });
   const origin = origins.get(id);
   if (!origin) throw new UsageError(`There is no origin ${printable(id)}: ${[...origins.keys()].join(", ")}.`);
   const { endpoint, auth } = origin.settings;
   if (!("url" in endpoint))
     throw new UsageError("An origin behind a service binding has no authorization server to find.");
-  const { allowPrivate = false } = (config as { origins: Record<string, { allowPrivate?: boolean }> }).origins[id]!;
+  const { allowPrivate = false } = config.origins[id]!;
   const isNamed = auth?.kind === "login";
   const secret = isNamed ? auth.secret : `${id.toUpperCase().replaceAll("-", "_")}_LOGIN`;
   return { url: endpoint.url, allowPrivate, secret, isNamed };
+}
+
+/** The vars of the Worker, where the configuration reads any: that takes wrangler, which takes its time. */
+async function fixedVars({ origins }: ReplicaConfig): Promise<Record<string, unknown>> {
+  if (!Object.values(Object(origins)).some((origin) => typeof Object(origin).url === "object")) return {};
+  const { wranglerVars } = await import("../serve/wranglerVars.ts");
+  return wranglerVars();
 }
 
 /** Asks servers that the origin names: by the rule of the replica, and not for long. */
