@@ -98,9 +98,10 @@ export class Authenticator {
     if (!this.#access.keys) return refused("no kind of credential that is taken");
     const checked = await this.#keys.check(sent, by);
     if ("refusal" in checked) return checked;
-    const found = { caller: checked.caller };
+    const { caller, until } = checked;
+    const found = { caller: until < Number.POSITIVE_INFINITY ? { ...caller, lapsesAt: until } : caller };
     const now = by.now();
-    this.#remembered.keep(where, authorization, found, Math.min(checked.until, now + REMEMBERED_KEY_MS), now);
+    this.#remembered.keep(where, authorization, found, Math.min(until, now + REMEMBERED_KEY_MS), now);
     return found;
   }
 

@@ -86,6 +86,22 @@ export interface ToolConfig {
   consistency?: Consistency;
   /** As for the origin. Default: what is said there. */
   validate?: boolean;
+  /** How often one caller may call it, hits included: the name of a rate-limit binding. Default: no limit of its own. */
+  limit?: string;
+  /** What an answer may cost. Shown to callers in the tool's `_meta`. Default: no bound. */
+  budget?: BudgetConfig;
+  /** While the origin is in trouble, refuse its calls first. Default: `false`. */
+  expensive?: boolean;
+}
+
+/** What an answer of a tool may cost: at least one of these. A larger or later one is refused, and its call ended. */
+export interface BudgetConfig {
+  /** The size of the answer as the origin sends it, events of a stream included. At most `"16MB"`. */
+  bytes?: string;
+  /** The same in tokens of a model, estimated: four bytes of UTF-8 each. At most 4,194,304. */
+  tokens?: number;
+  /** How long the whole answer may take, from when the origin is asked. At most `"15m"`. */
+  time?: Duration;
 }
 
 /** What a call of a tool changes at the origin. */
@@ -218,6 +234,12 @@ export interface LimitsConfig {
   depth?: number;
   /** The largest result that is stored, at most `"16MB"`. Default: `"2MB"`. */
   entry?: string;
+  /** How much one caller may ask, in all: the name of a rate-limit binding in `wrangler.toml`. Not on loopback. Default: no limit. */
+  edge?: string;
+  /** How many calls of one caller may reach one origin: as `edge`. Hits, and what joins another's call, are free. Default: no limit. */
+  origin?: string;
+  /** How many calls of one caller an isolate has at an origin at once. Not on loopback. 1 to 1,000. Default: 32. */
+  concurrency?: number;
 }
 
 /** What `modernize` may say. */

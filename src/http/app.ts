@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { Authenticator } from "../access/authenticate.ts";
 import { Roles } from "../access/Roles.ts";
+import { InFlight } from "../access/InFlight.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
@@ -65,6 +66,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       sealKeys: new Map(),
       pooled: new SessionSource(),
       listening: new Listening(),
+      inFlight: new InFlight(),
     },
     authenticator: new Authenticator(replica.access, { report }),
     roles: replica.access.roles && new Roles(replica.access.roles),

@@ -1,5 +1,7 @@
 import type { Caller, Principal } from "../access/Caller.ts";
 import type { Rights } from "../access/Rights.ts";
+import type { InFlight } from "../access/InFlight.ts";
+import type { Payer } from "../access/payer.ts";
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import type { KvStore } from "../cache/KvStore.ts";
 import type { MemoryStore } from "../cache/MemoryStore.ts";
@@ -78,6 +80,8 @@ export interface Isolate {
   /** What is kept of an origin's method that came under suspicion, see `suspect.ts`. */
   suspectAt: Map<string, Suspicion>;
   listening: Listening;
+  /** What each payer has under way at origins. */
+  inFlight: InFlight;
 }
 
 /** One request on its way through the lanes. */
@@ -104,6 +108,8 @@ export interface Exchange {
   rights?: Rights | undefined;
   /** The caller's, but where the replica asks for itself. */
   principal: Principal;
+  /** For whom its calls are counted. */
+  payer: () => Payer;
   /** The era in which the origin is asked, where it lacks the caller's: what goes to it, and what comes, is translated. */
   asksIn: Era | undefined;
   /** The session in which a legacy caller asks. */
@@ -176,6 +182,8 @@ export type Failure =
   | { kind: "not-announced" }
   /** Neither the feed could be asked whether what is kept is still true, nor the origin. */
   | { kind: "consistency-unavailable" }
+  /** The caller has had as many requests as it may for now, or calls of a tool. */
+  | { kind: "over-limit"; tool?: string; retryAfterMs: number }
   /** This isolate has as many listeners as it can serve. */
   | { kind: "too-many-streams" }
   /** The request is malformed, or asks for what is not there. */

@@ -163,7 +163,9 @@ export class Listener {
         this.#sentAt = now;
         this.#outlet.keepAlive();
       }
-      if (this.#subrequests > MAX_SUBREQUESTS) this.#end();
+      // Whoever may still listen asks again, and shows that they may.
+      const hasLapsed = now >= (this.#x.caller.lapsesAt ?? Number.POSITIVE_INFINITY);
+      if (hasLapsed || this.#subrequests > MAX_SUBREQUESTS) this.#end();
     }
   }
 

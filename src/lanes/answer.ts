@@ -25,8 +25,9 @@ import { local } from "./local.ts";
 import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, wantsSessions } from "./eras.ts";
 import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
+import { overToolLimit } from "./overLimit.ts";
 import { ownWords, relay } from "./relay.ts";
-import { mayStandIn } from "./mayStandIn.ts";
+import { isRefusedHere, mayStandIn } from "./mayStandIn.ts";
 import { misfit } from "./misfit.ts";
 import { contradictsParams } from "./params.ts";
 import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
@@ -75,6 +76,12 @@ function lanesOf(x: Exchange): Answer | Promise<Answer> {
   if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
   const denied = denial(x);
   if (denied) return { kind: "failure", failure: denied };
+  const limiting = overToolLimit(x);
+  if (!limiting) return withinLimits(x, call);
+  return limiting.then((failure) => (failure ? { kind: "failure", failure } : withinLimits(x, call)));
+}
+
+function withinLimits(x: Exchange, call: Call | undefined): Answer | Promise<Answer> {
   if (!x.replica.enabled) return relay(x);
   return call ? answerCall(x, call) : answerOther(x);
 }
@@ -224,7 +231,8 @@ async function cached(x: Exchange, call: Call, { strict: isStrict }: CacheRule, 
         return (await discoverRefused(x, call, given.text)) ?? given;
       }
       if (!failed) return given;
-      if (isBlind) return { kind: "failure", failure: { kind: "consistency-unavailable" } };
+      if (isBlind)
+        return failed.isRefusedHere ? given : { kind: "failure", failure: { kind: "consistency-unavailable" } };
       const usable = own ?? (keep && (await keptForOutages(x, call, keep.rule)));
       if (usable) return standIn(x, call, usable, failed.status);
       return (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? given;
@@ -278,11 +286,11 @@ function isRefused({ method }: Call, { text }: Extract<Answer, { kind: "message"
 }
 
 /** Whether a relay failed in a way that an old answer may stand in for, and the origin's status where it gave one. */
-function failureIn(call: Call, given: Answer): { status: number | undefined } | undefined {
+function failureIn(call: Call, given: Answer): { status: number | undefined; isRefusedHere?: boolean } | undefined {
   if (given.kind === "failure") {
     const { failure } = given;
     return failure.kind === "origin" && mayStandIn(call, failure.failure)
-      ? { status: statusOf(failure.failure) }
+      ? { status: statusOf(failure.failure), isRefusedHere: isRefusedHere(failure.failure) }
       : undefined;
   }
   if (given.kind === "message" && (given.status >= 500 || given.status === 429)) return { status: given.status };
@@ -290,11 +298,12 @@ function failureIn(call: Call, given: Answer): { status: number | undefined } | 
 }
 
 /**
- * Why the operator's `deny` keeps a request from the origin, however it is formed. Where tools write, too, nobody may
- * call one in words that the replica reads otherwise.
+ * Why the operator's `deny` keeps a request from the origin, however it is formed. Where tools write or are bounded, too,
+ * nobody may call one in words that the replica reads otherwise.
  */
 function denial(x: Exchange): Failure | undefined {
-  if (x.origin.settings.denied === undefined && !x.origin.hasWrites) return undefined;
+  const { settings, hasWrites, isBounded } = x.origin;
+  if (settings.denied === undefined && !hasWrites && !isBounded) return undefined;
   if (x.scan.duplicates || isEquivocal(x.body)) return DUPLICATE_KEYS;
   const { method, params } = x.body as { method: unknown; params?: unknown };
   if (method !== "tools/call") return undefined;

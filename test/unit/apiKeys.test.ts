@@ -186,8 +186,10 @@ describe("at the door", () => {
       START,
     );
     const door = new Authenticator(ACCESS);
-    for (const one of [key, oldKey])
-      expect(await door.authenticate(by(START, { key: one }))).toEqual({ caller: { principal: `key:${id}` } });
+    const principal = `key:${id}`;
+    expect(await door.authenticate(by(START, { key }))).toEqual({ caller: { principal } });
+    const lapsesAt = START + 5_000;
+    expect(await door.authenticate(by(START, { key: oldKey }))).toEqual({ caller: { principal, lapsesAt } });
     expect(door.authenticate(by(START + 4_999, { key: oldKey }))).toHaveProperty("caller");
     expect(await door.authenticate(by(START + 5_000, { key: oldKey }))).toEqual(UNAUTHORIZED);
     expect(door.authenticate(by(START + 5_000, { key }))).toHaveProperty("caller");
