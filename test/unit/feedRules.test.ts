@@ -5,6 +5,7 @@ import { Flights, type Boarding } from "../../src/origin/Flights.ts";
 import type { Landing } from "../../src/origin/Landing.ts";
 import { Feed, type News } from "../../src/sync/Feed.ts";
 import { FeedView, type Question } from "../../src/sync/FeedView.ts";
+import { runs } from "../support/runs.ts";
 
 // Two things at an origin, and the tags that their answers carry besides those that all have.
 const THINGS = ["a", "b"] as const;
@@ -186,7 +187,7 @@ test("whatever the order of fetches, stores, invalidations, pulses and losses, n
         for (const { view } of world.isolates) expect(view.judge({ ...entry }, addressOf(thing))).toBe("sound");
       }
     }),
-    { numRuns: 4_000 },
+    { numRuns: runs(4_000, 200_000) },
   );
   // All of it was met with.
   for (const count of [sound, doubted, gone]) expect(count).toBeGreaterThan(100);
@@ -250,7 +251,7 @@ test("whatever the order, nobody gets from a flight what is older than an invali
       for (const land of flying) land();
       await Promise.all(boarded);
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000, 100_000) },
   );
   expect(collapsed).toBeGreaterThan(100);
 });

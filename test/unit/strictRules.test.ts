@@ -14,6 +14,7 @@ import { FeedView } from "../../src/sync/FeedView.ts";
 import { brokenKeys, type Operation } from "../integration/support/linearizable.ts";
 import { Tally } from "../../src/telemetry/Tally.ts";
 import { emptyIsolate } from "./emptyIsolate.ts";
+import { runs, timeLimitMs } from "../support/runs.ts";
 
 // Registers at an origin, an OriginSync, isolates and a Coalescer, whose every step is made when a scheduler says so.
 // What decides is the replica's own: the feed, its views, announcements, flights, and whether what is kept is trusted.
@@ -251,7 +252,7 @@ const withSql = <T>(work: (sql: SqlStorage) => Promise<T>) => {
 };
 
 /** All these steps take a while on a machine that is busy. */
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: timeLimitMs(60_000) });
 
 test("whatever the order of steps, reads and writes could have happened one after the other", () =>
   withSql(async (sql) => {
@@ -262,7 +263,7 @@ test("whatever the order of steps, reads and writes could have happened one afte
         expect(brokenKeys(history, "0")).toEqual([]);
         for (const what of Object.keys(total) as (keyof typeof total)[]) total[what] += seen[what];
       }),
-      { numRuns: 800 },
+      { numRuns: runs(800, 40_000) },
     );
     // All of it was met with.
     for (const [what, count] of Object.entries(total)) expect(count, what).toBeGreaterThan(50);
@@ -274,7 +275,7 @@ test("nor is anything taken for sound that is known to be old, also where the fe
       fc.asyncProperty(fc.scheduler(), clients(step(any, [reset])), async (s, plans) => {
         await play(sql, s, plans, RULES);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500, 20_000) },
     ),
   ));
 

@@ -10,6 +10,7 @@ import type { PulseReply } from "../../src/sync/Pulse.ts";
 import type { Sighting } from "../../src/sync/Sighting.ts";
 import { KeptTellings } from "../../src/sync/KeptTellings.ts";
 import { Tellings, type Telling } from "../../src/sync/Tellings.ts";
+import { runs } from "../support/runs.ts";
 
 const TAG = "list:tools";
 const PLACE = { method: "tools/list", target: null };
@@ -286,7 +287,7 @@ describe("whatever comes in which order", () => {
           for (const { view, entry } of world.isolates) expect(view.judge(entry, PLACE)).toBe("sound");
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000, 100_000) },
     );
   });
 
@@ -307,7 +308,7 @@ describe("whatever comes in which order", () => {
           }
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000, 100_000) },
     );
   });
 });
