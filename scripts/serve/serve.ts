@@ -1,4 +1,5 @@
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { bundleWorker, type Rewrites } from "./bundle.ts";
 import { COMPATIBILITY } from "./compatibility.ts";
@@ -11,7 +12,7 @@ export interface ServeOptions {
   port?: number;
   /** Where KV and Durable Objects persist. Default: in memory. */
   state?: string;
-  /** Vars and secrets. */
+  /** Vars and secrets. Where nothing persists, `ENTRY_SECRET` is made unless it is among them. */
   vars?: Readonly<Record<string, string>>;
   /** How many Workers share the KV and the Durable Objects; each after the first is another isolate, as in another place. Default: 1. */
   instances?: number;
@@ -37,7 +38,8 @@ export interface Served {
 /** What scripts and tests use of the local KV. */
 export interface LocalKv {
   get(name: string): Promise<string | null>;
-  put(name: string, value: string, options?: { expirationTtl?: number }): Promise<void>;
+  get(name: string, type: "arrayBuffer"): Promise<ArrayBuffer | null>;
+  put(name: string, value: string | Uint8Array, options?: { expirationTtl?: number }): Promise<void>;
   delete(name: string): Promise<void>;
   list(options?: { prefix?: string }): Promise<{ keys: { name: string }[] }>;
 }
@@ -53,13 +55,14 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     Array.from({ length: instances }, (_, index) => freePort(index === 0 ? options.port : 0)),
   );
   const { reachable } = options;
+  const vars = { ...(options.state === undefined && { ENTRY_SECRET: newSecret() }), ...options.vars };
   /** The Worker that has an instance's `OriginSync`. */
   const syncOf = (index: number) => (reachable && index === instances - 1 ? GATE : nameOf(0));
   const workers = ports.map((port, index) => ({
     name: nameOf(index),
     modules: [{ type: "ESModule" as const, path: "index.js", contents: script }],
     ...COMPATIBILITY,
-    bindings: { REPLICA_LOG: "off", ...options.vars },
+    bindings: { REPLICA_LOG: "off", ...vars },
     kvNamespaces: { KV: "KV" },
     durableObjects: {
       COALESCER: { className: "Coalescer", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
@@ -89,6 +92,11 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     kv: async () => (await miniflare.getKVNamespace("KV", nameOf(0))) as unknown as LocalKv,
     close: () => miniflare.dispose(),
   };
+}
+
+/** A secret that nobody has to know. */
+export function newSecret(): string {
+  return randomBytes(32).toString("hex");
 }
 
 const GATE = "gate";

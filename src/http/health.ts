@@ -1,4 +1,5 @@
 import { KvStore } from "../cache/KvStore.ts";
+import { secretProblem } from "../cache/Vault.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import { probeOrigin } from "../origin/probeOrigin.ts";
@@ -9,6 +10,15 @@ export interface Readiness {
   reachable: boolean;
   /** A way to open a connection is stored, so clients can connect without the origin. */
   stored: boolean;
+}
+
+/** Whether all can be served. */
+export interface Ready {
+  ready: boolean;
+  /** By origin id. */
+  origins: Record<string, Readiness>;
+  /** What the operator has to provide for the replica to do all it can; absent where that is nothing. No failure. */
+  warnings?: string[];
 }
 
 /** Probes are remembered for this long, so that probing the replica is not a way to burden its origin. */
@@ -30,12 +40,14 @@ export class Health {
     this.#replica = replica;
   }
 
-  /** By origin id. Ready is what is reachable or stored. */
-  async readiness(env: Cloudflare.Env): Promise<{ ready: boolean; origins: Record<string, Readiness> }> {
+  /** Ready is what is reachable or stored. */
+  async readiness(env: Cloudflare.Env): Promise<Ready> {
     const origins: Record<string, Readiness> = {};
     const probe = async ([id, origin]: [string, Origin]) => void (origins[id] = await this.#readiness(id, origin, env));
     await Promise.all([...this.#replica.origins].map(probe));
-    return { ready: Object.values(origins).every(({ reachable, stored }) => reachable || stored), origins };
+    const ready = Object.values(origins).every(({ reachable, stored }) => reachable || stored);
+    const problem = secretProblem(env.ENTRY_SECRET);
+    return { ready, origins, ...(problem !== undefined && { warnings: [problem] }) };
   }
 
   async #readiness(id: string, origin: Origin, env: Cloudflare.Env): Promise<Readiness> {
@@ -60,7 +72,7 @@ async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<b
 }
 
 async function isStored(id: string, env: Cloudflare.Env): Promise<boolean> {
-  const kv = new KvStore(env.KV);
+  const kv = new KvStore(env.KV, undefined);
   try {
     const [discover, initialize] = await Promise.all([kv.hasAny(id, "server/discover"), kv.hasAny(id, "initialize")]);
     return discover || initialize;

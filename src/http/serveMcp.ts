@@ -1,4 +1,5 @@
 import { KvStore } from "../cache/KvStore.ts";
+import { vaultFor } from "../cache/Vault.ts";
 import { answer } from "../lanes/answer.ts";
 import { isSaved } from "../lanes/countAnswer.ts";
 import type { Answer, Exchange, Failure } from "../lanes/Exchange.ts";
@@ -109,7 +110,7 @@ export function exchange(
     asksIn: undefined,
     session: undefined,
     sessionId: undefined,
-    kv: new KvStore(env.KV),
+    kv: new KvStore(env.KV, vaultFor(env.ENTRY_SECRET)),
     now: Date.now,
     arrivedAt: Date.now(),
     random: Math.random,
