@@ -118,7 +118,7 @@ function gateOf(scriptName: string, reachable: () => boolean) {
 const GATE_SCRIPT = `
 import { DurableObject } from "cloudflare:workers";
 export class OriginSync extends DurableObject {}
-const FEED = ["pulse", "invalidate", "deliver", "announce", "conclude", "totals"];
+const FEED = ["pulse", "invalidate", "deliver", "announce", "conclude", "totals", "tenants"];
 const METHODS = [...FEED, "sealKey", "endSession", "hasEnded", "pooledSession"];
 for (const method of METHODS) {
   OriginSync.prototype[method] = async function (...args) {

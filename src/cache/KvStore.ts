@@ -1,4 +1,5 @@
 import { decodeEntry, encodeEntry } from "./codec.ts";
+import { tenantId } from "../config/tenant.ts";
 import { lifetimeMs, type Entry } from "./entry.ts";
 import type { KeptCount } from "./KeptCount.ts";
 import { digest, digestOf, type Address } from "./key.ts";
@@ -86,34 +87,33 @@ export class KvStore implements Store {
     return value === null ? undefined : this.#vault!.open(address, name, value);
   }
 
-  /** How many entries are kept of an origin, of whomever. */
+  /** How many entries are kept of an origin, of whomever and in all worlds. */
   async count(originId: string): Promise<KeptCount> {
-    const prefix = `e1/${originId}/`;
     const byMethod = new Map<string, number>();
     const byTool = new Map<string, number>();
     let total = 0;
-    let cursor: string | undefined;
-    for (let page = 0; page < COUNTED_PAGES; page++) {
-      const listed: KVNamespaceListResult<{ tool?: string }> = await this.#kv.list({
-        prefix,
-        ...(cursor && { cursor }),
-      });
-      total += listed.keys.length;
-      for (const { name, metadata } of listed.keys) {
-        // A method has slashes of its own; two parts follow it.
-        add(byMethod, name.slice(prefix.length).split("/").slice(0, -2).join("/"));
-        if (metadata?.tool === undefined) continue;
-        add(byTool, byTool.has(metadata.tool) || byTool.size < COUNTED_TOOLS ? metadata.tool : "other");
-      }
-      cursor = listed.list_complete ? undefined : listed.cursor;
-      if (!cursor) break;
+    let pages = 0;
+    let isWhole = true;
+    for (const prefix of [`e1/${originId}/`, `e1/${tenantId(originId, "")}`]) {
+      let cursor: string | undefined;
+      do {
+        if (pages++ >= COUNTED_PAGES) isWhole = false;
+        if (!isWhole) break;
+        const listed: KVNamespaceListResult<{ tool?: string }> = await this.#kv.list({
+          prefix,
+          ...(cursor && { cursor }),
+        });
+        total += listed.keys.length;
+        for (const { name, metadata } of listed.keys) {
+          // A method has slashes of its own; two parts stand before it, and two after.
+          add(byMethod, name.split("/").slice(2, -2).join("/"));
+          if (metadata?.tool === undefined) continue;
+          add(byTool, byTool.has(metadata.tool) || byTool.size < COUNTED_TOOLS ? metadata.tool : "other");
+        }
+        cursor = listed.list_complete ? undefined : listed.cursor;
+      } while (cursor);
     }
-    return {
-      isWhole: cursor === undefined,
-      total,
-      byMethod: Object.fromEntries(byMethod),
-      byTool: Object.fromEntries(byTool),
-    };
+    return { isWhole, total, byMethod: Object.fromEntries(byMethod), byTool: Object.fromEntries(byTool) };
   }
 
   /** Whether anything of the method is kept for anybody. */

@@ -5,13 +5,10 @@ import { Authenticator } from "../access/authenticate.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
-import { labelOf } from "../lanes/labelOf.ts";
+import type { KnownSession } from "../lanes/Exchange.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
-import { FeedView } from "../sync/FeedView.ts";
 import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
-import { newId } from "../telemetry/newId.ts";
-import { Tally } from "../telemetry/Tally.ts";
 import { serveMetrics } from "./admin/serveMetrics.ts";
 import { servePurge } from "./admin/servePurge.ts";
 import { serveStatus } from "./admin/serveStatus.ts";
@@ -25,6 +22,7 @@ import { placeOf, type Place } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
 import { serveMcp } from "./serveMcp.ts";
 import { servePage } from "./servePage.ts";
+import { Worlds } from "./Worlds.ts";
 
 /** Of an isolate's 128 MB, what entries may take. */
 const MEMORY_BYTES = 48 * 1_048_576;
@@ -44,31 +42,20 @@ export interface App {
 
 /** Makes the application: one endpoint for each origin, and health. */
 export function createApp(replica: Replica, report: Reporter): App {
-  const serving: Serving = {
-    replica,
-    report,
-    isolate: {
-      memory: new MemoryStore(MEMORY_BYTES),
-      catalogues: new Map(),
-      eras: new Map(),
-      surfacesAt: new Map(),
-      suspectAt: new Map(),
-      sessions: new S3Fifo(SESSIONS),
-      sealKeys: new Map(),
-      pooled: new SessionSource(),
-      listening: new Listening(),
-    },
-    authenticator: new Authenticator(replica.access),
+  const isolate = {
+    memory: new MemoryStore(MEMORY_BYTES),
+    catalogues: new Map(),
+    eras: new Map(),
+    surfacesAt: new Map(),
+    suspectAt: new Map(),
+    sessions: new S3Fifo<KnownSession>(SESSIONS),
+    sealKeys: new Map(),
+    pooled: new SessionSource(),
+    listening: new Listening(),
   };
+  const worlds = new Worlds(replica, isolate);
+  const serving: Serving = { replica, report, isolate, worlds, authenticator: new Authenticator(replica.access) };
   const health = new Health(replica);
-  const feeds = new Map([...replica.origins.keys()].map((id) => [id, new FeedView(newId)]));
-  const { catalogues } = serving.isolate;
-  const known = new Map(
-    [...replica.origins].map(([id, origin]) => {
-      const tally = new Tally((method, target) => labelOf(origin, catalogues.get(id), method, target));
-      return [id, { feed: feeds.get(id)!, tally }];
-    }),
-  );
   const app = new Hono<Bound>();
 
   const mcp = (
@@ -94,7 +81,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     return page === null ? serveMcp(serving, incoming) : servePage(serving, incoming, page);
   };
   const endpointOf = (origin: Origin | undefined): Endpoint => {
-    const { feed, tally } = known.get(origin?.settings.id ?? "") ?? {};
+    const { feed, tally } = worlds.get(origin?.settings.id ?? "") ?? {};
     return { origin, feed, tally };
   };
   const endpoints = new Map([["/mcp", endpointOf(replica.defaultOrigin)]]);
@@ -113,10 +100,11 @@ export function createApp(replica: Replica, report: Reporter): App {
     const readiness = await health.readiness(c.env);
     return c.json(readiness, readiness.ready ? 200 : 503);
   });
-  const showing = { replica, known, report, isolate: serving.isolate };
+  const showing = { replica, known: worlds, report, isolate };
   app.all("/admin/status", (c) => serveStatus(showing, c.req.raw, c.env));
   app.all("/metrics", (c) => serveMetrics(showing, c.req.raw, c.env));
-  const syncing = { replica, feeds, isolate: serving.isolate, report, strangers: new Map() };
+  const feeds = { get: (id: string) => worlds.feedOf(id) };
+  const syncing = { replica, feeds, isolate, report, strangers: new Map() };
   app.all("/admin/purge", (c) => servePurge(syncing, c.req.raw, c.env));
   app.all("/admin/warm", (c) =>
     serveWarm({ serving, endpointOf }, c.req.raw, c.env, (work) => c.executionCtx.waitUntil(work)),

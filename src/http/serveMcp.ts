@@ -2,6 +2,7 @@ import { KvStore } from "../cache/KvStore.ts";
 import { vaultFor } from "../cache/Vault.ts";
 import { answer } from "../lanes/answer.ts";
 import { isSaved } from "../lanes/countAnswer.ts";
+import { tellOwn } from "../lanes/inStep.ts";
 import type { Answer, Exchange, Failure } from "../lanes/Exchange.ts";
 import { metaOf } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
@@ -45,7 +46,7 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
         const word = (failure: Failure, body: unknown) =>
           wireError(failure, told(messageOf(body), headers, trace)).body;
         const x = exchange(serving, incoming, admitted, parsed, { httpMethod, trace, word });
-        const given = answer(x);
+        const given = admitted.caller.tenant === undefined ? answer(x) : inTenant(serving, x, admitted.caller.tenant);
         let settled: Answer;
         // What is answered at once takes no time: the clock of a Worker stands still while it computes.
         if (given instanceof Promise) {
@@ -86,6 +87,16 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
     });
   }
   return response;
+}
+
+/** Answers a request in its tenant's world. */
+async function inTenant({ worlds }: Serving, x: Exchange, tenant: string): Promise<Answer> {
+  const own = worlds.get(x.origin.settings.id)!;
+  const known = worlds.ofTenant(own, tenant);
+  const { origin, feed } = known instanceof Promise ? await known : known;
+  const within = { ...x, origin, feed };
+  tellOwn(within, own);
+  return answer(within);
 }
 
 /** A request on its way into the lanes. */

@@ -1,8 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { listTag } from "../cache/implicitTags.ts";
+import { isOfTenant, ownId } from "../config/tenant.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import { endingOf } from "../origin/endingOf.ts";
+import { originSync } from "../origin/originSync.ts";
 import { probeOrigin } from "../origin/probeOrigin.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
@@ -14,6 +16,7 @@ import { Deliveries, type Delivery, type DeliveryReply } from "./Deliveries.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
 import { KeptHealth } from "./KeptHealth.ts";
+import { KeptTenants } from "./KeptTenants.ts";
 import { KeptTellings } from "./KeptTellings.ts";
 import { KeptTotals } from "./KeptTotals.ts";
 import type { OriginTotals } from "./OriginTotals.ts";
@@ -26,7 +29,8 @@ import { UpstreamListening } from "./UpstreamListening.ts";
 /**
  * What all isolates have to agree on for one origin: what was invalidated, which writes are under way, what listeners
  * have been told, how the origin is, what was counted, the key that seals its session ids, which of its sessions have
- * ended, and the sessions that the replica has opened for those who open none. Holds the one stream on which the origin
+ * ended, and the sessions that the replica has opened for those who open none. Each tenant's world has one of its own, which
+ * the origin's own knows of. Holds the one stream on which the origin
  * tells of changes.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
@@ -59,6 +63,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     random: Math.random,
     pause,
   });
+  readonly #tenants = new KeptTenants(this.ctx.storage.sql);
   readonly #alarm = new Alarm(
     this.ctx.storage,
     [this.#pool, this.#lapses, this.#health, this.#totals, this.#listening],
@@ -73,8 +78,21 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     sql.exec("CREATE TABLE IF NOT EXISTS ended_session (name TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT");
     // Each end looks for those that need not be remembered any more: not among all that are.
     sql.exec("CREATE INDEX IF NOT EXISTS ended_session_until ON ended_session (until)");
-    // Whatever ended the object before, what is due is done.
-    void ctx.blockConcurrencyWhile(() => this.#alarm.arm());
+    void ctx.blockConcurrencyWhile(async () => {
+      await this.#register();
+      // Whatever ended the object before, what is due is done.
+      await this.#alarm.arm();
+    });
+  }
+
+  /** Notes a tenant's world of this origin, by the id that it has there: what concerns all tenants is told there, too. Throws where there are too many. */
+  async register(id: string): Promise<void> {
+    this.#tenants.note(id);
+  }
+
+  /** The tenants' worlds of this origin. */
+  async tenants(): Promise<string[]> {
+    return this.#tenants.ids;
   }
 
   /** Invalidates tags. What has changed since what the caller knows of the feed, with that. */
@@ -98,8 +116,11 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
-    this.#health.pulsed(request);
-    this.#totals.pulse(request, Date.now());
+    // What is counted, and how calls end, is told in the origin's own world.
+    if (!isOfTenant(request.origin.id)) {
+      this.#health.pulsed(request);
+      this.#totals.pulse(request, Date.now());
+    }
     this.#listening.pulsed(request);
     await this.#alarm.arm();
     const { uris = [], isAwaited = false } = request.interest ?? {};
@@ -181,6 +202,15 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   /** Does what is due. */
   override async alarm(): Promise<void> {
     await this.#alarm.goOff();
+  }
+
+  /** Sees to it that the origin's own object knows of this one, where this is a tenant's: before it says anything to anybody. */
+  async #register(): Promise<void> {
+    // Whom an alarm wakes may not be told its name; it was armed after this.
+    const { name } = this.ctx.id;
+    if (name === undefined || !isOfTenant(name) || this.#tenants.has(name)) return;
+    await originSync(this.env, { id: ownId(name), region: undefined }).register(name);
+    this.#tenants.note(name);
   }
 
   #lapse(): void {

@@ -8,6 +8,8 @@ import { FeedView } from "../../../src/sync/FeedView.ts";
 import { Listening } from "../../../src/sync/Listening.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
+import { Worlds } from "../../../src/http/Worlds.ts";
+import type { KnownSession } from "../../../src/lanes/Exchange.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
 import { SILENT } from "../../../src/telemetry/events.ts";
 import type { Variant } from "../inside.ts";
@@ -81,6 +83,17 @@ export async function filledReplica(
       ...(invalidations !== undefined && { feedId: FEED_ID, seq: 0 }),
     });
   }
+  const isolate = {
+    memory,
+    catalogues: new Map([[settings.id, catalogue]]),
+    eras: new Map(),
+    surfacesAt: new Map(),
+    suspectAt: new Map(),
+    sessions: new S3Fifo<KnownSession>(1),
+    sealKeys: new Map(),
+    pooled: new SessionSource(),
+    listening: new Listening(),
+  };
   return {
     feed: viewWith(invalidations),
     hearsAlways,
@@ -88,17 +101,8 @@ export async function filledReplica(
     serving: {
       replica,
       report: SILENT,
-      isolate: {
-        memory,
-        catalogues: new Map([[settings.id, catalogue]]),
-        eras: new Map(),
-        surfacesAt: new Map(),
-        suspectAt: new Map(),
-        sessions: new S3Fifo(1),
-        sealKeys: new Map(),
-        pooled: new SessionSource(),
-        listening: new Listening(),
-      },
+      isolate,
+      worlds: new Worlds(replica, isolate),
       authenticator: new Authenticator(replica.access),
     },
     entries,
