@@ -2,6 +2,7 @@ import { isLoopback } from "../config/resolve.ts";
 import type { Replica } from "../config/replica.ts";
 import { ANYBODY, type Caller } from "./Caller.ts";
 import { keyHmac, keyId, keyRecord, sameText, type StoredKey } from "./keys.ts";
+import { Remembered } from "./Remembered.ts";
 
 const OPEN: Authenticated = Object.freeze({ caller: ANYBODY });
 
@@ -28,44 +29,52 @@ export interface Credentials {
   now: () => number;
 }
 
-/** Verified keys are remembered for this long: a revoked one may work as much longer. */
-const REMEMBERED_MS = 60_000;
-const REMEMBERED_KEYS = 1_000;
+/** Keys are remembered for this long: a revoked one may work as much longer. */
+const REMEMBERED_KEY_MS = 60_000;
+
+/** Where a key is good: it names no endpoint. */
+const ANYWHERE = "";
+
+const UNAUTHORIZED: Authenticated = { refusal: Object.freeze({ kind: "unauthorized" }) };
 
 /** Decides who calls, before anything else of the request is looked at. */
 export class Authenticator {
   readonly #access: Replica["access"];
-  // By HMAC, not by key: no credential stays in memory.
-  readonly #verified = new Map<string, { caller: Caller; until: number }>();
+  readonly #remembered = new Remembered();
 
   constructor(access: Replica["access"]) {
     this.#access = access;
   }
 
-  /** At once where access is open. */
+  /** At once where access is open, and where who calls is remembered. */
   authenticate(by: Credentials): Authenticated | Promise<Authenticated> {
     const { open, openOnPurpose, keys } = this.#access;
     const authorization = keys ? by.headers.get("authorization") : null;
-    if (authorization !== null) return this.#byKey(authorization, by);
+    if (authorization !== null)
+      return this.#remembered.find(ANYWHERE, authorization, by.now()) ?? this.#bySent(authorization, by);
     if (open && (openOnPurpose || isLoopback(by.hostname))) return OPEN;
-    if (keys) return { refusal: { kind: "unauthorized" } };
+    if (keys) return UNAUTHORIZED;
     if (open) return { refusal: { kind: "closed" } };
     return { refusal: { kind: "unconfigured", detail: "the configuration's access lets nobody in" } };
   }
 
-  async #byKey(authorization: string, by: Credentials): Promise<Authenticated> {
+  async #bySent(authorization: string, by: Credentials): Promise<Authenticated> {
+    const sent = /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? "";
+    const found = await this.#byKey(sent, by);
+    if ("caller" in found) {
+      const now = by.now();
+      this.#remembered.keep(ANYWHERE, authorization, found, now + REMEMBERED_KEY_MS, now);
+    }
+    return found;
+  }
+
+  async #byKey(key: string, by: Credentials): Promise<Authenticated> {
     if (!by.pepper) return { refusal: { kind: "unconfigured", detail: "the secret KEY_PEPPER is not set" } };
-    const key = /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? "";
     const id = keyId(key);
-    if (id === undefined) return { refusal: { kind: "unauthorized" } };
+    if (id === undefined) return UNAUTHORIZED;
     const hmac = await keyHmac(key, by.pepper);
-    const known = this.#verified.get(hmac);
-    if (known && by.now() < known.until) return { caller: known.caller };
     const stored = await by.kv.get<StoredKey>(keyRecord(id), "json");
-    if (!stored || !sameText(stored.hmac, hmac)) return { refusal: { kind: "unauthorized" } };
-    const caller: Caller = { principal: `key:${id}` };
-    if (this.#verified.size >= REMEMBERED_KEYS) this.#verified.clear();
-    this.#verified.set(hmac, { caller, until: by.now() + REMEMBERED_MS });
-    return { caller };
+    if (!stored || !sameText(stored.hmac, hmac)) return UNAUTHORIZED;
+    return { caller: { principal: `key:${id}` } };
   }
 }

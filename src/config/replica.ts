@@ -1,16 +1,42 @@
 import type { PatternTable } from "./pattern.ts";
-import type { LocationHint, Modernize } from "./types.ts";
+import type { JwtAlgorithm, PublicJwk } from "./publicJwk.ts";
+import type { DevCaller, LocationHint, Modernize } from "./types.ts";
 
 /** The operator's file with every default filled in and every unit resolved: what the rest of the code reads. */
 export interface Replica {
   origins: ReadonlyMap<string, Origin>;
   /** What `/mcp` serves, where that is decided. */
   defaultOrigin: Origin | undefined;
-  access: { open: boolean; openOnPurpose: boolean; keys: boolean };
+  access: Access;
   hosts: ReadonlySet<string>;
   ignoreMeta: readonly string[];
   limits: { bodyBytes: number; depth: number };
   enabled: boolean;
+}
+
+/** Who may call. What is not configured is absent. */
+export interface Access {
+  open: boolean;
+  openOnPurpose: boolean;
+  keys: boolean;
+  jwt?: readonly Issuer[];
+  /** By token. */
+  dev?: ReadonlyMap<string, DevCaller>;
+}
+
+/** One whose tokens are taken. */
+export interface Issuer {
+  issuer: string;
+  /** For whom tokens must be; `undefined`: for the endpoint that is called. */
+  audience: readonly string[] | undefined;
+  jwks: { url: string } | { keys: readonly PublicJwk[] };
+  algorithms: readonly JwtAlgorithm[];
+  typ: string;
+  /** Names of claims, or JSON Pointers to them. */
+  claims: { roles?: string; scopes?: string; tenant?: string };
+  /** What every token must be granted, sorted. */
+  scopes: readonly string[];
+  clockToleranceS: number;
 }
 
 /** One origin with its policy. */

@@ -1,11 +1,15 @@
+import { resolveAccess } from "./access.ts";
 import { Strictness, type Cached } from "./consistency.ts";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { parseDuration, type Duration } from "./duration.ts";
+import { isLoopback } from "./loopback.ts";
 import { patternTable, type PatternTable } from "./pattern.ts";
 import type { CacheRule, Origin, OriginSettings, Replica, TargetPolicy } from "./replica.ts";
 import { parseSize } from "./size.ts";
 import type { OriginConfig, ToolCacheConfig, ToolConfig } from "./types.ts";
 import { validate } from "./validate.ts";
+
+export { isLoopback };
 
 /** Vars by name, as the Worker's environment has them. */
 export type Vars = Readonly<Record<string, unknown>>;
@@ -41,11 +45,7 @@ export function resolve(file: unknown, vars: Vars = {}): Replica {
   return {
     origins,
     defaultOrigin: origins.get(marked ?? only ?? ""),
-    access: {
-      open: config.access?.open ?? false,
-      openOnPurpose: config.access?.openOnPurpose ?? false,
-      keys: config.access?.keys ?? false,
-    },
+    access: resolveAccess(config.access),
     hosts: new Set(config.hosts),
     ignoreMeta: config.ignoreMeta ?? [],
     limits: { bodyBytes: parseSize(config.limits?.body ?? "4MB")!, depth: config.limits?.depth ?? 64 },
@@ -159,11 +159,6 @@ function isEndpoint(text: string): boolean {
   const url = new URL(text);
   if (url.username || url.password || url.hash) return false;
   return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
-}
-
-/** Whether a host name, without its port, is this machine's own. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || hostname === "127.0.0.1";
 }
 
 function authOf(config: OriginConfig): OriginSettings["auth"] {

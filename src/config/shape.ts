@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { accessShape } from "./accessShape.ts";
 import { DURATION_SHAPE, parseDuration, type Duration } from "./duration.ts";
 import { parseSize, SIZE_SHAPE } from "./size.ts";
 import { LISTEN, LOCATION_HINTS, MODERNIZE, type ReplicaConfig } from "./types.ts";
@@ -76,7 +77,12 @@ const host = z.string().regex(/^[a-z0-9.-]+(:\d+)?$/, "a host name in lower case
 export const shape = z.strictObject({
   origins: z.record(originId, origin),
   access: z
-    .strictObject({ open: z.boolean().optional(), openOnPurpose: z.boolean().optional(), keys: z.boolean().optional() })
+    .strictObject({
+      open: z.boolean().optional(),
+      openOnPurpose: z.boolean().optional(),
+      keys: z.boolean().optional(),
+      ...accessShape,
+    })
     .optional(),
   hosts: z.array(host).optional(),
   ignoreMeta: z.array(z.string().min(1, "a _meta key or pattern")).optional(),

@@ -1,4 +1,5 @@
 import type { Duration } from "./duration.ts";
+import type { JwtAlgorithm } from "./publicJwk.ts";
 
 /** The operator's file: what is replicated, for whom, within which limits. Plain data. */
 export interface ReplicaConfig {
@@ -141,6 +142,45 @@ export interface AccessConfig {
   openOnPurpose?: boolean;
   /** API keys made by `npm run replica -- keys create`, sent as `Authorization: Bearer`. Default: `false`. */
   keys?: boolean;
+  /** OAuth 2.1 access tokens (JWT, RFC 9068) of these issuers, sent as `Authorization: Bearer`. Default: none. */
+  jwt?: JwtConfig | JwtConfig[];
+  /** Made-up tokens to develop with, for what is called by a loopback name on this machine; refused elsewhere. Default: none. */
+  dev?: { tokens: Record<string, DevCaller> };
+}
+
+/** An authorization server whose access tokens are taken. */
+export interface JwtConfig {
+  /** As its tokens have it in `iss`, to the letter: an https URL, or an http one on loopback. */
+  issuer: string;
+  /** For whom tokens must be (`aud`, one of these). Default: the URL of the endpoint that is called, such as `https://replica.example.com/mcp`. */
+  audience?: string | string[];
+  /** Its public keys: the URL of its JSON Web Key Set (https, or http on loopback), or the set itself. */
+  jwks: string | { keys: object[] };
+  /** What it signs with. Default: any asymmetric algorithm that is known here; others are refused. */
+  algorithms?: JwtAlgorithm[];
+  /** What its tokens call themselves in their header. Default: `"at+jwt"`; many issuers write `"JWT"`, on ID tokens as well. */
+  typ?: string;
+  /** Where its tokens say more: names of claims, or JSON Pointers (`/realm_access/roles`). */
+  claims?: {
+    /** The caller's roles here: one, or an array. Default: none are read. */
+    roles?: string;
+    /** What was granted: words, or an array. Default: `scope`, else `scp`. */
+    scopes?: string;
+    /** Whose world the caller lives in. A token without it is refused. Default: there are no tenants. */
+    tenant?: string;
+  };
+  /** What every token must be granted. Default: nothing in particular. */
+  scopes?: string[];
+  /** How far its clock may be from this one's, at most `"5m"`. Default: `"30s"`. */
+  clockTolerance?: Duration;
+}
+
+/** Who a development token stands for. */
+export interface DevCaller {
+  subject: string;
+  roles?: string[];
+  tenant?: string;
+  scopes?: string[];
 }
 
 /** Bounds. A size is `"500B"`, `"64KB"`, `"4MB"`. */

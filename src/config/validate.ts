@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
+import { issuersOf } from "./access.ts";
 import { shape } from "./shape.ts";
 import type { ReplicaConfig, ToolConfig } from "./types.ts";
 
@@ -18,9 +19,7 @@ const NOT_BUILT: ReadonlySet<string> = new Set([
   "origins.*.tools.*.verify",
   "origins.*.tools.*.maxMismatch",
   "origins.*.resources.*.mirror",
-  "access.jwt",
   "access.roles",
-  "access.dev",
   "limits.edge",
   "limits.origin",
 ]);
@@ -60,6 +59,9 @@ function contradictions(config: ReplicaConfig): ConfigProblem[] {
   if (config.access?.openOnPurpose && !config.access.open) {
     problems.push({ path: "access.openOnPurpose", found: "true", expected: "access.open to be true with it" });
   }
+  const issuers = issuersOf(config.access?.jwt).map(({ issuer }) => issuer);
+  if (new Set(issuers).size < issuers.length)
+    problems.push({ path: "access.jwt", found: "an issuer twice", expected: "each issuer once" });
   for (const [id, origin] of Object.entries(config.origins)) {
     for (const kind of ["tools", "resources", "prompts"] as const) {
       for (const [name, policy] of Object.entries(origin[kind] ?? {}))
@@ -81,9 +83,11 @@ function conflicts({ cache, consistency, write }: ToolConfig, path: readonly str
 
 function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
   const path = issue.path.map(String);
+  const chosen = issue.code === "invalid_union" ? issue.errors[alternative(path, at(root, path))] : undefined;
+  if (chosen) return chosen.flatMap((one) => problemsOf({ ...one, path: [...issue.path, ...one.path] }, root));
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
-      path: [...path, key].join("."),
+      path: told([...path, key]),
       found: shorten(at(root, [...path, key]), true),
       expected: notBuilt([...path, key])
         ? "nothing: this option is not built yet in this version"
@@ -91,8 +95,23 @@ function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
     }));
   }
   const value = issue.code === "invalid_key" ? path.at(-1) : at(root, path);
-  const secretive = path[0] === "origins" && (path[2] === "auth" || path[2] === "url" || path[3] === "webhook");
-  return [{ path: path.join("."), found: shorten(value, secretive), expected: expectation(issue) }];
+  const secretive =
+    path[0] === "origins"
+      ? path[2] === "auth" || path[2] === "url" || path[3] === "webhook"
+      : path[1] === "jwt" || path[1] === "dev";
+  return [{ path: told(path), found: shorten(value, secretive), expected: expectation(issue) }];
+}
+
+/** Which of two forms was meant, where what is wrong is to be told of that one: several issuers or one, a key set or its URL. */
+function alternative(path: readonly string[], value: unknown): number {
+  if (path[0] !== "access") return -1;
+  if (path.at(-1) === "jwt") return Array.isArray(value) ? 1 : 0;
+  return path.at(-1) === "jwks" ? Number(typeof value === "object") : -1;
+}
+
+/** A path as it is told: the names of development tokens are the tokens. */
+function told(path: readonly string[]): string {
+  return path.map((part, index) => (index === 3 && path[1] === "dev" ? "*" : part)).join(".");
 }
 
 /** What of an origin goes by the operator's own names. */

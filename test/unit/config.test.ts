@@ -415,7 +415,6 @@ describe("wrong values", () => {
         withOrigin({ tools: { update: { write: { invalidates: ["a"], [option]: {} } } } }),
       ]),
       ["origins.a.resources.x://*.mirror", withOrigin({ resources: { "x://*": { mirror: true } } })],
-      ["access.jwt", withOrigin({}, { access: { jwt: {} } })],
       ["access.roles", withOrigin({}, { access: { roles: {} } })],
       ["limits.edge", withOrigin({}, { limits: { edge: "EDGE_LIMIT" } })],
       ["limits.origin", withOrigin({}, { limits: { origin: "ORIGIN_LIMIT" } })],
