@@ -4,6 +4,7 @@ import path from "node:path";
 import { resolve } from "../src/config/resolve.ts";
 import { options, run, UsageError } from "./commandLine.ts";
 import { startOrigin, type Origin } from "./origin/startOrigin.ts";
+import { LOCAL_URL } from "./replica/callReplica.ts";
 import { readConfig } from "./serve/bundle.ts";
 import { localSecrets } from "./serve/localSecrets.ts";
 import { localVars } from "./serve/localVars.ts";
@@ -49,23 +50,24 @@ await run(USAGE, async () => {
   const config = url === undefined ? file : generatedConfig(url, state);
 
   const tried = config === undefined ? await startTried(own.origin) : undefined;
-  const serving = tried && { ORIGIN_URL: tried.url };
+  const address = tried && { ORIGIN_URL: tried.url };
   try {
     // With an error here, the Worker would not start; the message is plainer than workerd's.
-    const replica = resolve(await readConfig(config), { ...localVars(), ...serving });
+    const replica = resolve(await readConfig(config), { ...localVars(), ...address });
     const secrets = localSecrets(["ENTRY_SECRET", ...(replica.access.keys ? (["KEY_PEPPER"] as const) : [])]);
     const log = quiet ? "off" : "line";
     const served = await serve({
       ...(config !== undefined && { config }),
       port,
       state: own.worker,
-      vars: { ...secrets, ...serving, REPLICA_LOG: log },
+      vars: { ...secrets, ...address, REPLICA_LOG: log },
       onLine: (line) => console.log(line),
     });
     const paths = replica.defaultOrigin ? ["/mcp"] : [...replica.origins.keys()].map((id) => `/mcp/${id}`);
     announce(
       paths.map((at) => served.url + at),
       tried,
+      replica.access.keys && !replica.access.open,
     );
     await interrupted();
     await served.close();
@@ -92,14 +94,18 @@ async function startTried(state: string): Promise<Origin> {
   }
 }
 
-function announce(urls: readonly string[], tried: Origin | undefined): void {
+function announce(urls: readonly string[], tried: Origin | undefined, wantsKey: boolean): void {
   if (tried) console.log(`origin ${tried.url}`);
   for (const url of urls) console.log(`ready ${url}`);
   const url = urls[0]!;
+  const { origin } = new URL(url);
+  const where = origin === LOCAL_URL ? "" : ` --url ${origin}`;
+  if (wantsKey) console.log(`\nCallers need a key: KEY=$(npm run -s replica -- keys create --name me${where})`);
+  const key = wantsKey ? ` -H "Authorization: Bearer $KEY"` : "";
   console.log(`
 Connect a client, for instance
-  Claude Code  claude mcp add --transport http replica ${url}
-  curl         curl -s ${url} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\
+  Claude Code  claude mcp add --transport http replica ${url}${key}
+  curl         curl -s ${url}${key} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\
                  -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
 Ctrl-C ends it.
 `);

@@ -1,8 +1,13 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { UsageError } from "../commandLine.ts";
 import { printable } from "./printable.ts";
 
 /** Where `npm start` serves. */
 export const LOCAL_URL = "http://127.0.0.1:8787";
+
+/** Who asks too often is told how long to wait, in s: that is done so often, and for so long. */
+const TRIES = 5;
+const MAX_WAIT_S = 10;
 
 /** How much is shown of what a replica says, or what is none. */
 const MAX_WORDS = 1_000;
@@ -26,18 +31,27 @@ export async function callReplica(
     ...(body && { "content-type": "application/json" }),
     ...(token && { authorization: `Bearer ${token}` }),
   };
-  let response: Response;
+  const sent: RequestInit = { method, headers, redirect: "error", ...(body && { body: JSON.stringify(body) }) };
+  for (let tries = 1; ; tries++) {
+    const response = await reach(target, sent);
+    const text = await response.text();
+    if (response.ok) return text;
+    const waitS = Number(response.headers.get("retry-after") ?? Infinity);
+    if (response.status !== 429 || !(waitS <= MAX_WAIT_S) || tries === TRIES)
+      throw new Error(`${target.origin} refused (HTTP ${response.status}): ${wordsIn(text)}`);
+    await wait(waitS * 1_000);
+  }
+}
+
+async function reach(target: URL, sent: RequestInit): Promise<Response> {
   try {
-    response = await fetch(target, { method, headers, redirect: "error", ...(body && { body: JSON.stringify(body) }) });
+    return await fetch(target, sent);
   } catch (error) {
     const { cause, message } = error as Error;
     throw new Error(`Cannot reach a replica at ${target.origin}: ${cause instanceof Error ? cause.message : message}`, {
       cause: error,
     });
   }
-  const text = await response.text();
-  if (response.ok) return text;
-  throw new Error(`${target.origin} refused (HTTP ${response.status}): ${wordsIn(text)}`);
 }
 
 function wordsIn(text: string): string {

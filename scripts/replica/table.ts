@@ -1,9 +1,9 @@
-/** Rows in columns: the first to the left, the others, which are numbers, to the right. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+/** Rows in columns: the first `words` of them to the left, the others, which are numbers, to the right. */
+export function table(rows: readonly (readonly string[])[], words = 1): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
     row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .map((cell, column) => (column < words ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
       .join("  ")
       .trimEnd(),
   );

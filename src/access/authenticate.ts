@@ -1,13 +1,14 @@
 import { isLoopback } from "../config/resolve.ts";
 import type { Replica } from "../config/replica.ts";
 import { ANYBODY, type Caller } from "./Caller.ts";
-import { keyHmac, keyId, keyRecord, sameText, type StoredKey } from "./keys.ts";
+import { KeyDoor, type KeyCredentials, type KeyRefusal } from "./KeyDoor.ts";
 import { Remembered } from "./Remembered.ts";
 
 const OPEN: Authenticated = Object.freeze({ caller: ANYBODY });
 
 /** Why a caller is not let in. */
 export type Refusal =
+  | KeyRefusal
   /** No key, or not a valid one. */
   | { kind: "unauthorized" }
   /** The replica is open on loopback only, and this is not loopback. */
@@ -19,15 +20,7 @@ export type Refusal =
 export type Authenticated = { caller: Caller } | { refusal: Refusal };
 
 /** What authentication reads. */
-export interface Credentials {
-  headers: Headers;
-  /** The host that the caller addressed, without its port. */
-  hostname: string;
-  kv: KVNamespace;
-  pepper: string | undefined;
-  /** Epoch ms. */
-  now: () => number;
-}
+export type Credentials = KeyCredentials;
 
 /** Keys are remembered for this long: a revoked one may work as much longer. */
 const REMEMBERED_KEY_MS = 60_000;
@@ -41,6 +34,7 @@ const UNAUTHORIZED: Authenticated = { refusal: Object.freeze({ kind: "unauthoriz
 export class Authenticator {
   readonly #access: Replica["access"];
   readonly #remembered = new Remembered();
+  readonly #keys = new KeyDoor();
 
   constructor(access: Replica["access"]) {
     this.#access = access;
@@ -60,21 +54,11 @@ export class Authenticator {
 
   async #bySent(authorization: string, by: Credentials): Promise<Authenticated> {
     const sent = /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? "";
-    const found = await this.#byKey(sent, by);
-    if ("caller" in found) {
-      const now = by.now();
-      this.#remembered.keep(ANYWHERE, authorization, found, now + REMEMBERED_KEY_MS, now);
-    }
+    const checked = await this.#keys.check(sent, by);
+    if ("refusal" in checked) return checked;
+    const found = { caller: checked.caller };
+    const now = by.now();
+    this.#remembered.keep(ANYWHERE, authorization, found, Math.min(checked.until, now + REMEMBERED_KEY_MS), now);
     return found;
-  }
-
-  async #byKey(key: string, by: Credentials): Promise<Authenticated> {
-    if (!by.pepper) return { refusal: { kind: "unconfigured", detail: "the secret KEY_PEPPER is not set" } };
-    const id = keyId(key);
-    if (id === undefined) return UNAUTHORIZED;
-    const hmac = await keyHmac(key, by.pepper);
-    const stored = await by.kv.get<StoredKey>(keyRecord(id), "json");
-    if (!stored || !sameText(stored.hmac, hmac)) return UNAUTHORIZED;
-    return { caller: { principal: `key:${id}` } };
   }
 }

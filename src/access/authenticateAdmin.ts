@@ -1,6 +1,6 @@
 import { digest } from "../cache/key.ts";
 import { isLoopback } from "../config/resolve.ts";
-import { sameText } from "./keys.ts";
+import { sameText } from "./sameText.ts";
 
 /** Why somebody may not do what operators do. */
 export type AdminRefusal =

@@ -1,14 +1,5 @@
 import { toHex } from "../cache/hex.ts";
 
-/** An API key as kept in KV, under `key/<id>`. Never the key itself. */
-export interface StoredKey {
-  name: string;
-  /** HMAC-SHA-256 of the whole key under the pepper, in hex. */
-  hmac: string;
-  /** Epoch ms. */
-  createdAt: number;
-}
-
 /** A key's parts: `erk_<id>_<secret>`. The id finds it; the secret is 256 random bits. */
 const FORM = /^erk_([0-9a-f]{12})_([0-9a-f]{64})$/;
 
@@ -22,9 +13,11 @@ export function keyRecord(id: string): string {
   return `key/${id}`;
 }
 
-/** A new key, and its id. `random` gives that many random bytes. */
-export function newKey(random: (bytes: number) => Uint8Array<ArrayBuffer>): { id: string; key: string } {
-  const id = toHex(random(6).buffer);
+/** A new key, and its id: a new one, unless it is given. `random` gives that many random bytes. */
+export function newKey(
+  random: (bytes: number) => Uint8Array<ArrayBuffer>,
+  id: string = toHex(random(6).buffer),
+): { id: string; key: string } {
   return { id, key: `erk_${id}_${toHex(random(32).buffer)}` };
 }
 
@@ -34,12 +27,4 @@ export async function keyHmac(key: string, pepper: string): Promise<string> {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
   const imported = await crypto.subtle.importKey("raw", encoder.encode(pepper), algorithm, false, ["sign"]);
   return toHex(await crypto.subtle.sign("HMAC", imported, encoder.encode(key)));
-}
-
-/** Compares in a time that does not depend on where the texts differ. */
-export function sameText(a: string, b: string): boolean {
-  if (a.length !== b.length) return false;
-  let difference = 0;
-  for (let index = 0; index < a.length; index++) difference |= a.charCodeAt(index) ^ b.charCodeAt(index);
-  return difference === 0;
 }

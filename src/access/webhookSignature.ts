@@ -1,4 +1,4 @@
-import { sameText } from "./keys.ts";
+import { sameText } from "./sameText.ts";
 
 /** What a delivery says of itself in its headers (Standard Webhooks). */
 export interface WebhookClaim {

@@ -35,6 +35,7 @@ export function admit(
     kv: env.KV,
     pepper: env.KEY_PEPPER,
     now: Date.now,
+    waitUntil: incoming.waitUntil,
   });
   const known = (who: Awaited<typeof asked>) =>
     "refusal" in who ? { trouble: who.refusal } : seated(serving, incoming, who.caller, method, stated);

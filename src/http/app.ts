@@ -9,11 +9,15 @@ import type { KnownSession } from "../lanes/Exchange.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
 import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
+import { AdminLimits } from "./admin/AdminLimits.ts";
+import { admitAdmin } from "./admin/admitAdmin.ts";
+import { refuse } from "./admin/refuse.ts";
+import { serveKeys } from "./admin/serveKeys.ts";
 import { serveMetrics } from "./admin/serveMetrics.ts";
 import { servePurge } from "./admin/servePurge.ts";
 import { serveStatus } from "./admin/serveStatus.ts";
 import { serveWarm } from "./admin/serveWarm.ts";
-import { serveWebhook } from "./admin/serveWebhook.ts";
+import { newStrangers, serveWebhook } from "./admin/serveWebhook.ts";
 import { guard } from "./guard.ts";
 import { Health } from "./health.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
@@ -101,20 +105,32 @@ export function createApp(replica: Replica, report: Reporter): App {
     return c.json(readiness, readiness.ready ? 200 : 503);
   });
   const showing = { replica, known: worlds, report, isolate };
-  app.all("/admin/status", (c) => serveStatus(showing, c.req.raw, c.env));
-  app.all("/metrics", (c) => serveMetrics(showing, c.req.raw, c.env));
   const feeds = { get: (id: string) => worlds.feedOf(id) };
-  const syncing = { replica, feeds, isolate, report, strangers: new Map() };
-  app.all("/admin/purge", (c) => servePurge(syncing, c.req.raw, c.env));
-  app.all("/admin/warm", (c) =>
-    serveWarm({ serving, endpointOf }, c.req.raw, c.env, (work) => c.executionCtx.waitUntil(work)),
-  );
+  const syncing = { replica, feeds, isolate, report, strangers: newStrangers() };
+  const limits = new AdminLimits();
+  /** What only operators may ask for: they are let in here, all by the one door. */
+  const admin = (path: string, serve: (request: Request, c: Context<Bound>) => Promise<Response>) => {
+    app.all(path, async (c) => {
+      const { raw } = c.req;
+      const trouble = await admitAdmin(replica, limits, raw, c.env.ADMIN_TOKEN);
+      return trouble ? refuse(trouble, report, path) : serve(raw, c);
+    });
+    return path;
+  };
+  const admins = [
+    admin("/metrics", (request, { env }) => serveMetrics(showing, request, env)),
+    admin("/admin/keys", (request, { env }) => serveKeys(serving, request, env)),
+    admin("/admin/purge", (request, { env }) => servePurge(syncing, request, env)),
+    admin("/admin/status", (request, { env }) => serveStatus(showing, request, env)),
+    admin("/admin/warm", (request, { env, executionCtx }) =>
+      serveWarm({ serving, endpointOf }, request, env, (work) => executionCtx.waitUntil(work)),
+    ),
+  ];
   app.all("/sync/:origin", (c) => serveWebhook(syncing, c.req.param("origin"), c.req.raw, c.env));
   app.notFound((c) => {
     const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
     // Nobody has said who asks, so no origin is named.
-    const admin = ["/metrics", "/admin/purge", "/admin/status", "/admin/warm"];
-    const known = ["/mcp", "/mcp/<origin>", "/sync/<origin>", "/healthz", "/readyz", ...admin];
+    const known = ["/mcp", "/mcp/<origin>", "/sync/<origin>", "/healthz", "/readyz", ...admins];
     return respondTrouble(turnedAway ?? { kind: "unknown-path", known }, nobody()).response;
   });
   return {

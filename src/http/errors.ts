@@ -14,6 +14,9 @@ export type Trouble =
   | { kind: "webhook-not-configured" }
   | { kind: "bad-webhook"; detail: string }
   | { kind: "rate-limited"; retryAfterMs: number }
+  | { kind: "bad-key"; detail: string }
+  | { kind: "unknown-key"; id: string }
+  | { kind: "unknown-role"; role: string; known: readonly string[] }
   | { kind: "bad-purge"; detail: string }
   | { kind: "bad-warm"; detail: string }
   | { kind: "warm-not-cached"; tool: string }
@@ -157,6 +160,21 @@ function word(trouble: Trouble): Worded {
       );
     case "unconfigured":
       return http(403, "access_not_configured", `Nobody can be let in: ${trouble.detail}.`);
+    case "keys-unavailable":
+      return {
+        ...http(503, "keys_unavailable", "Keys cannot be looked up or changed just now. Try again."),
+        retryAfterMs: 1_000,
+      };
+    case "bad-key":
+      return http(400, "bad_key", `What is to be done about keys cannot be understood: ${trouble.detail}.`);
+    case "unknown-key":
+      return http(404, "unknown_key", `There is no key ${trouble.id}. List them to see which there are.`);
+    case "unknown-role":
+      return http(
+        400,
+        "unknown_role",
+        `There is no role ${trouble.role} in access.roles. ${trouble.known.length > 0 ? `There are: ${trouble.known.join(", ")}.` : "There are none."}`,
+      );
     case "admin-unauthorized":
       return http(401, "admin_unauthorized", "The admin token is needed: send it as Authorization: Bearer <token>.");
     case "admin-closed":

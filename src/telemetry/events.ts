@@ -27,7 +27,7 @@ export type ReplicaEvent =
       correlationId: string;
     }
   /** A store did not work; the request went on without it. */
-  | { type: "store-failed"; operation: "get" | "put" | "delete" | "purge"; reason: string }
+  | { type: "store-failed"; operation: "get" | "put" | "delete" | "purge" | "keys"; reason: string }
   /** The Coalescer could not be reached; the origin was asked without it. */
   | { type: "coalescer-failed"; origin: string; reason: string }
   /** The origin's `OriginSync` could not be reached: the isolate goes on with what it knows, and what it had to tell the others it did not. */
@@ -42,6 +42,8 @@ export type ReplicaEvent =
   | { type: "setup-warning"; message: string }
   /** An operator, or an origin's webhook, did not get what it asked for. */
   | { type: "refused"; endpoint: string; status: number; code: string; correlationId: string }
+  /** An operator has made, rotated or revoked an API key. */
+  | { type: "key"; done: "create" | "rotate" | "revoke"; id: string }
   /** A defect of the replica. */
   | { type: "defect"; reason: string; correlationId: string };
 

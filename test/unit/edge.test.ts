@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
-import { keyHmac, keyId, keyRecord, newKey, sameText } from "../../src/access/keys.ts";
+import { keyHmac, keyId, keyRecord, newKey } from "../../src/access/keys.ts";
+import { sameText } from "../../src/access/sameText.ts";
 import { wireError, type Told, type Trouble } from "../../src/http/errors.ts";
 import { guard } from "../../src/http/guard.ts";
 import { consoleReporter } from "../../src/telemetry/consoleReporter.ts";
@@ -39,6 +40,10 @@ const TROUBLES: [Trouble, number, string, number][] = [
   [{ kind: "too-large", maxBytes: 5 }, 413, "body_too_large", -32600],
   [{ kind: "not-json" }, 400, "not_json", -32700],
   [{ kind: "too-deep", maxDepth: 64 }, 400, "too_deep", -32600],
+  [{ kind: "keys-unavailable" }, 503, "keys_unavailable", -32600],
+  [{ kind: "bad-key", detail: "d" }, 400, "bad_key", -32600],
+  [{ kind: "unknown-key", id: "0" }, 404, "unknown_key", -32600],
+  [{ kind: "unknown-role", role: "r", known: [] }, 400, "unknown_role", -32600],
   [{ kind: "defect" }, 200, "internal", -32603],
 ];
 
@@ -104,6 +109,7 @@ describe("API keys", () => {
     kv,
     pepper: PEPPER,
     now: () => now,
+    waitUntil: () => {},
   });
   const store = async ({ id, key }: { id: string; key: string }) =>
     kv.put(keyRecord(id), JSON.stringify({ name: "n", hmac: await keyHmac(key, PEPPER), createdAt: 0 }));
@@ -142,7 +148,9 @@ describe("API keys", () => {
   test("without a pepper let nobody in, and say so", async () => {
     const door = new Authenticator(access);
     const refused = await door.authenticate({ ...by(`Bearer ${make().key}`), pepper: undefined });
-    expect(refused).toEqual({ refusal: { kind: "unconfigured", detail: "the secret KEY_PEPPER is not set" } });
+    expect(refused).toEqual({
+      refusal: { kind: "unconfigured", detail: expect.stringContaining("the secret KEY_PEPPER is not set") },
+    });
   });
 
   test("have 256 random bits and a form of their own", () => {

@@ -102,6 +102,7 @@ function partsOf(filled: Filled): Part[] {
           kv: env.KV,
           pepper: env.KEY_PEPPER,
           now: Date.now,
+          waitUntil: () => {},
         };
         return serving.authenticator.authenticate(by);
       },

@@ -1,12 +1,16 @@
 import { authenticateAdmin } from "../../access/authenticateAdmin.ts";
+import { clientAddress } from "../../access/clientAddress.ts";
 import type { Replica } from "../../config/replica.ts";
+import { isLoopback } from "../../config/resolve.ts";
 import type { Trouble } from "../errors.ts";
 import { guard } from "../guard.ts";
 import { placeOf } from "../place.ts";
+import type { AdminLimits } from "./AdminLimits.ts";
 
-/** Why somebody may not do what operators do; `undefined` where they may. */
+/** Why somebody may not do what operators do; `undefined` where they may. On loopback nobody is counted. */
 export async function admitAdmin(
   { hosts }: Pick<Replica, "hosts">,
+  limits: AdminLimits,
   { url, headers }: Pick<Request, "url" | "headers">,
   token: string | undefined,
 ): Promise<Trouble | undefined> {
@@ -15,5 +19,13 @@ export async function admitAdmin(
   if (turnedAway) return turnedAway;
   // No page of a browser is an operator, on whatever machine. What a page embeds is asked for without an `Origin`.
   if (headers.has("origin") || (headers.get("sec-fetch-site") ?? "none") !== "none") return { kind: "from-page" };
-  return authenticateAdmin({ authorization: headers.get("authorization"), hostname: place.hostname, token });
+  const { hostname } = place;
+  const stranger = isLoopback(hostname) ? undefined : limits.strangers.at(clientAddress(headers));
+  const waitMs = stranger?.take(Date.now()) ?? 0;
+  if (waitMs > 0) return { kind: "rate-limited", retryAfterMs: waitMs };
+  const refusal = await authenticateAdmin({ authorization: headers.get("authorization"), hostname, token });
+  if (refusal || !stranger) return refusal;
+  stranger.giveBack();
+  const busyMs = limits.calls.take(Date.now());
+  return busyMs > 0 ? { kind: "rate-limited", retryAfterMs: busyMs } : undefined;
 }

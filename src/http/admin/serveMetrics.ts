@@ -1,7 +1,6 @@
 import type { Counted, Counts } from "../../telemetry/Counted.ts";
 import { AGE_MS, DURATION_MS } from "../../telemetry/Histogram.ts";
 import { prometheus, type Family, type Sample } from "../../telemetry/prometheus.ts";
-import { admitAdmin } from "./admitAdmin.ts";
 import { refuse } from "./refuse.ts";
 import { totalsOf, type Showing, type Told } from "./totals.ts";
 
@@ -10,8 +9,6 @@ const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 /** Serves `GET /metrics` in Prometheus's text format, of all origins. One that cannot be asked is said to be so. */
 export async function serveMetrics(showing: Showing, request: Request, env: Cloudflare.Env): Promise<Response> {
   const { replica, known, report } = showing;
-  const refusal = await admitAdmin(replica, request, env.ADMIN_TOKEN);
-  if (refusal) return refuse(refusal, report, "/metrics");
   if (request.method !== "GET") return refuse({ kind: "get-only" }, report, "/metrics");
   const scraped = await Promise.all(
     [...replica.origins].map(async ([id, origin]): Promise<Scraped> => {

@@ -1,7 +1,6 @@
 import type { PulseReply } from "../../sync/Pulse.ts";
 import type { Trouble } from "../errors.ts";
 import { readBody } from "../readBody.ts";
-import { admitAdmin } from "./admitAdmin.ts";
 import { askSync, type AskObject, type Invalidated, type Syncing } from "./askSync.ts";
 import { askTenants } from "./askTenants.ts";
 import { originNamed } from "./originNamed.ts";
@@ -20,8 +19,6 @@ async function purge(
   request: Request,
   env: Cloudflare.Env,
 ): Promise<Invalidated | { trouble: Trouble }> {
-  const trouble = await admitAdmin(syncing.replica, request, env.ADMIN_TOKEN);
-  if (trouble) return { trouble };
   if (request.method !== "POST") return { trouble: { kind: "method-not-allowed" } };
   const read = await readBody(request, null, MAX_BYTES);
   if ("trouble" in read) return read;

@@ -16,7 +16,6 @@ import { parseBody } from "../parseBody.ts";
 import { placeOf } from "../place.ts";
 import { readBody } from "../readBody.ts";
 import { exchange } from "../serveMcp.ts";
-import { admitAdmin } from "./admitAdmin.ts";
 import { inTurns } from "./inTurns.ts";
 import { originNamed } from "./originNamed.ts";
 import { respondJson } from "./respondJson.ts";
@@ -65,8 +64,6 @@ async function warmAll(
   waitUntil: Incoming["waitUntil"],
 ): Promise<WarmReport | { trouble: Trouble }> {
   const { replica } = serving;
-  const trouble = await admitAdmin(replica, request, env.ADMIN_TOKEN);
-  if (trouble) return { trouble };
   if (request.method !== "POST") return { trouble: { kind: "method-not-allowed" } };
   const read = await readBody(request, null, MAX_BYTES);
   if ("trouble" in read) return read;

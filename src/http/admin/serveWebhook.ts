@@ -1,4 +1,5 @@
-import { TokenBucket } from "../../access/TokenBucket.ts";
+import { clientAddress } from "../../access/clientAddress.ts";
+import { Strangers } from "../../access/Strangers.ts";
 import { claimIn, isSigned, sentAt, TOLERANCE_MS, webhookKey } from "../../access/webhookSignature.ts";
 import type { DeliveryReply } from "../../sync/Deliveries.ts";
 import type { Trouble } from "../errors.ts";
@@ -12,12 +13,13 @@ import { parseWebhook } from "./webhookRequest.ts";
 
 const MAX_BYTES = 65_536;
 
-/** What may come of one address that is not signed: looking for that has its price. */
-const STRANGERS = { burst: 100, perSecond: 5 };
-const REMEMBERED = 1_000;
+/** What may come of one address that is not signed. */
+const UNSIGNED = { burst: 100, perSecond: 5 };
 
-/** By address, what may still come of it. Who is signed takes nothing away. */
-export type Strangers = Map<string, TokenBucket>;
+/** What may still come of whom, for an isolate. */
+export function newStrangers(): Strangers {
+  return new Strangers(UNSIGNED);
+}
 
 /** What was heeded; of a delivery that had been before, nothing is done. */
 type Heeded = Invalidated & { duplicate?: true };
@@ -49,7 +51,7 @@ async function heed(
   if (headers.has("origin")) return { trouble: { kind: "from-page" } };
   if (request.method !== "POST") return { trouble: { kind: "method-not-allowed" } };
   const now = Date.now();
-  const stranger = strangerAt(strangers, headers.get("cf-connecting-ip") ?? "");
+  const stranger = strangers.at(clientAddress(headers));
   const waitMs = stranger.take(now);
   if (waitMs > 0) return { trouble: { kind: "rate-limited", retryAfterMs: waitMs } };
 
@@ -85,13 +87,4 @@ async function heed(
   }
   const { feedId, seq, delivery: heeded } = asked.reply;
   return { origin: id, ...news, feedId, seq, ...(heeded.taken === "duplicate" && { duplicate: true }) };
-}
-
-function strangerAt(strangers: Strangers, address: string): TokenBucket {
-  let bucket = strangers.get(address);
-  if (!bucket) {
-    if (strangers.size >= REMEMBERED) strangers.clear();
-    strangers.set(address, (bucket = new TokenBucket(STRANGERS)));
-  }
-  return bucket;
 }
