@@ -25,10 +25,11 @@ export class KeptTenants {
     return this.#sql.exec("SELECT 1 FROM tenant WHERE id = ?", id).toArray().length > 0;
   }
 
-  /** Notes one. Throws where there are too many. */
-  note(id: string): void {
-    if (this.has(id)) return;
-    if (this.ids.length >= MAX_TENANTS) throw new Error(`the origin has ${MAX_TENANTS} tenants already`);
+  /** Notes one. False where there are too many. */
+  note(id: string): boolean {
+    if (this.has(id)) return true;
+    if (this.ids.length >= MAX_TENANTS) return false;
     this.#sql.exec("INSERT INTO tenant (id) VALUES (?)", id);
+    return true;
   }
 }

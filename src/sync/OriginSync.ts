@@ -64,6 +64,8 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     pause,
   });
   readonly #tenants = new KeptTenants(this.ctx.storage.sql);
+  /** The name of a tenant's object that the origin's own does not know of yet. */
+  #unknownAs: string | undefined;
   readonly #alarm = new Alarm(
     this.ctx.storage,
     [this.#pool, this.#lapses, this.#health, this.#totals, this.#listening],
@@ -78,16 +80,16 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     sql.exec("CREATE TABLE IF NOT EXISTS ended_session (name TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT");
     // Each end looks for those that need not be remembered any more: not among all that are.
     sql.exec("CREATE INDEX IF NOT EXISTS ended_session_until ON ended_session (until)");
-    void ctx.blockConcurrencyWhile(async () => {
-      await this.#register();
-      // Whatever ended the object before, what is due is done.
-      await this.#alarm.arm();
-    });
+    // Whom an alarm wakes may not be told its name; it was armed after this.
+    const { name } = ctx.id;
+    if (name !== undefined && isOfTenant(name) && !this.#tenants.has(name)) this.#unknownAs = name;
+    // Whatever ended the object before, what is due is done.
+    void ctx.blockConcurrencyWhile(() => this.#alarm.arm());
   }
 
-  /** Notes a tenant's world of this origin, by the id that it has there: what concerns all tenants is told there, too. Throws where there are too many. */
-  async register(id: string): Promise<void> {
-    this.#tenants.note(id);
+  /** Notes a tenant's world of this origin, by the id that it has there: what concerns all tenants is told there, too. False where there are too many. */
+  async register(id: string): Promise<boolean> {
+    return this.#tenants.note(id);
   }
 
   /** The tenants' worlds of this origin. */
@@ -97,12 +99,14 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Invalidates tags. What has changed since what the caller knows of the feed, with that. */
   async invalidate(tags: readonly string[], how: How, since: Since): Promise<PulseReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     this.#feed.invalidate(tags, how, Date.now());
     return this.#reply(since);
   }
 
   /** Heeds a delivery of the origin's webhook, once: what has changed since what the caller knows of the feed, with that. */
   async deliver(delivery: Delivery, since: Since): Promise<DeliveryReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     const now = Date.now();
     const { tags, hard } = delivery;
     // One that could not be heeded may come again.
@@ -116,6 +120,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     // What is counted, and how calls end, is told in the origin's own world.
     if (!isOfTenant(request.origin.id)) {
       this.#health.pulsed(request);
@@ -131,6 +136,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Takes in what an isolate saw change, so that listeners everywhere are told of it, once. */
   async sight(sightings: readonly Sighting[], since: Since): Promise<SightReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     const now = Date.now();
     const toldAt = sightings.map((sighting) => {
       const { tag, principal, isListened, tools } = sighting;
@@ -149,6 +155,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Notes that a write is about to be sent, or goes on. */
   async announce({ id, tags, lapseMs }: Announcement, since: Since): Promise<AnnounceReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     const isAnnounced = this.#writes.announce(id, tags, Date.now() + lapseMs);
     await this.#alarm.arm();
     return { ...this.#reply(since), isAnnounced };
@@ -156,6 +163,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Notes that a write has ended, and invalidates what it has changed: at once, so that nobody sees one without the other. */
   async conclude({ id, tags, isApplied }: Conclusion, since: Since): Promise<PulseReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     // Also where the announcement has lapsed before: since then somebody may have kept what was true before the write.
     if (isApplied) this.#feed.invalidate(tags, {}, Date.now());
     this.#writes.conclude(id);
@@ -204,13 +212,12 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     await this.#alarm.goOff();
   }
 
-  /** Sees to it that the origin's own object knows of this one, where this is a tenant's: before it says anything to anybody. */
-  async #register(): Promise<void> {
-    // Whom an alarm wakes may not be told its name; it was armed after this.
-    const { name } = this.ctx.id;
-    if (name === undefined || !isOfTenant(name) || this.#tenants.has(name)) return;
-    await originSync(this.env, { id: ownId(name), region: undefined }).register(name);
-    this.#tenants.note(name);
+  /** Makes this object, which is a tenant's, known to the origin's own: before it says anything to anybody. */
+  async #register(id: string): Promise<void> {
+    const isNoted = await originSync(this.env, { id: ownId(id), region: undefined }).register(id);
+    if (!isNoted) throw new Error("the origin has as many tenants as it can have");
+    this.#tenants.note(id);
+    this.#unknownAs = undefined;
   }
 
   #lapse(): void {
