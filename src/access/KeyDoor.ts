@@ -1,4 +1,4 @@
-import { isLoopback } from "../config/resolve.ts";
+import { isLoopback } from "../config/address.ts";
 import type { Caller } from "./Caller.ts";
 import { clientAddress } from "./clientAddress.ts";
 import { goodUntil } from "./goodUntil.ts";
@@ -26,7 +26,8 @@ export interface KeyCredentials {
 
 /** Why a key lets nobody in. */
 export type KeyRefusal =
-  | { kind: "unauthorized" }
+  /** `reason` is for the log. */
+  | { kind: "unauthorized"; reason: string }
   /** The secret that keys need is missing. */
   | { kind: "unconfigured"; detail: string }
   /** Of this address came too many that were none. */
@@ -46,7 +47,7 @@ export class KeyDoor {
   async check(key: string, { headers, hostname, kv, pepper, now, waitUntil }: KeyCredentials): Promise<KeyChecked> {
     if (!pepper) return { refusal: { kind: "unconfigured", detail: NO_PEPPER } };
     const id = keyId(key);
-    if (id === undefined) return { refusal: { kind: "unauthorized" } };
+    if (id === undefined) return { refusal: { kind: "unauthorized", reason: "key: malformed" } };
     const stranger = isLoopback(hostname) ? undefined : this.#strangers.at(clientAddress(headers));
     // Taken before it is known who asks: who knocks a thousand times at once would else be heard a thousand times.
     const retryAfterMs = stranger?.take(now()) ?? 0;
@@ -59,7 +60,8 @@ export class KeyDoor {
       return { refusal: { kind: "keys-unavailable" } };
     }
     const until = stored && goodUntil(stored, await keyHmac(key, pepper), now());
-    if (!stored || until === undefined) return { refusal: { kind: "unauthorized" } };
+    if (!stored || until === undefined)
+      return { refusal: { kind: "unauthorized", reason: "key: unknown, or past its end" } };
     stranger?.giveBack();
     this.#uses.note(store, id, now(), waitUntil);
     return { caller: callerOf(id, stored), until };

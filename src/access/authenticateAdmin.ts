@@ -1,5 +1,5 @@
 import { digest } from "../cache/key.ts";
-import { isLoopback } from "../config/resolve.ts";
+import { isLoopback } from "../config/address.ts";
 import { sameText } from "./sameText.ts";
 
 /** Why somebody may not do what operators do. */

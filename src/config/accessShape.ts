@@ -1,6 +1,6 @@
 import * as z from "zod";
+import { isAskable } from "./address.ts";
 import { parseDuration, type Duration } from "./duration.ts";
-import { isLoopback } from "./loopback.ts";
 import { ALGORITHMS, unsound, type JwtAlgorithm } from "./publicJwk.ts";
 
 /** Clocks that are further apart than this are wrong. */
@@ -64,8 +64,5 @@ export const accessShape = {
 };
 
 function isPlain(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { username, password, protocol, hostname } = new URL(text);
-  if (username || password || text.includes("#") || text.length > 1_024) return false;
-  return protocol === "https:" || (protocol === "http:" && isLoopback(hostname));
+  return text.length <= 1_024 && isAskable(text);
 }

@@ -1,15 +1,13 @@
 import { resolveAccess } from "./access.ts";
+import { isAskable, URL_SHAPE } from "./address.ts";
 import { Strictness, type Cached } from "./consistency.ts";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { parseDuration, type Duration } from "./duration.ts";
-import { isLoopback } from "./loopback.ts";
 import { patternTable, type PatternTable } from "./pattern.ts";
 import type { CacheRule, Origin, OriginSettings, Replica, TargetPolicy } from "./replica.ts";
 import { parseSize } from "./size.ts";
 import type { OriginConfig, ToolCacheConfig, ToolConfig } from "./types.ts";
 import { validate } from "./validate.ts";
-
-export { isLoopback };
 
 /** Vars by name, as the Worker's environment has them. */
 export type Vars = Readonly<Record<string, unknown>>;
@@ -144,21 +142,14 @@ function endpointOf(
   if (config.service !== undefined) return { service: config.service };
   const named = typeof config.url === "object" ? config.url.env : undefined;
   const url = named === undefined ? config.url : vars[named];
-  if (typeof url === "string" && isEndpoint(url)) return { url };
+  if (typeof url === "string" && isAskable(url, config.allowPrivate)) return { url };
   problems.push({
     path: `${path}.url`,
     // A URL may carry a credential by mistake, so a bad one is not repeated.
     found: named === undefined ? "another kind of URL" : `no such URL in the var ${named}`,
-    expected: "an https URL, or an http one on loopback, without user, password or fragment",
+    expected: URL_SHAPE,
   });
   return undefined;
-}
-
-function isEndpoint(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  if (url.username || url.password || url.hash) return false;
-  return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
 }
 
 function authOf(config: OriginConfig): OriginSettings["auth"] {

@@ -44,6 +44,7 @@ const origin = z
     url: z.union([z.string(), z.strictObject({ env: z.string() })], 'a URL, or { env: "NAME" }').optional(),
     service: z.string().min(1, "the name of a service binding").optional(),
     default: z.boolean().optional(),
+    allowPrivate: z.boolean().optional(),
     auth: z
       .union(
         [z.strictObject({ bearer: secret }), z.strictObject({ header: secret.extend({ name: headerName }) })],

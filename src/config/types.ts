@@ -25,6 +25,8 @@ export interface OriginConfig {
   service?: string;
   /** Serve this origin at `/mcp` too, where there are several. Default: `true` for the only one. */
   default?: boolean;
+  /** Its URL, and those of its `auth`, may be of a private network, which a deployed Worker reaches only by such means as a tunnel. Default: `false`. */
+  allowPrivate?: boolean;
   /** The replica's own credential at the origin. The caller's is never sent on. Default: none. */
   auth?: { bearer: SecretName } | { header: SecretName & { name: string } };
   /** How long to wait: for the first byte of any call (default `"10s"`), and for all of a fill (default `"60s"`). Relays have no total. At most `"15m"`. */

@@ -22,7 +22,7 @@ export function admit(
   method: string,
 ): Admitted | { trouble: Trouble } | Promise<Admitted | { trouble: Trouble }> {
   const { replica, authenticator } = serving;
-  const { headers, place, page, env } = incoming;
+  const { headers, place, page, env, waitUntil } = incoming;
   const maxBytes = replica.limits.bodyBytes;
   const length = headers.get("content-length");
   const stated = length === null ? null : Number(length);
@@ -32,10 +32,11 @@ export function admit(
   const asked = authenticator.authenticate({
     headers,
     hostname: place.hostname,
+    resource: place.resource,
     kv: env.KV,
     pepper: env.KEY_PEPPER,
     now: Date.now,
-    waitUntil: incoming.waitUntil,
+    waitUntil,
   });
   const known = (who: Awaited<typeof asked>) =>
     "refusal" in who ? { trouble: who.refusal } : seated(serving, incoming, who.caller, method, stated);

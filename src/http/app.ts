@@ -24,6 +24,7 @@ import type { Incoming, Serving } from "./Incoming.ts";
 import { nobody } from "./nobody.ts";
 import { placeOf, type Place } from "./place.ts";
 import { respondTrouble } from "./respond.ts";
+import { METADATA_PATHS, serveMetadata } from "./serveMetadata.ts";
 import { serveMcp } from "./serveMcp.ts";
 import { servePage } from "./servePage.ts";
 import { Worlds } from "./Worlds.ts";
@@ -58,7 +59,8 @@ export function createApp(replica: Replica, report: Reporter): App {
     listening: new Listening(),
   };
   const worlds = new Worlds(replica, isolate);
-  const serving: Serving = { replica, report, isolate, worlds, authenticator: new Authenticator(replica.access) };
+  const authenticator = new Authenticator(replica.access, { report });
+  const serving: Serving = { replica, report, isolate, worlds, authenticator };
   const health = new Health(replica);
   const app = new Hono<Bound>();
 
@@ -127,6 +129,9 @@ export function createApp(replica: Replica, report: Reporter): App {
     ),
   ];
   app.all("/sync/:origin", (c) => serveWebhook(syncing, c.req.param("origin"), c.req.raw, c.env));
+  if (replica.access.jwt) {
+    for (const path of METADATA_PATHS) app.all(path, (c) => serveMetadata(replica, c.req.raw));
+  }
   app.notFound((c) => {
     const turnedAway = guard(placeOf(c.req.url), c.req.header("origin") ?? null, replica.hosts);
     // Nobody has said who asks, so no origin is named.

@@ -151,7 +151,26 @@ function word(trouble: Trouble): Worded {
         data: trouble.data,
       };
     case "unauthorized":
-      return http(401, "unauthorized", "A valid API key is needed: send it as Authorization: Bearer <key>.");
+      return http(
+        401,
+        "unauthorized",
+        "A valid API key or access token is needed: send it as Authorization: Bearer <key or token>.",
+      );
+    case "insufficient-scope":
+      return http(
+        403,
+        "insufficient_scope",
+        `The token was granted too little for this. Ask its issuer for one with the scopes: ${trouble.scopes.join(" ")}.`,
+      );
+    case "issuer-unavailable":
+      return {
+        ...http(
+          503,
+          "issuer_unavailable",
+          "The keys of the token's issuer cannot be had, so nobody can tell whether it is valid. Try again later.",
+        ),
+        retryAfterMs: 5_000,
+      };
     case "closed":
       return http(
         403,

@@ -1,5 +1,5 @@
 import type { Replica } from "../config/replica.ts";
-import { isLoopback } from "../config/resolve.ts";
+import { isLoopback } from "../config/address.ts";
 import type { Place } from "./place.ts";
 
 /** Whether a name (a `Host`, or the host of a browser's `Origin`) is served: a loopback name, or one of the operator's. */

@@ -1,5 +1,6 @@
 import { cacheStatus } from "../cache/cacheStatus.ts";
 import type { Answer } from "../lanes/Exchange.ts";
+import { challenge, type Door } from "./challenge.ts";
 import { wireError, type Told, type Trouble } from "./errors.ts";
 
 /** A response, and what the log says of it. */
@@ -62,11 +63,11 @@ function headersOf({ outcome, sessionId, retryAfterMs, allow }: Extract<Answer, 
   return own;
 }
 
-/** Puts an error on the wire. */
-export function respondTrouble(trouble: Trouble, told: Told): Responded {
+/** Puts an error on the wire. `door`: how one gets in where it was met, for those who are kept out. */
+export function respondTrouble(trouble: Trouble, told: Told, door?: Door): Responded {
   const { status, code, body, retryAfterMs } = wireError(trouble, told);
   const headers: Record<string, string> = { "content-type": "application/json" };
-  if (status === 401) headers["www-authenticate"] = "Bearer";
+  if (status === 401 || trouble.kind === "insufficient-scope") headers["www-authenticate"] = challenge(trouble, door);
   if (status === 405) headers["allow"] = trouble.kind === "get-only" ? "GET" : "POST";
   // A status without an error has its own way to say it, in its body (RFC 9110, 10.2.3).
   if (status >= 400 && retryAfterMs !== undefined) headers["retry-after"] = String(Math.ceil(retryAfterMs / 1_000));

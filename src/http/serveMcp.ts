@@ -22,7 +22,7 @@ import { respond, respondTrouble, type Responded } from "./respond.ts";
 export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Response> {
   const { report, replica } = serving;
   const begun = report === SILENT ? 0 : performance.now();
-  const { request, headers, tally } = incoming;
+  const { request, headers, place, tally } = incoming;
   const httpMethod = request.method;
   let message: Message = NO_MESSAGE;
   const trace = new LateTrace(() =>
@@ -35,8 +35,12 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
   try {
     const admitting = admit(serving, incoming, httpMethod);
     const admitted = admitting instanceof Promise ? await admitting : admitting;
-    if ("trouble" in admitted) responded = respondTrouble(admitted.trouble, told(message, headers, trace));
-    else {
+    if ("trouble" in admitted) {
+      const { trouble } = admitted;
+      if (trouble.kind === "unauthorized" && trouble.reason !== undefined)
+        report({ type: "not-let-in", reason: trouble.reason, correlationId: trace.correlationId });
+      responded = respondTrouble(trouble, told(message, headers, trace), { access: replica.access, place });
+    } else {
       const { bodyBytes, depth } = replica.limits;
       const read = admitted.length === undefined ? undefined : await readBody(request, admitted.length, bodyBytes);
       const parsed = read === undefined ? NO_BODY : "trouble" in read ? read : parseBody(read.text, depth);
@@ -59,7 +63,7 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
         isCounted = Array.isArray(parsed.body) && settled.kind !== "failure";
         responded =
           settled.kind === "failure"
-            ? respondTrouble(settled.failure, told(message, headers, trace))
+            ? respondTrouble(settled.failure, told(message, headers, trace), { access: replica.access, place })
             : respond(settled);
       }
     }

@@ -42,6 +42,10 @@ export type ReplicaEvent =
   | { type: "setup-warning"; message: string }
   /** An operator, or an origin's webhook, did not get what it asked for. */
   | { type: "refused"; endpoint: string; status: number; code: string; correlationId: string }
+  /** Somebody was not let in. `reason`: what is wrong with the credential, nothing of it. */
+  | { type: "not-let-in"; reason: string; correlationId: string }
+  /** The public keys of an issuer of tokens could not be had. Those that are known go on serving for a day. */
+  | { type: "issuer-failed"; issuer: string; reason: string }
   /** An operator has made, rotated or revoked an API key. */
   | { type: "key"; done: "create" | "rotate" | "revoke"; id: string }
   /** A defect of the replica. */

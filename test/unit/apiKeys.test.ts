@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Authenticator } from "../../src/access/authenticate.ts";
 import { goodUntil } from "../../src/access/goodUntil.ts";
-import { KeyDoor, type KeyCredentials } from "../../src/access/KeyDoor.ts";
+import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
+import { KeyDoor } from "../../src/access/KeyDoor.ts";
 import { keyHmac, keyRecord, newKey } from "../../src/access/keys.ts";
 import { KeyStore } from "../../src/access/KeyStore.ts";
 import { LastUses } from "../../src/access/LastUses.ts";
@@ -29,15 +29,24 @@ async function kept(more: Partial<StoredKey> = {}) {
 }
 
 const work: Promise<unknown>[] = [];
-const by = (now: number, more: Partial<KeyCredentials> & { from?: string; key?: string } = {}): KeyCredentials => {
+const by = (now: number, more: Partial<Credentials> & { from?: string; key?: string } = {}): Credentials => {
   const { from, key, ...rest } = more;
   const headers = new Headers();
   if (from !== undefined) headers.set("cf-connecting-ip", from);
   if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
   const waitUntil = (one: Promise<unknown>) => void work.push(one);
-  return { headers, hostname: "replica.example.com", kv, pepper: PEPPER, now: () => now, waitUntil, ...rest };
+  return {
+    headers,
+    hostname: "replica.example.com",
+    resource: "https://replica.example.com/mcp",
+    kv,
+    pepper: PEPPER,
+    now: () => now,
+    waitUntil,
+    ...rest,
+  };
 };
-const UNAUTHORIZED = { refusal: { kind: "unauthorized" } };
+const UNAUTHORIZED = { refusal: { kind: "unauthorized", reason: expect.stringMatching(/^key: /) as string } };
 
 describe("a record", () => {
   const whole: StoredKey = {

@@ -30,6 +30,8 @@ const TROUBLES: [Trouble, number, string, number][] = [
     -32020,
   ],
   [{ kind: "unauthorized" }, 401, "unauthorized", -32600],
+  [{ kind: "insufficient-scope", scopes: ["mcp:write"] }, 403, "insufficient_scope", -32600],
+  [{ kind: "issuer-unavailable", issuer: "https://login.example.com" }, 503, "issuer_unavailable", -32600],
   [{ kind: "closed" }, 403, "open_on_loopback_only", -32600],
   [{ kind: "unconfigured", detail: "d" }, 403, "access_not_configured", -32600],
   [{ kind: "bad-host" }, 403, "host_not_served", -32600],
@@ -106,6 +108,7 @@ describe("API keys", () => {
   const by = (authorization: string | null, now = 0): Credentials => ({
     headers: new Headers(authorization === null ? {} : { authorization }),
     hostname: "replica.example.com",
+    resource: "https://replica.example.com/mcp",
     kv,
     pepper: PEPPER,
     now: () => now,
@@ -131,7 +134,7 @@ describe("API keys", () => {
       `Bearer ${forged}`,
       `Bearer ${mine.key} x`,
     ]) {
-      expect(await door.authenticate(by(wrong)), String(wrong)).toEqual({ refusal: { kind: "unauthorized" } });
+      expect(await door.authenticate(by(wrong)), String(wrong)).toMatchObject({ refusal: { kind: "unauthorized" } });
     }
   });
 

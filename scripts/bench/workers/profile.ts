@@ -99,6 +99,7 @@ function partsOf(filled: Filled): Part[] {
         const by = {
           headers: sample.headers,
           hostname: place.hostname,
+          resource: place.resource,
           kv: env.KV,
           pepper: env.KEY_PEPPER,
           now: Date.now,

@@ -1,7 +1,7 @@
 import { authenticateAdmin } from "../../access/authenticateAdmin.ts";
 import { clientAddress } from "../../access/clientAddress.ts";
 import type { Replica } from "../../config/replica.ts";
-import { isLoopback } from "../../config/resolve.ts";
+import { isLoopback } from "../../config/address.ts";
 import type { Trouble } from "../errors.ts";
 import { guard } from "../guard.ts";
 import { placeOf } from "../place.ts";
