@@ -1,11 +1,23 @@
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ToolConfig } from "../../src/config/types.ts";
-import { Fixture, text, tool } from "./support/fixture.ts";
+import { Fixture, type Seen, text, tool } from "./support/fixture.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { scrape, sumOf } from "./support/metrics.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
-import { call, codeOf, type Got, initialize, legacyCall, modern, said, send } from "./support/wire.ts";
+import {
+  type Ask,
+  call,
+  codeOf,
+  type Got,
+  initialize,
+  legacyCall,
+  modern,
+  modernBody,
+  modernHeaders,
+  said,
+  send,
+} from "./support/wire.ts";
 
 // Ann and Al are of the tenant acme, Bo is of another, Cy is of none.
 
@@ -51,8 +63,8 @@ const mcp = (at = HERE) => `${replica.urls[at]}/mcp`;
 let asked = 0;
 /** Arguments that nobody has sent before. */
 const fresh = () => ({ nth: ++asked });
-const ask = (who: Who | undefined, args: object, { name = "ours", at = HERE } = {}) =>
-  call(mcp(at), name, { ...args }, who);
+const ask = (who: Who | undefined, args: object, { name = "ours", at = HERE } = {}, more: Ask = {}) =>
+  call(mcp(at), name, { ...args }, { ...who, ...more });
 const statusOf = ({ cache }: Got) => cache?.status;
 const kept = async () => (await replica.store.list({ prefix: "e1/" })).keys.map(({ name }) => name);
 const worldsIn = (names: string[]) => new Set(names.map((name) => name.split("/")[1]!));
@@ -232,6 +244,86 @@ test("lists, too, are a tenant's own", async () => {
     [al, bo, cy].map(async (who) => (await modern(mcp(), "tools/list", {}, who)).body.result),
   );
   expect(again.map(({ tools }) => tools[0].name)).toEqual(names);
+});
+
+describe("what many get does not depend on what one sends beside it", () => {
+  const everything = ({ headers, text }: Seen) => JSON.stringify([headers, text]);
+
+  test.each([
+    [
+      "headers that servers make pages from",
+      { "accept-language": "evil", "x-forwarded-host": "evil", cookie: "a=evil" },
+    ],
+    ["headers that say who or where one is", { "user-agent": "evil", "x-user": "evil", "cf-ipcountry": "evil" }],
+    [
+      "headers that rewrite the request",
+      { "x-http-method-override": "evil", "x-original-url": "/evil", range: "evil" },
+    ],
+  ])("%s", async (_, headers) => {
+    origin.on("tools/call ours", (seen) => text(everything(seen).includes("evil") ? "evil" : "good"));
+    for (const ask of [call, legacyCall]) {
+      const args = fresh();
+      for (const meta of [{}, { progressToken: 1 }]) {
+        await ask(mcp(), "ours", args, { headers: { ...ann!.headers, ...headers }, meta });
+        expect(said(await ask(mcp(), "ours", args, al))).toBe("good");
+      }
+    }
+  });
+
+  test("_meta, whoever's, and declared capabilities", async () => {
+    origin.on("tools/call ours", (seen) => text(everything(seen).includes("evil") ? "evil" : "good"));
+    for (const meta of [
+      { "acme/lang": "evil" },
+      { "openai/locale": "evil" },
+      { "claudecode/x": "evil" },
+      { baggage: "evil" },
+    ]) {
+      const args = fresh();
+      await ask(ann, args, {}, { meta });
+      expect(said(await ask(al, args)), JSON.stringify(meta)).toBe("good");
+    }
+    const args = fresh();
+    await ask(ann, args, {}, { capabilities: { experimental: { evil: {} } } });
+    expect(said(await ask(al, args))).toBe("good");
+  });
+});
+
+// Of each two, neither is the other: as JSON texts.
+test.each([
+  ["letters that look alike", '"\u00e9"', '"e\u0301"'],
+  ["spaces of two kinds", '" "', '"\u00a0"'],
+  ["case", '"A"', '"a"'],
+  ["nothing, and a character that is not shown", '""', '"\\u0000"'],
+  ["a number and its digits", "1", '"1"'],
+  ["true and its word", "true", '"true"'],
+  ["numbers that are next to each other", "1", "1.0000000000000002"],
+  ["numbers that are one to many readers", "9007199254740992", "9007199254740993"],
+  ["a list and what has its members", '["x"]', '{"0":"x"}'],
+  ["null and nothing in it", "null", "{}"],
+  ["an object and its prototype", '{"__proto__":{"a":1}}', '{"a":1}'],
+  ["a prototype and none", '{"__proto__":{}}', "{}"],
+  ["a constructor and none", '{"constructor":{"prototype":{"a":1}}}', "{}"],
+  ["a path and its parts", '{"a.b":1}', '{"a":{"b":1}}'],
+  ["a text and the JSON of it", '"{\\"a\\":1}"', '{"a":1}'],
+  ["halves of a pair", '"\\ud800"', '"\\udc00"'],
+])("arguments that are made to be taken for others are not: %s", async (what, ...values) => {
+  origin.on("tools/call ours", (seen) => text(/"v":(.*?),"end"/.exec(seen.text)?.[1] ?? seen.text));
+  const sent = async (who: Who | undefined, value: string) => {
+    const params = { name: "ours" };
+    const body = modernBody("tools/call", params).replace(
+      '"name":"ours"',
+      () => `"name":"ours","arguments":{"what":${JSON.stringify(what)},"v":${value},"end":1}`,
+    );
+    return said(await send(mcp(), { headers: { ...modernHeaders("tools/call", params), ...who?.headers }, body }));
+  };
+  const parsed = (json: string) => JSON.stringify(JSON.parse(json));
+  for (const _ of [1, 2]) {
+    // Each gets what the origin says to its own arguments, as it sent them or in the canonical spelling.
+    for (const [at, who] of [ann, al].entries()) {
+      const got = await sent(who, values[at]!);
+      expect([values[at], parsed(values[at]!)]).toContain(got);
+    }
+  }
 });
 
 test("logs and metrics name the origin, and count all tenants under it", async () => {

@@ -1,5 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { vi } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
 import type { DevCaller } from "../../src/config/types.ts";
 import { createApp, type App } from "../../src/http/app.ts";
@@ -32,6 +33,7 @@ export interface Build {
 export interface Met {
   operations: number;
   hits: number;
+  stale: number;
   /** Numbers that were told from the cache to others than they were made for, of the same tenant. */
   shared: number;
   /** Those that were told to the same ones, who came with another token. */
@@ -141,6 +143,7 @@ function anyQuestion(random: () => number): Asked {
 }
 
 let worlds = 0;
+const realNow = Date.now.bind(Date);
 
 /** Lets so many operations happen, or as many as there are until somebody is told what is another's. */
 export function play(seed: number, operations: number, build: Build = {}): Promise<{ met: Met; foreign?: Foreign }> {
@@ -158,18 +161,21 @@ class Play {
   readonly #newApp: () => App;
   #apps: App[];
   #background: Promise<unknown>[] = [];
+  /** How much later it is than it is, in ms. */
+  #lateMs = 0;
   /** By trace: who asked, and what. */
   readonly #asking = new Map<string, Asked & { by: Person }>();
   /** What each number was made for. */
   readonly #made = new Map<number, Asked & { by: Person; isBeforeMove: boolean }>();
   #traces = 0;
   readonly #disturbances: number;
-  readonly met: Met = { operations: 0, hits: 0, shared: 0, renewed: 0, moved: 0, ended: 0, purged: 0 };
+  readonly met: Met = { operations: 0, hits: 0, stale: 0, shared: 0, renewed: 0, moved: 0, ended: 0, purged: 0 };
   #foreign: Foreign | undefined;
 
   constructor(id: string, state: DurableObjectState, seed: number, build: Build) {
     const { callers = (who) => who, flightKey, disturbances = 0.008 } = build;
     this.#disturbances = disturbances;
+    vi.spyOn(Date, "now").mockImplementation(() => realNow() + this.#lateMs);
     this.#random = randomFrom(seed);
     const tokens = Object.fromEntries(
       this.#people.map(({ token, who: _, ...person }) => [token, callers(person)] as const),
@@ -251,6 +257,7 @@ class Play {
     if (numbers.length === 0) this.#foreign = { operation, what: `${what} was told ${text.slice(0, 500)}` };
     const isHit = status.includes("; hit");
     if (isHit) this.met.hits++;
+    if (text.includes('"status":"stale"')) this.met.stale++;
     for (const number of numbers) {
       const made = this.#made.get(number)!;
       const isSame = made.method === method && JSON.stringify(made.params) === JSON.stringify(params);
@@ -275,7 +282,8 @@ class Play {
       this.#apps[Math.floor(random() * this.#apps.length)] = this.#newApp();
       // Nor is anything left of what was brought a moment ago: what is known then is known from KV.
       if (random() < 0.7) this.#coalescers.clear();
-    } else if (kind < 0.3) this.#kv.clear();
+    } else if (kind < 0.25) this.#kv.clear();
+    else if (kind < 0.35) this.#lateMs += 40_000;
     else if (kind < 0.5) {
       const purge = random() < 0.5 ? { tags: [`thing:${Math.floor(random() * 3)}`] } : { tool: NAMES[0], hard: true };
       const request = new Request("http://127.0.0.1/admin/purge", { method: "POST", body: JSON.stringify(purge) });
