@@ -13,6 +13,8 @@ export interface Caller {
   scopes?: readonly string[];
   /** Whose world it lives in, where there are several that must not meet. */
   tenant?: string;
+  /** Until when that is so, epoch ms: what is open then is ended. Absent where there is no such time. */
+  lapsesAt?: number;
   /** Its verified token, where the origin is to be asked in its name. Never logged, never part of a key. */
   token?: string;
 }

@@ -56,12 +56,19 @@ export class Jwks {
     if ("keys" in issuer.jwks) this.#set = { keys: issuer.jwks.keys, readAt: Number.POSITIVE_INFINITY };
   }
 
-  /** The keys that may have signed it: none where there is no such key, `undefined` where the keys cannot be had. */
-  async find(wanted: Wanted, by: KeyAccess): Promise<readonly PublicJwk[] | undefined> {
-    this.#set ??= await recall(this.#issuer.jwks, by.kv);
+  /**
+   * The keys that may have signed it: none where there is no such key, `undefined` where the keys cannot be had. `isDoubted`:
+   * those that are known have not, and it may be that the issuer has others under their names by now.
+   */
+  async find(wanted: Wanted, by: KeyAccess, isDoubted = false): Promise<readonly PublicJwk[] | undefined> {
+    if (!this.#set) {
+      const kept = await recall(this.#issuer.jwks, by);
+      // Somebody may have asked the issuer meanwhile.
+      this.#set ??= kept;
+    }
     const known = this.#set ? fitting(this.#set.keys, wanted) : [];
     const isFresh = this.#set !== undefined && by.now() - this.#set.readAt < FRESH_MS;
-    if (isFresh && known.length > 0) return known;
+    if (isFresh && known.length > 0 && !isDoubted) return known;
     await this.#askAgain(known.length > 0, by);
     if (!this.#set || by.now() - this.#set.readAt >= KNOWN_MS) return undefined;
     return fitting(this.#set.keys, wanted);
@@ -118,13 +125,13 @@ function soundKeys(set: unknown): PublicJwk[] {
   return keys.slice(0, MAX_KEYS).filter((key): key is PublicJwk => unsound(key) === undefined);
 }
 
-async function recall(jwks: Issuer["jwks"], kv: KVNamespace): Promise<KeySet | undefined> {
+async function recall(jwks: Issuer["jwks"], { kv, now }: KeyAccess): Promise<KeySet | undefined> {
   if (!("url" in jwks)) return undefined;
   try {
     const kept: unknown = await kv.get(await nameOf(jwks.url), "json");
     if (!isObject(kept) || typeof kept["readAt"] !== "number") return undefined;
     const keys = soundKeys(kept);
-    return keys.length === 0 ? undefined : { keys, readAt: kept["readAt"] };
+    return keys.length === 0 ? undefined : { keys, readAt: Math.min(kept["readAt"], now()) };
   } catch {
     return undefined;
   }

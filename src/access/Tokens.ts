@@ -18,6 +18,9 @@ export type Verified =
   /** Nobody can tell now: its issuer's keys cannot be had. */
   | { unavailable: string };
 
+/** None of the keys has signed it. */
+const SIGNATURE = "signature";
+
 /** Verifies access tokens (RFC 9068, RFC 8725). */
 export class Tokens {
   readonly #issuers: ReadonlyMap<string, { rules: Issuer; jwks: Jwks }>;
@@ -39,13 +42,18 @@ export class Tokens {
     const keys = await jwks.find({ alg, kid: said.kid }, by);
     if (!keys) return { unavailable: rules.issuer };
     if (keys.length === 0) return { reason: "key" };
-    const payload = await payloadOf(token, keys, rules, alg, resource, by.now());
+    let payload = await payloadOf(token, keys, rules, alg, resource, by.now());
+    if (payload === SIGNATURE) {
+      const others = (await jwks.find({ alg, kid: said.kid }, by, true))?.filter((key) => !keys.includes(key)) ?? [];
+      payload = await payloadOf(token, others, rules, alg, resource, by.now());
+    }
     if (typeof payload === "string") return { reason: payload };
     const caller = callerIn(payload, rules);
     if ("fault" in caller) return { reason: caller.fault };
     if (!rules.scopes.every((scope) => caller.scopes?.includes(scope))) return { lacks: rules.scopes };
     const expiresAt = Number(payload["exp"]) * 1_000;
-    return { caller: Object.freeze(keepsToken ? { ...caller, token } : caller), expiresAt };
+    const lapsesAt = expiresAt + rules.clockToleranceS * 1_000;
+    return { caller: Object.freeze({ ...caller, lapsesAt, ...(keepsToken && { token }) }), expiresAt };
   }
 }
 
@@ -67,7 +75,7 @@ async function payloadOf(
     clockTolerance: clockToleranceS,
     currentDate: new Date(now),
   };
-  let reason = "signature";
+  let reason = SIGNATURE;
   for (const key of keys) {
     try {
       const { payload } = await jwtVerify(token, key, rules);
@@ -76,7 +84,7 @@ async function payloadOf(
       return iat !== undefined && iat > now / 1_000 + clockToleranceS ? "iat" : payload;
     } catch (error) {
       reason = reasonIn(error);
-      if (reason !== "signature") return reason;
+      if (reason !== SIGNATURE) return reason;
     }
   }
   return reason;
@@ -84,6 +92,6 @@ async function payloadOf(
 
 function reasonIn(error: unknown): string {
   const { code, claim } = error as { code?: unknown; claim?: unknown };
-  if (code === "ERR_JWS_SIGNATURE_VERIFICATION_FAILED") return "signature";
+  if (code === "ERR_JWS_SIGNATURE_VERIFICATION_FAILED") return SIGNATURE;
   return typeof claim === "string" ? claim : "malformed";
 }

@@ -17,6 +17,8 @@ export interface Telling {
   serverInfo?: unknown;
   /** Whether it is given without news of what was invalidated. */
   detached?: boolean;
+  /** Whether the caller may use only some things: what it is shown is nobody else's. */
+  isLimited?: boolean;
   /** Epoch ms. */
   now: number;
 }
@@ -41,7 +43,7 @@ function nameOf(entry: Entry, { era, serverInfo }: Telling): string {
 function hintsOf(entry: Entry, to: Telling): string {
   // Without hints in the protocol, only the operator's `clientTtl` gives the caller any.
   if (!to.hints && entry.clientTtlMs === undefined) return "";
-  return `"ttlMs":${promiseMs(entry, to.now)},"cacheScope":"${entry.scope}",`;
+  return `"ttlMs":${promiseMs(entry, to.now)},"cacheScope":"${to.isLimited ? "private" : entry.scope}",`;
 }
 
 /** The body as the era has it; where it is stale and the operator wants that told, with its age. */

@@ -1,10 +1,11 @@
 import { parseDuration } from "./duration.ts";
 import { ALGORITHMS, type JwtAlgorithm, type PublicJwk } from "./publicJwk.ts";
 import type { Issuer, Replica } from "./replica.ts";
+import { resolveRoles } from "./roles.ts";
 import type { AccessConfig, JwtConfig } from "./types.ts";
 
 /** Who may call, with every default filled in. What is not configured is absent. */
-export function resolveAccess({ open, openOnPurpose, keys, jwt, dev }: AccessConfig = {}): Replica["access"] {
+export function resolveAccess({ open, openOnPurpose, keys, jwt, dev, roles }: AccessConfig = {}): Replica["access"] {
   const issuers = issuersOf(jwt);
   return {
     open: open ?? false,
@@ -12,6 +13,7 @@ export function resolveAccess({ open, openOnPurpose, keys, jwt, dev }: AccessCon
     keys: keys ?? false,
     ...(issuers.length > 0 && { jwt: issuers.map(resolveIssuer) }),
     ...(dev && { dev: new Map(Object.entries(dev.tokens)) }),
+    ...(roles && { roles: resolveRoles(roles) }),
   };
 }
 

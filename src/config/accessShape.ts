@@ -2,6 +2,7 @@ import * as z from "zod";
 import { isAskable } from "./address.ts";
 import { parseDuration, type Duration } from "./duration.ts";
 import { ALGORITHMS, unsound, type JwtAlgorithm } from "./publicJwk.ts";
+import { rolesShape } from "./roleShape.ts";
 
 /** Clocks that are further apart than this are wrong. */
 const MAX_TOLERANCE_MS = 300_000;
@@ -13,10 +14,14 @@ const scope = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, "a scope: pr
 const scopes = z.array(scope).max(64, "at most 64 scopes").optional();
 const url = (isUrl: (text: string) => boolean, expected: string) => z.string().refine(isUrl, expected);
 const issuer = url(
-  (text) => isPlain(text) && !text.includes("?"),
+  // A name only: nobody is asked there, so it may be one that only a private network knows.
+  (text) => isPlain(text, true) && !text.includes("?"),
   "the issuer as its tokens have it: an https URL, or an http one on loopback, without query or fragment",
 );
-const jwksUrl = url(isPlain, "an https URL, or an http one on loopback, without user, password or fragment");
+const jwksUrl = url(
+  (text) => isPlain(text),
+  "an https URL, or an http one on loopback, without user, password or fragment",
+);
 const key = z.custom<object>().superRefine((value, context) => {
   const expected = unsound(value);
   if (expected !== undefined) context.addIssue({ code: "custom", message: expected });
@@ -57,12 +62,13 @@ const dev = z.strictObject({
   ),
 });
 
-/** The shape of what the operator says of tokens. */
+/** The shape of what the operator says of tokens and roles. */
 export const accessShape = {
   jwt: z.union([jwt, z.array(jwt).min(1, "at least one issuer").max(16, "at most 16 issuers")]).optional(),
   dev: dev.optional(),
+  roles: rolesShape,
 };
 
-function isPlain(text: string): boolean {
-  return text.length <= 1_024 && isAskable(text);
+function isPlain(text: string, allowPrivate = false): boolean {
+  return text.length <= 1_024 && isAskable(text, allowPrivate);
 }

@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { issuersOf } from "./access.ts";
+import { roleProblems } from "./roles.ts";
 import { shape } from "./shape.ts";
 import type { ReplicaConfig, ToolConfig } from "./types.ts";
 
@@ -19,9 +20,6 @@ const NOT_BUILT: ReadonlySet<string> = new Set([
   "origins.*.tools.*.verify",
   "origins.*.tools.*.maxMismatch",
   "origins.*.resources.*.mirror",
-  "access.roles",
-  "limits.edge",
-  "limits.origin",
 ]);
 
 /** The operator's file, if it is one. Throws `ConfigError` with every problem it has. */
@@ -34,18 +32,18 @@ export function validate(value: unknown): ReplicaConfig {
   return parsed.data as ReplicaConfig;
 }
 
-/** The shape passes over tools, resources and prompts of this name: a `deny` among them would be lost without a word. */
+/** The shape passes over tools, resources, prompts and roles of this name: a `deny` among them would be lost without a word. */
 function prototypeNames(value: unknown): ConfigProblem[] {
-  return Object.keys(Object(at(value, ["origins"]))).flatMap((id) =>
-    ["tools", "resources", "prompts"]
-      .map((kind) => ["origins", id, kind])
-      .filter((path) => Object.hasOwn(Object(at(value, path)), "__proto__"))
-      .map((path) => ({
-        path: [...path, "__proto__"].join("."),
-        found: '"__proto__"',
-        expected: "another name; the pattern __proto_* stands for it",
-      })),
+  const ofOrigins = Object.keys(Object(at(value, ["origins"]))).flatMap((id) =>
+    ["tools", "resources", "prompts"].map((kind) => ["origins", id, kind]),
   );
+  return [...ofOrigins, ["access", "roles"]]
+    .filter((path) => Object.hasOwn(Object(at(value, path)), "__proto__"))
+    .map((path) => ({
+      path: [...path, "__proto__"].join("."),
+      found: '"__proto__"',
+      expected: path[0] === "access" ? "another name" : "another name; the pattern __proto_* stands for it",
+    }));
 }
 
 /** What the shape alone cannot say. */
@@ -68,7 +66,7 @@ function contradictions(config: ReplicaConfig): ConfigProblem[] {
         problems.push(...conflicts(policy, [id, kind, name]));
     }
   }
-  return problems;
+  return [...problems, ...roleProblems(config)];
 }
 
 /** What in the policy of one tool, resource or prompt does not go together. */

@@ -1,4 +1,5 @@
 import type { Authenticator } from "../access/authenticate.ts";
+import type { Roles } from "../access/Roles.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Isolate } from "../lanes/Exchange.ts";
 import type { FeedView } from "../sync/FeedView.ts";
@@ -13,6 +14,8 @@ export interface Serving {
   isolate: Isolate;
   worlds: Worlds;
   authenticator: Authenticator;
+  /** What callers may use; absent: everything. */
+  roles?: Roles | undefined;
   report: Reporter;
 }
 

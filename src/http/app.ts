@@ -2,10 +2,13 @@ import type { Context } from "hono";
 // For a handful of routes its smallest router will do: a smaller bundle starts faster.
 import { Hono } from "hono/tiny";
 import { Authenticator } from "../access/authenticate.ts";
+import { Roles } from "../access/Roles.ts";
+import { InFlight } from "../access/InFlight.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
-import type { KnownSession } from "../lanes/Exchange.ts";
+import type { Isolate } from "../lanes/Exchange.ts";
+import { Schemas } from "../lanes/Schemas.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
 import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
@@ -47,20 +50,28 @@ export interface App {
 
 /** Makes the application: one endpoint for each origin, and health. */
 export function createApp(replica: Replica, report: Reporter): App {
-  const isolate = {
+  const isolate: Isolate = {
     memory: new MemoryStore(MEMORY_BYTES),
     catalogues: new Map(),
+    schemas: new Schemas(),
     eras: new Map(),
     surfacesAt: new Map(),
     suspectAt: new Map(),
-    sessions: new S3Fifo<KnownSession>(SESSIONS),
+    sessions: new S3Fifo(SESSIONS),
     sealKeys: new Map(),
     pooled: new SessionSource(),
     listening: new Listening(),
+    inFlight: new InFlight(),
   };
   const worlds = new Worlds(replica, isolate);
-  const authenticator = new Authenticator(replica.access, { report });
-  const serving: Serving = { replica, report, isolate, worlds, authenticator };
+  const serving: Serving = {
+    replica,
+    report,
+    isolate,
+    worlds,
+    authenticator: new Authenticator(replica.access, { report }),
+    roles: replica.access.roles && new Roles(replica.access.roles),
+  };
   const health = new Health(replica);
   const app = new Hono<Bound>();
 

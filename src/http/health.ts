@@ -1,3 +1,4 @@
+import { isLimiter } from "../access/askLimiter.ts";
 import { KvStore } from "../cache/KvStore.ts";
 import { secretProblem } from "../cache/Vault.ts";
 import type { Origin, Replica } from "../config/replica.ts";
@@ -13,10 +14,11 @@ export interface Readiness {
 }
 
 /** Whether all can be served. */
-export interface Ready {
+interface Ready {
   ready: boolean;
-  /** By origin id. */
   origins: Record<string, Readiness>;
+  /** The rate-limit bindings that the configuration names and nobody has bound. */
+  missing?: string[];
   /** What the operator has to provide for the replica to do all it can; absent where that is nothing. No failure. */
   warnings?: string[];
 }
@@ -40,14 +42,20 @@ export class Health {
     this.#replica = replica;
   }
 
-  /** Ready is what is reachable or stored. */
+  /** By origin id. Ready is what is reachable or stored, where every rate-limit binding is there that the configuration names. */
   async readiness(env: Cloudflare.Env): Promise<Ready> {
     const origins: Record<string, Readiness> = {};
     const probe = async ([id, origin]: [string, Origin]) => void (origins[id] = await this.#readiness(id, origin, env));
     await Promise.all([...this.#replica.origins].map(probe));
-    const ready = Object.values(origins).every(({ reachable, stored }) => reachable || stored);
+    const isReady = Object.values(origins).every(({ reachable, stored }) => reachable || stored);
+    const missing = limitersOf(this.#replica).filter((name) => !isLimiter((env as unknown as Bindings)[name]));
     const problem = secretProblem(env.ENTRY_SECRET);
-    return { ready, origins, ...(problem !== undefined && { warnings: [problem] }) };
+    return {
+      ready: isReady && missing.length === 0,
+      origins,
+      ...(missing.length > 0 && { missing }),
+      ...(problem !== undefined && { warnings: [problem] }),
+    };
   }
 
   async #readiness(id: string, origin: Origin, env: Cloudflare.Env): Promise<Readiness> {
@@ -65,6 +73,13 @@ export class Health {
     probe.found = { reachable, stored };
     return probe.found;
   }
+}
+
+/** The names of all rate-limit bindings in a configuration. */
+function limitersOf({ limits, origins }: Replica): string[] {
+  const ofTools = [...origins.values()].flatMap(({ toolLimiters }) => toolLimiters);
+  const named = [limits.edge, limits.origin, ...ofTools].filter((name) => name !== undefined);
+  return [...new Set(named)];
 }
 
 async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<boolean> {

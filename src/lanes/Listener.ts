@@ -163,7 +163,9 @@ export class Listener {
         this.#sentAt = now;
         this.#outlet.keepAlive();
       }
-      if (this.#subrequests > MAX_SUBREQUESTS) this.#end();
+      // Whoever may still listen asks again, and shows that they may.
+      const hasLapsed = now >= (this.#x.caller.lapsesAt ?? Number.POSITIVE_INFINITY);
+      if (hasLapsed || this.#subrequests > MAX_SUBREQUESTS) this.#end();
     }
   }
 
@@ -187,6 +189,8 @@ export class Listener {
     if (kind === "doubted") return this.#doubts.add(changesOf(own).filter(isNamedBy(tag)), now);
     const change = this.#changeNamed(tag, own);
     if (!change) return;
+    // Of what lies below a resource that it may read the caller need not be allowed to know.
+    if (change.kind === "resource" && x.rights && !x.rights.may("resources", change.uri)) return;
     const { method, params } = notificationOf(change);
     this.#send(this.#notification(method, params));
   }

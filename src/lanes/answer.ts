@@ -1,11 +1,11 @@
 import { policyOf } from "../config/policy.ts";
 import type { CacheRule } from "../config/replica.ts";
 import { eraClaimed, isModern } from "../mcp/envelope.ts";
+import { isEquivocal } from "../mcp/equivocal.ts";
 import { endsSession } from "../mcp/endsSession.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.ts";
-import { CODE } from "../mcp/names.ts";
 import { recognise, type Call } from "../mcp/recognise.ts";
 import type { Session } from "../mcp/Session.ts";
 import { MODERN_VERSION, type Era } from "../mcp/versions.ts";
@@ -16,6 +16,7 @@ import { directivesOf, ONLY_CACHED, type Asked } from "./directives.ts";
 import { discoverOffline, discoverOfLegacy, discoverRefused, learnAnew, mayBeRefusal } from "./discover.ts";
 import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
+import { forbidden, invalid } from "./forbidden.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { inStep } from "./inStep.ts";
@@ -24,17 +25,22 @@ import { local } from "./local.ts";
 import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, wantsSessions } from "./eras.ts";
 import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
+import { overToolLimit } from "./overLimit.ts";
 import { ownWords, relay } from "./relay.ts";
-import { mayStandIn } from "./mayStandIn.ts";
+import { isRefusedHere, mayStandIn } from "./mayStandIn.ts";
+import { misfit } from "./misfit.ts";
 import { contradictsParams } from "./params.ts";
 import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
 import { translatedAnswer } from "./translate.ts";
 import { keptForOutages } from "./keepReply.ts";
 import { bootstrapCall } from "./surface.ts";
 import { endSession, openSession } from "./sessions.ts";
+import { withinRights } from "./withinRights.ts";
 
 /** Answers a request: the lanes in the order in which they are tried. At once where memory has the answer. */
 export function answer(x: Exchange): Answer | Promise<Answer> {
+  const refused = x.rights && forbidden(x, x.rights);
+  if (refused) return { kind: "failure", failure: refused };
   const joining = x.arrivedAt < x.feed.dueAt ? undefined : inStep(x, x.arrivedAt);
   return joining ? joining.then(() => answerNow(x)) : answerNow(x);
 }
@@ -50,13 +56,32 @@ function answerNow(x: Exchange): Answer | Promise<Answer> {
 }
 
 function lanes(x: Exchange): Answer | Promise<Answer> {
+  const { rights } = x;
+  const given = Array.isArray(x.body) ? batch(x, oneOfBatch) : lanesOf(x);
+  if (rights === undefined) return given;
+  const seen = (answered: Answer) => withinRights(x, rights, answered);
+  return given instanceof Promise ? given.then(seen) : seen(given);
+}
+
+/** A message among others, which are not refused with it. */
+function oneOfBatch(x: Exchange): Answer | Promise<Answer> {
+  const refused = x.rights && forbidden(x, x.rights);
+  return refused ? { kind: "failure", failure: refused } : lanes(x);
+}
+
+function lanesOf(x: Exchange): Answer | Promise<Answer> {
   if (x.httpMethod !== "POST") return beyondPost(x);
-  if (Array.isArray(x.body)) return batch(x, lanes);
   const call = x.scan.exact ? recognise(x.body, x.headers, x.replica.ignoreMeta, x.session) : undefined;
   const wrong = call ? undefined : misshapen(x.body);
   if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
   const denied = denial(x);
   if (denied) return { kind: "failure", failure: denied };
+  const limiting = overToolLimit(x);
+  if (!limiting) return withinLimits(x, call);
+  return limiting.then((failure) => (failure ? { kind: "failure", failure } : withinLimits(x, call)));
+}
+
+function withinLimits(x: Exchange, call: Call | undefined): Answer | Promise<Answer> {
   if (!x.replica.enabled) return relay(x);
   return call ? answerCall(x, call) : answerOther(x);
 }
@@ -206,7 +231,8 @@ async function cached(x: Exchange, call: Call, { strict: isStrict }: CacheRule, 
         return (await discoverRefused(x, call, given.text)) ?? given;
       }
       if (!failed) return given;
-      if (isBlind) return { kind: "failure", failure: { kind: "consistency-unavailable" } };
+      if (isBlind)
+        return failed.isRefusedHere ? given : { kind: "failure", failure: { kind: "consistency-unavailable" } };
       const usable = own ?? (keep && (await keptForOutages(x, call, keep.rule)));
       if (usable) return standIn(x, call, usable, failed.status);
       return (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? given;
@@ -228,6 +254,9 @@ async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promis
   if (x.asksIn === "legacy" && contradictsParams(x)) {
     return { kind: "failure", failure: { kind: "rejected", ...paramMismatch() } };
   }
+  // A request that is wrong in itself is told that, by who answers it.
+  const bad = misfit(x);
+  if (bad && !wrongWith(x)) return { kind: "failure", failure: bad };
   const given = await relay(x, { call });
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
   const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x) : undefined;
@@ -257,11 +286,11 @@ function isRefused({ method }: Call, { text }: Extract<Answer, { kind: "message"
 }
 
 /** Whether a relay failed in a way that an old answer may stand in for, and the origin's status where it gave one. */
-function failureIn(call: Call, given: Answer): { status: number | undefined } | undefined {
+function failureIn(call: Call, given: Answer): { status: number | undefined; isRefusedHere?: boolean } | undefined {
   if (given.kind === "failure") {
     const { failure } = given;
     return failure.kind === "origin" && mayStandIn(call, failure.failure)
-      ? { status: statusOf(failure.failure) }
+      ? { status: statusOf(failure.failure), isRefusedHere: isRefusedHere(failure.failure) }
       : undefined;
   }
   if (given.kind === "message" && (given.status >= 500 || given.status === 429)) return { status: given.status };
@@ -269,21 +298,17 @@ function failureIn(call: Call, given: Answer): { status: number | undefined } | 
 }
 
 /**
- * Why the operator's `deny` keeps a request from the origin, however it is formed. Where tools write, too, nobody may
- * call one in words that the replica reads otherwise.
+ * Why the operator's `deny` keeps a request from the origin, however it is formed. Where tools write or are bounded, too,
+ * nobody may call one in words that the replica reads otherwise.
  */
 function denial(x: Exchange): Failure | undefined {
-  if (x.origin.settings.denied === undefined && !x.origin.hasWrites) return undefined;
-  if (x.scan.duplicates) return DUPLICATE_KEYS;
+  const { settings, hasWrites, isBounded } = x.origin;
+  if (settings.denied === undefined && !hasWrites && !isBounded) return undefined;
+  if (x.scan.duplicates || isEquivocal(x.body)) return DUPLICATE_KEYS;
   const { method, params } = x.body as { method: unknown; params?: unknown };
   if (method !== "tools/call") return undefined;
   const name = isObject(params) ? params["name"] : undefined;
-  if (typeof name !== "string") {
-    // What an origin makes of such a name is not for us to guess.
-    const message = "Invalid params: name must be a string";
-    const status = (x.body as { id?: unknown }).id === undefined ? 400 : 200;
-    return { kind: "rejected", status, code: CODE.invalidParams, reason: "params", message };
-  }
+  if (typeof name !== "string") return invalid(x.body, "name must be a string");
   if (policyOf(x.origin, "tools/call", name).kind !== "deny") return undefined;
-  return { kind: "denied", tool: name };
+  return { kind: "denied", what: `the tool ${name}` };
 }

@@ -1,11 +1,13 @@
 import type { Entry } from "../cache/entry.ts";
 import { ageMs } from "../cache/freshness.ts";
 import { tell, type CacheWord } from "../cache/tell.ts";
+import { isList } from "../mcp/methods.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { knownEras } from "./eras.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
 import { isDetached } from "./isDetached.ts";
 import type { Obtained } from "./obtain.ts";
+import { entryFor } from "./withinRights.ts";
 
 type Message = Extract<Answer, { kind: "message" }>;
 
@@ -20,7 +22,7 @@ export function fromEntry(
   const detached = word !== "miss" && isDetached(x);
   const text = told(x, call, entry, word, now, detached);
   const how = detached ? { ...outcome, detached } : outcome;
-  return { kind: "message", result: word, status: 200, text, outcome: how, ageMs: ageMs(entry, now) };
+  return { kind: "message", result: word, status: 200, text, outcome: how, ageMs: ageMs(entry, now), isCut: true };
 }
 
 /** An old answer in place of one that the origin failed to give. */
@@ -35,16 +37,20 @@ export function standIn(x: Exchange, call: Call, entry: Entry, status: number | 
     ...(status !== undefined && { status }),
     ...(detached && { detached }),
   } as const;
-  return { kind: "message", result: "stale", status: 200, text, outcome, ageMs: age };
+  return { kind: "message", result: "stale", status: 200, text, outcome, ageMs: age, isCut: true };
 }
 
 function told(
   x: Exchange,
-  { era, id, shape }: Call,
+  { era, id, method, shape }: Call,
   entry: Entry,
   status: CacheWord,
   now: number,
   detached: boolean,
 ): string {
-  return tell(entry, { era, id, status, hints: shape.hints, serverInfo: knownEras(x).serverInfo, detached, now });
+  const { rights } = x;
+  const isLimited = rights !== undefined;
+  const seen = isLimited && isList(method) ? entryFor(rights, method, entry) : entry;
+  const { serverInfo } = knownEras(x);
+  return tell(seen, { era, id, status, hints: shape.hints, serverInfo, detached, isLimited, now });
 }

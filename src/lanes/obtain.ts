@@ -9,13 +9,14 @@ import { keyedCapabilities } from "../mcp/keyedCapabilities.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { withoutPromise } from "../mcp/withoutPromise.ts";
 import { statusOf } from "../origin/failure.ts";
-import { mayStandIn } from "./mayStandIn.ts";
+import { isRefusedHere, mayStandIn } from "./mayStandIn.ts";
 import { hasStrayParam } from "./fillHeaders.ts";
 import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidates.ts";
 import type { Asked } from "./directives.ts";
 import type { Exchange, Failure } from "./Exchange.ts";
 import { fill, type Filled } from "./fill.ts";
 import { oneScope } from "./oneScope.ts";
+import { misfit } from "./misfit.ts";
 import { isSuspect } from "./suspect.ts";
 import { trust } from "./trust.ts";
 import { refreshBehind } from "./refreshBehind.ts";
@@ -70,7 +71,9 @@ async function strictly(
   if (got.kind === "reply") return { ...got, text: call.shape.hints ? withoutPromise(got.text) : got.text };
   if (trusted !== "blind") return got;
   if (got.kind === "relay") return { ...got, isBlind: true };
-  return got.failure.kind === "origin" ? { kind: "failure", failure: { kind: "consistency-unavailable" } } : got;
+  const { failure } = got;
+  const isUnknown = failure.kind === "origin" && !isRefusedHere(failure.failure);
+  return isUnknown ? { kind: "failure", failure: { kind: "consistency-unavailable" } } : got;
 }
 
 function unpromised({ clientTtlMs: _, ...entry }: Entry): Entry {
@@ -97,6 +100,8 @@ async function beyondMemory(
     if (!usable) return { kind: "failure", failure: { kind: "not-cached" } };
     return { kind: "entry", entry: usable, word: "stale", outcome: { kind: "hit", ttlMs: remaining(usable, x.now()) } };
   }
+  const bad = saved === undefined && call.method === "tools/call" ? misfit(x) : undefined;
+  if (bad) return { kind: "failure", failure: bad };
   if (hasStrayParam(x, call)) return { kind: "relay", keep: undefined, previous: saved, usable };
   const narrowed = await oneScope(x, call, rule);
   const keep = { rule: narrowed, candidates: narrowed === rule ? candidates : candidatesOf(x, call, narrowed)! };

@@ -3,6 +3,7 @@ import { sseEvent } from "../mcp/sseEvent.ts";
 import { SseReader } from "../mcp/SseReader.ts";
 import { Utf8 } from "../mcp/Utf8.ts";
 import { isResponse } from "../origin/readReply.ts";
+import { TooLarge } from "../origin/TooLarge.ts";
 import type { Exchange } from "./Exchange.ts";
 
 /** What passing an event stream on needs to know. */
@@ -19,10 +20,14 @@ export interface Passing {
   heard: (event: string) => void;
   /** Whether it gets all other events as well. */
   hearsAll?: boolean;
-  /** The event as the caller may see it. */
-  shown: (event: string) => string;
+  /** The event as the caller may see it; `undefined` where it may not. */
+  shown: (event: string) => string | undefined;
+  /** Whether nothing passes that cannot be looked at: then the stream breaks off there. */
+  mustSee?: boolean;
   /** The response to give instead, where the stream ends without one; gets the error with which it broke off. */
   instead: (error?: unknown) => string;
+  /** Whether it has broken off because it costs too much: then the caller is told so, whatever it has had. */
+  isOver?: () => boolean;
   /** What passes next waits for this, where there is something to wait for. */
   held?: () => Promise<void> | undefined;
   /** Called when all is over, before the caller is told: whether the response has come by, or something that nobody could read. */
@@ -31,6 +36,8 @@ export interface Passing {
 
 /** An event larger than this passes unread. */
 const MAX_EVENT = 4 * 1_048_576;
+/** One that must not pass so ends the stream. */
+const MAX_SEEN_EVENT = 16 * 1_048_576;
 
 /** Passes an event stream on as it comes, to its end, and sees to it that the caller gets a response. */
 export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: Passing): ReadableStream<Uint8Array> {
@@ -76,7 +83,10 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
     const isUnread = !watch.isReadable && broken === undefined && !(hasLeft && passing.cancels);
     await passing.ended?.(watch.isAnswered ? "answered" : isUnread ? "unread" : "unanswered");
     if (hasLeft) return;
-    if (watch.owesResponse) caller.enqueue(encoder.encode(sseEvent(passing.instead(broken))));
+    const isOver = !watch.isAnswered && passing.id !== undefined && passing.isOver?.();
+    // What has passed of an event that is too large to be looked at ends here.
+    const before = watch.isReadable ? "" : "\n\n";
+    if (watch.owesResponse || isOver) caller.enqueue(encoder.encode(before + sseEvent(passing.instead(broken))));
     else caller.enqueue(watch.rest());
     caller.close();
   };
@@ -96,7 +106,7 @@ class Watch {
   #isAnswered = false;
   #hasBegun = false;
   /** Events that are shown otherwise than they came. */
-  readonly #others: [data: string, shown: string][] = [];
+  readonly #others: [data: string, shown: string | undefined][] = [];
   /** The beginning of an event that goes on: as bytes, and what they say. */
   #bytes: Uint8Array[] = [];
   #text = "";
@@ -135,7 +145,8 @@ class Watch {
           text = text.slice(1);
         }
       }
-    } catch {
+    } catch (error) {
+      if (this.#passing.mustSee) throw error;
       // The caller gets what the origin sent, whatever it is.
       this.#isReadable = false;
       return this.rest();
@@ -144,7 +155,8 @@ class Watch {
     const { complete, held } = this.#events;
     const before = this.#text.length;
     this.#text += text;
-    if (held > MAX_EVENT) {
+    if (held > (this.#passing.mustSee ? MAX_SEEN_EVENT : MAX_EVENT)) {
+      if (this.#passing.mustSee) throw new TooLarge("an event that is too large to be looked at");
       this.#isReadable = false;
       if (!this.#isAnswered) this.#passing.unread();
     }
@@ -152,8 +164,9 @@ class Watch {
     return complete === 0 ? NOTHING : this.#release(before + complete);
   }
 
-  /** What is held of an event that did not come to its end. */
+  /** What is held of an event that did not come to its end. Nobody has looked at it. */
   rest(): Uint8Array {
+    if (this.#passing.mustSee) return NOTHING;
     const rest = joined(this.#bytes);
     this.#bytes = [];
     this.#text = "";
@@ -179,16 +192,38 @@ class Watch {
     return this.#others.length === 0 ? bytes.subarray(0, length) : encoder.encode(this.#inOtherWords(passes));
   }
 
-  /** The events with those in other words that the caller must not see as they are. */
+  /** The events with those in other words that the caller must not see as they are, and without those that it must not see. */
   #inOtherWords(events: string): string {
     let told = events;
     for (const [data, shown] of this.#others.splice(0)) {
-      // Written over several lines it is not found; then it is not shown at all.
-      if (!told.includes(data)) throw new Error("an event that cannot be shown");
-      told = told.replace(data, () => shown);
+      const { start, end } = linesOf(told, data);
+      // In its place stands a comment: what else the event has, such as an id, holds all the same.
+      const words = shown === undefined ? ":" : `data: ${shown.replaceAll("\n", "\ndata: ")}`;
+      told = told.slice(0, start) + words + told.slice(end);
     }
     return told;
   }
+}
+
+/** Where the lines stand that have an event's data. Those between which others stand are not found; then nothing is shown. */
+function linesOf(events: string, data: string): { start: number; end: number } {
+  const [first = "", ...others] = data.split("\n");
+  for (let from = events.indexOf(first); from >= 0; from = events.indexOf(first, from + 1)) {
+    const field = /(?:^|[\r\n])(data: ?)$/.exec(events.slice(Math.max(0, from - 7), from))?.[1];
+    let end: number | undefined = field === undefined ? undefined : from + first.length;
+    for (const line of others) if (end !== undefined) end = endOf(line, events, end);
+    if (end !== undefined && LINE_END.test(events[end] ?? "")) return { start: from - field!.length, end };
+  }
+  throw new Error("an event that cannot be shown");
+}
+
+const LINE_END = /[\r\n]/;
+
+/** Where the line of data ends that comes after the one which ends at `at`; `undefined` where it is another. */
+function endOf(line: string, events: string, at: number): number | undefined {
+  const field = /^(?:\r\n|\r|\n)data: ?/.exec(events.slice(at, at + 8))?.[0];
+  if (field === undefined || !events.startsWith(line, at + field.length)) return undefined;
+  return at + field.length + line.length;
 }
 
 const NOTHING = new Uint8Array();

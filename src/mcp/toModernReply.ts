@@ -1,3 +1,4 @@
+import { without } from "./cutSpans.ts";
 import { executionSpans } from "./executionSpans.ts";
 import { isObject } from "./isObject.ts";
 import { membersOf, type Member } from "./members.ts";
@@ -65,13 +66,7 @@ function metaOf(reply: string, members: readonly Member[], serverInfo: unknown):
 
 /** A list of tools, as text, without what the modern revision has no more. */
 function withoutExecution(tools: string): string {
-  let kept = "";
-  let at = 0;
-  for (const { start, end } of executionSpans(tools, 0)) {
-    kept += tools.slice(at, start);
-    at = end;
-  }
-  return kept + tools.slice(at);
+  return without(tools, executionSpans(tools, 0));
 }
 
 function withModernCode(reply: string, error: Record<string, unknown>): Told | undefined {

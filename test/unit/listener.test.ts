@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { NOBODY } from "../../src/access/payer.ts";
 import { MemoryStore } from "../../src/cache/MemoryStore.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
@@ -8,8 +9,10 @@ import { FeedView } from "../../src/sync/FeedView.ts";
 import { Listening } from "../../src/sync/Listening.ts";
 import { Tally } from "../../src/telemetry/Tally.ts";
 
+const REPLICA = resolve({ origins: { o: { service: "S" } }, access: { open: true } });
+
 /** A listener at an origin that answers so. */
-function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.now) {
+function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.now, lapsesAt?: number) {
   const signals: AbortSignal[] = [];
   const filters: unknown[] = [];
   const binding = {
@@ -30,9 +33,11 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
     return { feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [] };
   };
   const x = {
-    origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
-    replica: { enabled: true },
+    origin: REPLICA.origins.get("o"),
+    replica: REPLICA,
+    payer: NOBODY,
     principal: "p",
+    caller: { principal: "p", ...(lapsesAt !== undefined && { lapsesAt }) },
     feed: new FeedView(() => "i"),
     tally: new Tally(() => undefined),
     kv: { get: async () => undefined },
@@ -131,6 +136,20 @@ test("a stream ends in good order before what it may ask for is used up", async 
   }
   // Each of them may have asked eight times.
   expect(looks).toBeGreaterThan(500);
+  expect((await reading).trimEnd().split("\n").at(-1)).toContain('"result":{"resultType":"complete"');
+});
+
+test("a stream ends in good order when what its caller was let in by has lapsed", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  let now = 1_000_000;
+  const { events, listening } = setUp(unanswered, () => now, now + 60_000);
+  const reading = new Response(events).text();
+  const look = async (ms: number) => {
+    now += ms;
+    await vi.advanceTimersByTimeAsync(500);
+    return listening.streams.size;
+  };
+  expect([await look(30_000), await look(29_999), await look(1)]).toEqual([1, 1, 0]);
   expect((await reading).trimEnd().split("\n").at(-1)).toContain('"result":{"resultType":"complete"');
 });
 

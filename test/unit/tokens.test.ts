@@ -1,4 +1,5 @@
 import { env } from "cloudflare:workers";
+import fc from "fast-check";
 import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload } from "jose";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
@@ -9,6 +10,7 @@ import { REMEMBERED_MS } from "../../src/access/Remembered.ts";
 import { ALGORITHMS, type JwtAlgorithm, type PublicJwk } from "../../src/config/publicJwk.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import type { ReplicaEvent } from "../../src/telemetry/events.ts";
+import { runs } from "../support/runs.ts";
 
 const kv = (env as { KV: KVNamespace }).KV;
 const ISSUER = "https://login.example.com";
@@ -84,7 +86,9 @@ describe("a token of the issuer", () => {
     const token = await sign();
     const first = door.authenticate(by(`Bearer ${token}`));
     expect(first).toBeInstanceOf(Promise);
-    expect(await first).toEqual({ caller: { principal: PRINCIPAL, roles: [], scopes: ["a", "b"] } });
+    expect(await first).toEqual({
+      caller: { principal: PRINCIPAL, roles: [], scopes: ["a", "b"], lapsesAt: NOW + 3_630_000 },
+    });
     expect(door.authenticate(by(`Bearer ${token}`))).toEqual(await first);
   });
 
@@ -263,6 +267,11 @@ describe("a forged token", () => {
     ["that is a logout token", /typ/, () => sign({}, { typ: "logout+jwt" })],
     ["of no type", /typ/, () => sign({}, { typ: undefined })],
     ["with something critical", /malformed/, () => forge({ ...HEADER, crit: ["x"], x: 1 }, CLAIMS, byRsa)],
+    [
+      "with a payload of which it says that it is encoded",
+      /malformed/,
+      () => forge({ ...HEADER, crit: ["b64"], b64: true }, CLAIMS, byRsa),
+    ],
     ["with nothing critical", /malformed/, () => forge({ ...HEADER, crit: [] }, CLAIMS, byRsa)],
     [
       "with a payload that is not encoded",
@@ -340,6 +349,22 @@ describe("a forged token", () => {
   test("of which the log says nothing but what is wrong", async () => {
     const token = await sign({ sub: "s3cret", aud: "s3cret", exp: 1 });
     expect(JSON.stringify(await callerOf(doorFor(), token))).not.toContain("s3cret");
+  });
+
+  test("that differs from a good one in any character lets nobody in", async () => {
+    const door = doorFor();
+    const good = await sign();
+    const changes = fc.asyncProperty(
+      fc.nat(good.length - 1),
+      fc.integer({ min: 0x21, max: 0x7e }),
+      async (at, code) => {
+        const changed = good.slice(0, at) + String.fromCharCode(code) + good.slice(at + 1);
+        const found = await callerOf(door, changed);
+        return changed === good || ("kind" in found && found.kind === "unauthorized");
+      },
+    );
+    expect(await callerOf(door, good)).toHaveProperty("principal");
+    await fc.assert(changes, { numRuns: runs(200, 20_000) });
   });
 
   test("the same token has one spelling only", () => {
@@ -457,6 +482,18 @@ describe("the keys of an issuer", () => {
     expect(asked).toBe(2);
   });
 
+  test("may change under the same name: so they are asked for anew where a signature is none of theirs", async () => {
+    const at = door();
+    await ask(at, await sign());
+    served = [strangers.jwk];
+    const renewed = await sign({ sub: "new" }, {}, strangers);
+    expect(await ask(at, renewed)).toBe("token: signature");
+    now += COOLDOWN_MS;
+    expect(await ask(at, renewed)).toBe("in");
+    for (let nth = 0; nth < 20; nth++) expect(await ask(at, await sign({ sub: `${nth}` }))).toBe("token: signature");
+    expect(asked).toBe(2);
+  });
+
   test("are not asked for by made-up names more than once in ten seconds", async () => {
     const at = door();
     await ask(at, await sign());
@@ -517,6 +554,19 @@ describe("the keys of an issuer", () => {
     await vi.waitFor(() => expect(asked).toBe(1));
     answer();
     expect(await Promise.all(found)).toEqual(["in", "in", "in"]);
+    expect(asked).toBe(1);
+  });
+
+  test("that somebody has just asked for are not lost to those who have looked in vain where they are kept", async () => {
+    const at = door();
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const slow = { get: async (name: string) => kv.get(name).then(() => held) } as unknown as KVNamespace;
+    const late = callerOf(at, await sign({ sub: "late" }), { kv: slow });
+    expect(await ask(at, await sign())).toBe("in");
+    release();
+    expect(await late).toHaveProperty("principal");
+    expect(await ask(at, await sign({ sub: "next" }))).toBe("in");
     expect(asked).toBe(1);
   });
 
