@@ -2,6 +2,7 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { fileURLToPath } from "node:url";
 import { bundle } from "../serve/bundle.ts";
 import { COMPATIBILITY } from "../serve/compatibility.ts";
+import { newSecret } from "../serve/serve.ts";
 import { freePort } from "./freePort.ts";
 
 /** A Worker that is being served, in a workerd process of its own. */
@@ -40,7 +41,7 @@ export async function startWorker(name: string, vars: Readonly<Record<string, st
             },
           ],
           ...COMPATIBILITY,
-          bindings: vars,
+          bindings: { ENTRY_SECRET: newSecret(), ...vars },
           kvNamespaces: { KV: "KV" },
           durableObjects: OBJECTS[name] ?? {},
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],
