@@ -2,13 +2,21 @@
 import { run, UsageError } from "../commandLine.ts";
 import { init, INIT_USAGE } from "./init.ts";
 import { keys, KEYS_USAGE } from "./keys.ts";
+import { login, LOGIN_USAGE } from "./login.ts";
 import { purge, PURGE_USAGE } from "./purge.ts";
 import { status, STATUS_USAGE } from "./status.ts";
 import { warm, WARM_USAGE } from "./warm.ts";
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { init, keys, purge, status, warm };
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+  init,
+  keys,
+  login,
+  purge,
+  status,
+  warm,
+};
 
-const USAGE = [INIT_USAGE, KEYS_USAGE, PURGE_USAGE, STATUS_USAGE, WARM_USAGE].join("\n");
+const USAGE = [INIT_USAGE, KEYS_USAGE, LOGIN_USAGE, PURGE_USAGE, STATUS_USAGE, WARM_USAGE].join("\n");
 
 await run(USAGE, async () => {
   const [name = "", ...args] = process.argv.slice(2);
