@@ -8,6 +8,7 @@ import { LOCAL_URL } from "./replica/callReplica.ts";
 import { readConfig } from "./serve/bundle.ts";
 import { localSecrets } from "./serve/localSecrets.ts";
 import { localVars } from "./serve/localVars.ts";
+import { wranglerRateLimits } from "./serve/rateLimits.ts";
 import { serve } from "./serve/serve.ts";
 
 const USAGE = `npm start -- [options]
@@ -60,6 +61,7 @@ await run(USAGE, async () => {
       ...(config !== undefined && { config }),
       port,
       state: own.worker,
+      rateLimits: wranglerRateLimits(),
       vars: { ...secrets, ...address, REPLICA_LOG: log },
       onLine: (line) => console.log(line),
     });

@@ -26,4 +26,6 @@ export default defineReplica({
     },
   },
   access: { open: true },
+  // On loopback nobody is limited. The numbers stand in wrangler.toml.
+  limits: { edge: "EDGE_LIMIT", origin: "ORIGIN_LIMIT" },
 });

@@ -1,5 +1,9 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { fileURLToPath } from "node:url";
 import type { UserWorkspaceConfig } from "vitest/config";
+
+// Each script, server and worker that a test starts is a Node of its own; what one has compiled the next need not.
+process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("../node_modules/.cache/node", import.meta.url));
 
 /** Where to look for tests, and how long they may take. */
 export interface Projects {
@@ -9,26 +13,21 @@ export interface Projects {
   integration: string[];
   /** Whether properties are tried with the counts of the soak. */
   isSoak: boolean;
-  /** Of one test, in ms. Default: as short as the tests of a project need. */
+  /** Of one test, in ms. Default: long enough for a machine that is busy. */
   testTimeout?: number;
 }
 
-/** The two places where tests run. */
-export function projects({ unit, integration, isSoak, testTimeout }: Projects): UserWorkspaceConfig[] {
-  const provide = { isSoak };
+/**
+ * The two places where tests run. A workerd, or a Node, runs one file after the other, and has the libraries loaded: so
+ * files do not share the names of Durable Objects, nor change the environment.
+ */
+export function projects({ unit, integration, isSoak, testTimeout = 30_000 }: Projects): UserWorkspaceConfig[] {
+  const all = { provide: { isSoak }, isolate: false, testTimeout, hookTimeout: 60_000 };
   return [
     {
       plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
-      test: { name: "unit", include: unit, provide, ...(testTimeout !== undefined && { testTimeout }) },
+      test: { name: "unit", include: unit, ...all },
     },
-    {
-      test: {
-        name: "integration",
-        include: integration,
-        provide,
-        testTimeout: testTimeout ?? 30_000,
-        hookTimeout: 60_000,
-      },
-    },
+    { test: { name: "integration", include: integration, ...all } },
   ];
 }

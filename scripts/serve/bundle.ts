@@ -9,9 +9,31 @@ const OWN_CONFIG = path.join(ROOT, "src/replica.config.ts");
 /** How modules of the Worker are written otherwise, by their paths from this folder: to show what something is needed for. */
 export type Rewrites = Readonly<Record<string, (source: string) => string>>;
 
-/** The Worker as one module. `config` stands in for `src/replica.config.ts`; it may be any module whose default export is the plain object. */
-export function bundleWorker(config: string = OWN_CONFIG, rewrites: Rewrites = {}): Promise<string> {
-  return bundle(path.join(ROOT, "src/index.ts"), path.resolve(config), rewrites);
+/** A module as workerd takes it. */
+export interface Module {
+  path: string;
+  contents: string;
+}
+
+/** The Worker, and the operator's file as a module of its own, which imports nothing. */
+const CONFIG_MODULE = "replica.config.js";
+let worker: Promise<string> | undefined;
+
+/**
+ * The Worker's modules, its entry first. `config` stands in for `src/replica.config.ts`; it may be any module whose default
+ * export is the plain object. The Worker as it is written is built once for all that a process serves.
+ */
+export async function bundleWorker(config: string = OWN_CONFIG, rewrites: Rewrites = {}): Promise<Module[]> {
+  const build = () => bundle(path.join(ROOT, "src/index.ts"), null, rewrites);
+  const file = path.resolve(config);
+  const [contents, own] = await Promise.all([
+    Object.keys(rewrites).length === 0 ? (worker ??= build()) : build(),
+    bundle(file, file),
+  ]);
+  return [
+    { path: "index.js", contents },
+    { path: CONFIG_MODULE, contents: own },
+  ];
 }
 
 /** The default export of an operator's file: the plain object, not validated. Throws what the file throws. */
@@ -24,8 +46,15 @@ export async function readConfig(config: string = OWN_CONFIG): Promise<unknown> 
   return module.default;
 }
 
-/** A module and all that it imports as one module for workerd; `config` is the operator's file, where it wants that. */
-export async function bundle(entry: string, config: string = OWN_CONFIG, rewrites: Rewrites = {}): Promise<string> {
+/**
+ * A module and all that it imports as one module for workerd. `config` is the operator's file, where it wants that; with `null`
+ * that stays a module of its own.
+ */
+export async function bundle(
+  entry: string,
+  config: string | null = OWN_CONFIG,
+  rewrites: Rewrites = {},
+): Promise<string> {
   const built = await build({
     entryPoints: [entry],
     bundle: true,
@@ -59,12 +88,16 @@ function rewritten(rewrites: Rewrites): Plugin {
   };
 }
 
-function operatorConfig(config: string): Plugin {
+function operatorConfig(config: string | null): Plugin {
   return {
     name: "operator-config",
     setup(builder) {
       builder.onResolve({ filter: /replica\.config\.ts$/ }, ({ kind }) =>
-        kind === "entry-point" ? undefined : { path: config },
+        kind === "entry-point"
+          ? undefined
+          : config === null
+            ? { path: `./${CONFIG_MODULE}`, external: true }
+            : { path: config },
       );
       // A file outside of this folder may still say `import { defineReplica } from "./config"`.
       builder.onResolve({ filter: /^\.\/config(\/index\.ts)?$/ }, () => ({

@@ -2,6 +2,7 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { createServer } from "node:net";
 import { bundleWorker, type Rewrites } from "./bundle.ts";
 import { COMPATIBILITY } from "./compatibility.ts";
+import type { RateLimits } from "./rateLimits.ts";
 
 /** How to serve the replica on this machine. */
 export interface ServeOptions {
@@ -13,6 +14,8 @@ export interface ServeOptions {
   state?: string;
   /** Vars and secrets. */
   vars?: Readonly<Record<string, string>>;
+  /** The rate-limit bindings. Default: none. */
+  rateLimits?: RateLimits;
   /** How many Workers share the KV and the Durable Objects; each after the first is another isolate, as in another place. Default: 1. */
   instances?: number;
   /** Whether the last instance can reach its `OriginSync` objects, asked at each call. For tests. Default: it can. */
@@ -47,20 +50,27 @@ export interface LocalKv {
  * between, as it does at the edge.
  */
 export async function serve(options: ServeOptions = {}): Promise<Served> {
-  const script = await bundleWorker(options.config, options.rewrites);
+  const modules = (await bundleWorker(options.config, options.rewrites)).map((module) => ({
+    type: "ESModule" as const,
+    ...module,
+  }));
   const instances = options.instances ?? 1;
   const ports = await Promise.all(
     Array.from({ length: instances }, (_, index) => freePort(index === 0 ? options.port : 0)),
   );
-  const { reachable } = options;
+  const { reachable, rateLimits = {} } = options;
+  const ratelimits = Object.fromEntries(
+    Object.entries(rateLimits).map(([name, simple]) => [name, { namespace_id: name, simple }]),
+  );
   /** The Worker that has an instance's `OriginSync`. */
   const syncOf = (index: number) => (reachable && index === instances - 1 ? GATE : nameOf(0));
   const workers = ports.map((port, index) => ({
     name: nameOf(index),
-    modules: [{ type: "ESModule" as const, path: "index.js", contents: script }],
+    modules,
     ...COMPATIBILITY,
     bindings: { REPLICA_LOG: "off", ...options.vars },
     kvNamespaces: { KV: "KV" },
+    ratelimits,
     durableObjects: {
       COALESCER: { className: "Coalescer", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
       ORIGIN_SYNC: {

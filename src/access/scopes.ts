@@ -7,6 +7,7 @@ export function commonScopes({ jwt = [] }: Access): string[] {
 }
 
 /** All that a token may be granted that means something here. Sorted. */
-export function knownScopes({ jwt = [] }: Access): string[] {
-  return [...new Set(jwt.flatMap(({ scopes }) => scopes))].sort();
+export function knownScopes({ jwt = [], roles = new Map() }: Access): string[] {
+  const ofRoles = [...roles.values()].flatMap(({ scopes = [] }) => scopes);
+  return [...new Set([...jwt.flatMap(({ scopes }) => scopes), ...ofRoles])].sort();
 }

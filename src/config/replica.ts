@@ -11,7 +11,14 @@ export interface Replica {
   access: Access;
   hosts: ReadonlySet<string>;
   ignoreMeta: readonly string[];
-  limits: { bodyBytes: number; depth: number };
+  limits: {
+    bodyBytes: number;
+    depth: number;
+    /** The names of the rate-limit bindings. */
+    edge: string | undefined;
+    origin: string | undefined;
+    concurrency: number;
+  };
   enabled: boolean;
 }
 
@@ -68,6 +75,8 @@ export interface Origin {
   webhookSecret: string | undefined;
   /** Whether a stream is held open at the origin that tells of changes. */
   listens: boolean;
+  /** Whether arguments are held against the tools' schemas; a tool's own entry may say otherwise. */
+  validates: boolean;
   lists: CacheRule;
   annotated: CacheRule | undefined;
   tools: PatternTable<TargetPolicy>;
@@ -77,6 +86,10 @@ export interface Origin {
   unnamed: CacheRule;
   /** Whether a tool of its writes: then every message must say to everybody alike what it calls. */
   hasWrites: boolean;
+  /** Whether calls or answers of a tool of its are bounded: then, too, every message must say to everybody alike what it calls. */
+  isBounded: boolean;
+  /** The names of the rate-limit bindings of its tools. */
+  toolLimiters: readonly string[];
 }
 
 /** What a call to the origin needs to know. Plain data: it crosses to the Durable Objects. */
@@ -90,10 +103,12 @@ export interface OriginSettings {
   totalMs: number;
   concurrency: number;
   region: LocationHint | undefined;
-  /** What makes answers of one configuration unusable for another: the endpoint, the credential's name, the denied tools. */
+  /** What makes answers of one configuration unusable for another: the endpoint, the credential's name, the denied tools, the budgets. */
   identity: string;
   /** Whether a tool is denied, by name or pattern of the operator's entries; absent where none is. Lists are stored without them. */
   denied: Readonly<Record<string, boolean>> | undefined;
+  /** The budgets of tools, by name or pattern of the operator's entries, `null` for one without; absent where there is none. Lists are stored with them. */
+  budgets: Readonly<Record<string, Budget | null>> | undefined;
   /** The largest result that is stored, in bytes. */
   entryBytes: number;
 }
@@ -103,6 +118,30 @@ export interface TargetPolicy {
   deny: boolean;
   cache: CacheRule | undefined;
   write: WriteRule | undefined;
+  /** Whether arguments are held against the tool's schema; `undefined` leaves it to the origin's entry. */
+  validates: boolean | undefined;
+  bounds: ToolBounds | undefined;
+}
+
+/** How much of a tool there may be. */
+export interface ToolBounds {
+  /** The name or pattern of the operator's entry: calls of all that it stands for are counted together. */
+  name: string;
+  /** The name of the rate-limit binding that its calls go by. */
+  limiter: string | undefined;
+  budget: Budget | undefined;
+  /** Whether it is refused first while the origin is in trouble. */
+  isExpensive: boolean;
+}
+
+/** What an answer may cost. Plain data, in the form that callers are shown. */
+export interface Budget {
+  /** The size of the answer. */
+  bytes?: number;
+  /** The same, in estimated tokens of four bytes. */
+  tokens?: number;
+  /** How long it may take. */
+  timeMs?: number;
 }
 
 /** What a call of a tool changes at the origin. */

@@ -1,5 +1,6 @@
 import { resolveAccess } from "./access.ts";
 import { isAskable, URL_SHAPE } from "./address.ts";
+import { boundsOf, budgetsOf } from "./bounds.ts";
 import { Strictness, type Cached } from "./consistency.ts";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { parseDuration, type Duration } from "./duration.ts";
@@ -47,7 +48,13 @@ export function resolve(file: unknown, vars: Vars = {}): Replica {
     access: resolveAccess(config.access),
     hosts: new Set(config.hosts),
     ignoreMeta: config.ignoreMeta ?? [],
-    limits: { bodyBytes: parseSize(config.limits?.body ?? "4MB")!, depth: config.limits?.depth ?? 64 },
+    limits: {
+      bodyBytes: parseSize(config.limits?.body ?? "4MB")!,
+      depth: config.limits?.depth ?? 64,
+      edge: config.limits?.edge,
+      origin: config.limits?.origin,
+      concurrency: config.limits?.concurrency ?? 32,
+    },
     enabled: (config.enabled ?? true) && vars["REPLICA_CACHE"] !== "off",
   };
 }
@@ -60,6 +67,7 @@ function resolveOrigin(
 ): Origin {
   const denials = Object.entries(config.tools ?? {}).map(([name, { deny }]) => [name, deny ?? false] as const);
   const denied = denials.some(([, deny]) => deny) ? Object.fromEntries(denials.sort()) : undefined;
+  const budgets = budgetsOf(config.tools);
   const auth = authOf(config, endpoint);
   // What it answers is the caller's own, but where the operator says of something by its name that it is not.
   const scope = isPersonal({ auth }) ? "private" : "origin";
@@ -82,8 +90,9 @@ function resolveOrigin(
       totalMs: ms(config.timeout?.total, 60_000),
       concurrency: config.concurrency ?? 24,
       region: config.region,
-      identity: JSON.stringify([endpoint, ...identityOf(auth), denied ?? null]),
+      identity: JSON.stringify([endpoint, ...identityOf(auth), denied ?? null, ...(budgets ? [budgets] : [])]),
       denied,
+      budgets,
       entryBytes,
     },
     modernize: config.modernize ?? "auto",
@@ -91,6 +100,7 @@ function resolveOrigin(
     webhookSecret: config.sync?.webhook?.secret,
     // Nobody in particular cannot listen where each caller has a credential of its own.
     listens: config.sync?.listen !== "off" && scope === "origin",
+    validates: config.validate ?? true,
     lists: {
       ...protocol,
       defaultTtlMs: ms(config.lists?.defaultTtl, 0),
@@ -103,6 +113,8 @@ function resolveOrigin(
     prompts,
     unnamed,
     hasWrites: Object.values(config.tools ?? {}).some(({ write }) => write !== undefined),
+    toolLimiters: Object.values(config.tools ?? {}).flatMap(({ limit }) => limit ?? []),
+    isBounded: Object.entries(config.tools ?? {}).some(([name, tool]) => boundsOf(name, tool) !== undefined),
   };
 }
 
@@ -118,8 +130,14 @@ function table(
   });
   const policies: Record<string, TargetPolicy> = {};
   for (const [name, cache] of rules) {
-    const { deny = false, write } = entries[name]!;
-    policies[name] = { deny, cache, write: write && strictness.write(write) };
+    const { deny = false, write, validate } = entries[name]!;
+    policies[name] = {
+      deny,
+      cache,
+      write: write && strictness.write(write),
+      validates: validate,
+      bounds: boundsOf(name, entries[name]!),
+    };
   }
   return patternTable(policies);
 }

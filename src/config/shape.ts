@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { accessShape } from "./accessShape.ts";
+import { MAX_BUDGET_BYTES, TOKEN_BYTES } from "./bounds.ts";
 import { DURATION_SHAPE, parseDuration, type Duration } from "./duration.ts";
 import { authShape } from "./originAuth.ts";
 import { parseSize, SIZE_SHAPE } from "./size.ts";
@@ -31,12 +32,29 @@ const cache = z.strictObject({
   tags: z.array(tag).max(32, "at most 32 tags").optional(),
   clientTtl: duration.optional(),
 });
+const binding = z.string().regex(/^[A-Z][A-Z0-9_]*$/, "the name of a rate-limit binding, such as EDGE_LIMIT");
+const budget = z
+  .strictObject({
+    bytes: size
+      .refine(
+        (value) => parseSize(value)! > 0 && parseSize(value)! <= MAX_BUDGET_BYTES,
+        'more than "0B", at most "16MB"',
+      )
+      .optional(),
+    tokens: wholeNumber(1, MAX_BUDGET_BYTES / TOKEN_BYTES).optional(),
+    time: timeout.optional(),
+  })
+  .refine((value) => Object.values(value).some((one) => one !== undefined), "at least one of bytes, tokens and time");
 const consistency = z.enum(["strict", "bounded"]).optional();
 const tool = z.strictObject({
   cache: cache.extend({ tell: z.boolean().optional() }).optional(),
   deny: z.boolean().optional(),
   write: z.strictObject({ invalidates: z.array(tag).min(1, "at least one tag").max(32, "at most 32 tags") }).optional(),
   consistency,
+  validate: z.boolean().optional(),
+  limit: binding.optional(),
+  budget: budget.optional(),
+  expensive: z.boolean().optional(),
 });
 const readable = z.strictObject({ cache: cache.optional(), consistency });
 
@@ -56,6 +74,7 @@ const origin = z
       .optional(),
     lists: z.strictObject({ defaultTtl: duration.optional(), staleIfError: duration.optional() }).optional(),
     annotated: z.strictObject({ ttl: duration }).optional(),
+    validate: z.boolean().optional(),
     tools: z.record(z.string(), tool).optional(),
     resources: z.record(z.string(), readable).optional(),
     prompts: z.record(z.string(), readable).optional(),
@@ -89,7 +108,15 @@ export const shape = z.strictObject({
       depth: z.int().min(4, "a whole number of 4 to 256").max(256, "a whole number of 4 to 256").optional(),
       // What a fill reads into memory, and what KV keeps in one value, end not far above this.
       entry: size.refine((value) => parseSize(value)! <= 16 * 1_048_576, 'at most "16MB"').optional(),
+      edge: binding.optional(),
+      origin: binding.optional(),
+      concurrency: wholeNumber(1, 1_000).optional(),
     })
     .optional(),
   enabled: z.boolean().optional(),
 }) satisfies z.ZodType<ReplicaConfig>;
+
+function wholeNumber(least: number, most: number) {
+  const expected = `a whole number of ${least} to ${most}`;
+  return z.int().min(least, expected).max(most, expected);
+}

@@ -59,6 +59,8 @@ export interface OriginConfig {
   };
   /** Cache tools that the origin marks `readOnlyHint: true` and that no entry of `tools` names. Default: never. */
   annotated?: { ttl: Duration };
+  /** Whether the arguments of a tool call are held against the tool's schema before they are sent on, where the schema is known. Default: `true`. */
+  validate?: boolean;
   /** Policy by tool name. An exact name beats a pattern, a longer pattern a shorter one; `*` matches any run of characters. */
   tools?: Record<string, ToolConfig>;
   /** Policy by resource URI, or pattern. */
@@ -114,6 +116,24 @@ export interface ToolConfig {
   write?: WriteConfig;
   /** How far its cached answers may be behind the writes, see `Consistency`. With `cache` only. */
   consistency?: Consistency;
+  /** As for the origin. Default: what is said there. */
+  validate?: boolean;
+  /** How often one caller may call it, hits included: the name of a rate-limit binding. Default: no limit of its own. */
+  limit?: string;
+  /** What an answer may cost. Shown to callers in the tool's `_meta`. Default: no bound. */
+  budget?: BudgetConfig;
+  /** While the origin is in trouble, refuse its calls first. Default: `false`. */
+  expensive?: boolean;
+}
+
+/** What an answer of a tool may cost: at least one of these. A larger or later one is refused, and its call ended. */
+export interface BudgetConfig {
+  /** The size of the answer as the origin sends it, events of a stream included. At most `"16MB"`. */
+  bytes?: string;
+  /** The same in tokens of a model, estimated: four bytes of UTF-8 each. At most 4,194,304. */
+  tokens?: number;
+  /** How long the whole answer may take, from when the origin is asked. At most `"15m"`. */
+  time?: Duration;
 }
 
 /** What a call of a tool changes at the origin. */
@@ -246,6 +266,12 @@ export interface LimitsConfig {
   depth?: number;
   /** The largest result that is stored, at most `"16MB"`. Default: `"2MB"`. */
   entry?: string;
+  /** How much one caller may ask, in all: the name of a rate-limit binding in `wrangler.toml`. Not on loopback. Default: no limit. */
+  edge?: string;
+  /** How many calls of one caller may reach one origin: as `edge`. Hits, and what joins another's call, are free. Default: no limit. */
+  origin?: string;
+  /** How many calls of one caller an isolate has at an origin at once. Not on loopback. 1 to 1,000. Default: 32. */
+  concurrency?: number;
 }
 
 /** What `modernize` may say. */

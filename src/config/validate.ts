@@ -21,8 +21,6 @@ const NOT_BUILT: ReadonlySet<string> = new Set([
   "origins.*.tools.*.verify",
   "origins.*.tools.*.maxMismatch",
   "origins.*.resources.*.mirror",
-  "limits.edge",
-  "limits.origin",
 ]);
 
 /** The operator's file, if it is one. Throws `ConfigError` with every problem it has. */

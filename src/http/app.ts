@@ -3,11 +3,13 @@ import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { Authenticator } from "../access/authenticate.ts";
 import { Roles } from "../access/Roles.ts";
+import { InFlight } from "../access/InFlight.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import { isPersonal } from "../config/originAuth.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import { labelOf } from "../lanes/labelOf.ts";
+import { Schemas } from "../lanes/Schemas.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
 import { FeedView } from "../sync/FeedView.ts";
 import { Listening } from "../sync/Listening.ts";
@@ -57,6 +59,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     isolate: {
       memory: new MemoryStore(MEMORY_BYTES),
       catalogues: new Map(),
+      schemas: new Schemas(),
       eras: new Map(),
       surfacesAt: new Map(),
       suspectAt: new Map(),
@@ -64,6 +67,7 @@ export function createApp(replica: Replica, report: Reporter): App {
       sealKeys: new Map(),
       pooled: new SessionSource(),
       listening: new Listening(),
+      inFlight: new InFlight(),
     },
     authenticator: new Authenticator(replica.access, {
       report,

@@ -67,6 +67,9 @@ interface Worded {
   data?: unknown;
 }
 
+/** Of a name in a sentence. */
+const MAX_TOLD = 200;
+
 /** Turns any trouble into what the caller gets: what happened, and what to do about it. */
 export function wireError(trouble: Trouble, told: Told): WireError {
   const { status, rpcCode, code, message, retryAfterMs, data } = word(trouble);
@@ -96,6 +99,9 @@ const OUT_OF_BAND: ReadonlyMap<string, number> = new Map([
   ["denied", 403],
   ["origin_timeout", 504],
   ["origin_unavailable", 503],
+  ["shed", 503],
+  ["rate_limited", 429],
+  ["too_many_calls", 429],
 ]);
 
 function word(trouble: Trouble): Worded {
@@ -135,6 +141,13 @@ function word(trouble: Trouble): Worded {
         ),
         rpcCode: CODE.invalidParams,
       };
+    case "invalid-arguments": {
+      const places = trouble.places.map(({ at, expected }) => `${at === "" ? "they" : at} ${expected}`).join("; ");
+      return inBand(
+        "invalid_arguments",
+        `The arguments are not what the tool ${trouble.tool.slice(0, MAX_TOLD)} wants: ${places}. Nothing was sent to the origin. Mend them, and call again.`,
+      );
+    }
     case "not-announced":
       return inBand(
         "sync_unavailable",
@@ -147,6 +160,8 @@ function word(trouble: Trouble): Worded {
         "The origin server cannot be reached, and the replica cannot find out whether what it has stored is still true. Try again later.",
         1_000,
       );
+    case "over-limit":
+      return limited(trouble.tool === undefined ? "requests" : `calls of ${trouble.tool}`, trouble.retryAfterMs);
     case "too-many-streams":
       return inBand(
         "too_many_streams",
@@ -368,6 +383,45 @@ function wordOrigin(failure: OriginFailure): Worded {
         "The origin server has failed too often to be asked now, and nothing is stored that could answer this. Try again later.",
         failure.retryAfterMs,
       );
+    case "limited":
+      return limited("calls that reach the origin server", failure.retryAfterMs);
+    case "too-many-calls":
+      return inBand(
+        "too_many_calls",
+        "You have as many calls under way at the origin server as one caller may have. Wait for one to end, and try again.",
+        1_000,
+      );
+    case "shed":
+      return inBand(
+        "shed",
+        "The origin server is in trouble, and this tool is among those that are refused first to spare it. Try again later.",
+        failure.retryAfterMs,
+      );
+    case "over-budget":
+      return inBand(
+        "over_budget",
+        `The answer ${overIn(failure)} allowed for this tool here, and the call was ended. Ask for less at a time. If the tool changes something, whether it has is not known: look before you call it again.`,
+      );
+  }
+}
+
+function limited(what: string, retryAfterMs: number): Worded {
+  const again = `Try again in ${Math.ceil(retryAfterMs / 1_000)} s`;
+  return inBand(
+    "rate_limited",
+    `You have made as many ${what} as you may for now. ${again}, or call less often.`,
+    retryAfterMs,
+  );
+}
+
+function overIn({ of, most }: Extract<OriginFailure, { kind: "over-budget" }>): string {
+  switch (of) {
+    case "bytes":
+      return `is larger than the ${most} bytes`;
+    case "tokens":
+      return `is larger than the ${most} tokens, of about four bytes each,`;
+    case "time":
+      return `takes longer than the ${most} ms`;
   }
 }
 

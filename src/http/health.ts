@@ -1,3 +1,4 @@
+import { isLimiter } from "../access/askLimiter.ts";
 import { KvStore } from "../cache/KvStore.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
@@ -9,6 +10,14 @@ export interface Readiness {
   reachable: boolean;
   /** A way to open a connection is stored, so clients can connect without the origin. */
   stored: boolean;
+}
+
+/** Whether all can be served. */
+interface Ready {
+  ready: boolean;
+  origins: Record<string, Readiness>;
+  /** The rate-limit bindings that the configuration names and nobody has bound. */
+  missing?: string[];
 }
 
 /** Probes are remembered for this long, so that probing the replica is not a way to burden its origin. */
@@ -30,12 +39,14 @@ export class Health {
     this.#replica = replica;
   }
 
-  /** By origin id. Ready is what is reachable or stored. */
-  async readiness(env: Cloudflare.Env): Promise<{ ready: boolean; origins: Record<string, Readiness> }> {
+  /** By origin id. Ready is what is reachable or stored, where every rate-limit binding is there that the configuration names. */
+  async readiness(env: Cloudflare.Env): Promise<Ready> {
     const origins: Record<string, Readiness> = {};
     const probe = async ([id, origin]: [string, Origin]) => void (origins[id] = await this.#readiness(id, origin, env));
     await Promise.all([...this.#replica.origins].map(probe));
-    return { ready: Object.values(origins).every(({ reachable, stored }) => reachable || stored), origins };
+    const isReady = Object.values(origins).every(({ reachable, stored }) => reachable || stored);
+    const missing = limitersOf(this.#replica).filter((name) => !isLimiter((env as unknown as Bindings)[name]));
+    return { ready: isReady && missing.length === 0, origins, ...(missing.length > 0 && { missing }) };
   }
 
   async #readiness(id: string, origin: Origin, env: Cloudflare.Env): Promise<Readiness> {
@@ -53,6 +64,13 @@ export class Health {
     probe.found = { reachable, stored };
     return probe.found;
   }
+}
+
+/** The names of all rate-limit bindings in a configuration. */
+function limitersOf({ limits, origins }: Replica): string[] {
+  const ofTools = [...origins.values()].flatMap(({ toolLimiters }) => toolLimiters);
+  const named = [limits.edge, limits.origin, ...ofTools].filter((name) => name !== undefined);
+  return [...new Set(named)];
 }
 
 async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<boolean> {

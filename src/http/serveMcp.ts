@@ -1,5 +1,8 @@
+import type { Caller } from "../access/Caller.ts";
+import { payerOf, type Payer } from "../access/payer.ts";
 import { KvStore } from "../cache/KvStore.ts";
 import { answer } from "../lanes/answer.ts";
+import { MAX_MESSAGES } from "../lanes/batch.ts";
 import { isSaved } from "../lanes/countAnswer.ts";
 import type { Answer, Exchange, Failure } from "../lanes/Exchange.ts";
 import { metaOf } from "../mcp/envelope.ts";
@@ -10,6 +13,7 @@ import { continueTrace, LateTrace, type Trace } from "../mcp/trace.ts";
 import { reasonOf, SILENT } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { admit, type Admitted } from "./admit.ts";
+import { edgeLimit } from "./edgeLimit.ts";
 import { wireError, type Told } from "./errors.ts";
 import type { Incoming, Serving } from "./Incoming.ts";
 import { NO_BODY, parseBody, type Parsed } from "./parseBody.ts";
@@ -40,15 +44,20 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
       responded = respondTrouble(trouble, told(message, headers, trace), { access: replica.access, place });
     } else {
       const { bodyBytes, depth } = replica.limits;
+      const payer = payerFor(incoming, admitted.caller);
+      // The limiter is asked while the body is read.
+      const limiting = edgeLimit(serving, incoming, payer);
       const read = admitted.length === undefined ? undefined : await readBody(request, admitted.length, bodyBytes);
       const parsed = read === undefined ? NO_BODY : "trouble" in read ? read : parseBody(read.text, depth);
       if ("trouble" in parsed) responded = respondTrouble(parsed.trouble, told(message, headers, trace));
       else {
         message = messageOf(parsed.body);
+        const limited =
+          limiting && ((await limiting) ?? (await edgeLimit(serving, incoming, payer, others(parsed.body))));
         const word = (failure: Failure, body: unknown) =>
           wireError(failure, told(messageOf(body), headers, trace)).body;
-        const x = exchange(serving, incoming, admitted, parsed, { httpMethod, trace, word });
-        const given = answer(x);
+        const x = exchange(serving, incoming, admitted, parsed, { httpMethod, trace, word, payer });
+        const given = limited ? ({ kind: "failure", failure: limited } as const) : answer(x);
         let settled: Answer;
         // What is answered at once takes no time: the clock of a Worker stands still while it computes.
         if (given instanceof Promise) {
@@ -97,7 +106,7 @@ export function exchange(
   { request, headers, feed, tally, env, waitUntil }: Incoming,
   { origin, caller }: Admitted,
   { text, body, scan }: Parsed,
-  { httpMethod, trace, word }: Pick<Exchange, "httpMethod" | "trace" | "word">,
+  { httpMethod, trace, word, payer }: Pick<Exchange, "httpMethod" | "trace" | "word" | "payer">,
 ): Exchange {
   return {
     replica: serving.replica,
@@ -124,10 +133,21 @@ export function exchange(
     caller,
     rights: serving.roles?.rightsOf(caller, origin.settings.id),
     principal: caller.principal,
+    payer,
     text,
     body,
     scan,
   };
+}
+
+/** For whom an incoming request is counted: found out where it is counted at all. */
+function payerFor({ place, headers }: Incoming, caller: Caller): () => Payer {
+  return () => payerOf({ caller, hostname: place.hostname, address: headers.get("cf-connecting-ip") });
+}
+
+/** How many messages there are besides the first; of more than a batch may have, none is answered. */
+function others(body: unknown): number {
+  return Array.isArray(body) ? Math.min(body.length, MAX_MESSAGES) - 1 : 0;
 }
 
 /** What of a name reaches the log: callers choose names. */

@@ -1,11 +1,14 @@
 import type { Caller, Principal } from "../access/Caller.ts";
 import type { Rights } from "../access/Rights.ts";
+import type { InFlight } from "../access/InFlight.ts";
+import type { Payer } from "../access/payer.ts";
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import type { KvStore } from "../cache/KvStore.ts";
 import type { MemoryStore } from "../cache/MemoryStore.ts";
 import type { S3Fifo } from "../cache/S3Fifo.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Catalogue } from "../mcp/Catalogue.ts";
+import type { Misfit } from "../mcp/schema/Judge.ts";
 import type { Scan } from "../mcp/scan.ts";
 import type { Session } from "../mcp/Session.ts";
 import type { Era } from "../mcp/versions.ts";
@@ -16,6 +19,7 @@ import type { FeedView } from "../sync/FeedView.ts";
 import type { Listening } from "../sync/Listening.ts";
 import type { Reporter, RequestResult } from "../telemetry/events.ts";
 import type { Tally } from "../telemetry/Tally.ts";
+import type { Schemas } from "./Schemas.ts";
 
 /** A session that this isolate has met. */
 export interface KnownSession {
@@ -61,6 +65,8 @@ export interface Isolate {
   memory: MemoryStore;
   /** By origin id. */
   catalogues: Map<string, Catalogue>;
+  /** What the lists of tools in memory say of arguments. */
+  schemas: Schemas;
   /** By origin id. */
   eras: Map<string, KnownEras>;
   /** When the bootstrap answers of an origin were last looked after, by origin id and principal; epoch ms. */
@@ -74,6 +80,8 @@ export interface Isolate {
   /** What is kept of an origin's method that came under suspicion, see `suspect.ts`. */
   suspectAt: Map<string, Suspicion>;
   listening: Listening;
+  /** What each payer has under way at origins. */
+  inFlight: InFlight;
 }
 
 /** One request on its way through the lanes. */
@@ -100,6 +108,8 @@ export interface Exchange {
   rights?: Rights | undefined;
   /** The caller's, but where the replica asks for itself. */
   principal: Principal;
+  /** For whom its calls are counted. */
+  payer: () => Payer;
   /** The era in which the origin is asked, where it lacks the caller's: what goes to it, and what comes, is translated. */
   asksIn: Era | undefined;
   /** The session in which a legacy caller asks. */
@@ -166,10 +176,14 @@ export type Failure =
   | { kind: "denied"; what: string }
   /** It would be allowed with these scopes. */
   | { kind: "insufficient-scope"; scopes: readonly string[] }
+  /** The arguments cannot be what the tool wants, as its schema says. */
+  | { kind: "invalid-arguments"; tool: string; places: readonly Misfit[] }
   /** What a write is about to change could not be announced, and somebody counts on that: it was not sent. */
   | { kind: "not-announced" }
   /** Neither the feed could be asked whether what is kept is still true, nor the origin. */
   | { kind: "consistency-unavailable" }
+  /** The caller has had as many requests as it may for now, or calls of a tool. */
+  | { kind: "over-limit"; tool?: string; retryAfterMs: number }
   /** This isolate has as many listeners as it can serve. */
   | { kind: "too-many-streams" }
   /** The request is malformed, or asks for what is not there. */

@@ -25,8 +25,10 @@ import { local } from "./local.ts";
 import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, wantsSessions } from "./eras.ts";
 import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
+import { overToolLimit } from "./overLimit.ts";
 import { ownWords, relay } from "./relay.ts";
 import { mayStandIn } from "./mayStandIn.ts";
+import { misfit } from "./misfit.ts";
 import { contradictsParams } from "./params.ts";
 import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
 import { translatedAnswer } from "./translate.ts";
@@ -74,6 +76,12 @@ function lanesOf(x: Exchange): Answer | Promise<Answer> {
   if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
   const denied = denial(x);
   if (denied) return { kind: "failure", failure: denied };
+  const limiting = overToolLimit(x);
+  if (!limiting) return withinLimits(x, call);
+  return limiting.then((failure) => (failure ? { kind: "failure", failure } : withinLimits(x, call)));
+}
+
+function withinLimits(x: Exchange, call: Call | undefined): Answer | Promise<Answer> {
   if (!x.replica.enabled) return relay(x);
   return call ? answerCall(x, call) : answerOther(x);
 }
@@ -245,6 +253,9 @@ async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promis
   if (x.asksIn === "legacy" && contradictsParams(x)) {
     return { kind: "failure", failure: { kind: "rejected", ...paramMismatch() } };
   }
+  // A request that is wrong in itself is told that, by who answers it.
+  const bad = misfit(x);
+  if (bad && !wrongWith(x)) return { kind: "failure", failure: bad };
   const given = await relay(x, { call });
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
   const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x) : undefined;
@@ -286,11 +297,12 @@ function failureIn(call: Call, given: Answer): { status: number | undefined } | 
 }
 
 /**
- * Why the operator's `deny` keeps a request from the origin, however it is formed. Where tools write, too, nobody may
- * call one in words that the replica reads otherwise.
+ * Why the operator's `deny` keeps a request from the origin, however it is formed. Where tools write or are bounded, too,
+ * nobody may call one in words that the replica reads otherwise.
  */
 function denial(x: Exchange): Failure | undefined {
-  if (x.origin.settings.denied === undefined && !x.origin.hasWrites) return undefined;
+  const { settings, hasWrites, isBounded } = x.origin;
+  if (settings.denied === undefined && !hasWrites && !isBounded) return undefined;
   if (x.scan.duplicates || isEquivocal(x.body)) return DUPLICATE_KEYS;
   const { method, params } = x.body as { method: unknown; params?: unknown };
   if (method !== "tools/call") return undefined;

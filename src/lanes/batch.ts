@@ -12,7 +12,7 @@ import type { Answer, Exchange } from "./Exchange.ts";
 
 /** The only revision that has batches. */
 const WITH_BATCHES = "2025-03-26";
-const MAX_MESSAGES = 100;
+export const MAX_MESSAGES = 100;
 /** Of all answers together that are larger than what relays look at. */
 const MAX_LARGE_BYTES = 16 * 1_048_576;
 

@@ -16,7 +16,8 @@ import { FILL_ID, isDemotion, type FillRequest } from "../origin/land.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
-import { barred } from "./barred.ts";
+import { berthFor } from "./berth.ts";
+import { boundsOf } from "./boundsOf.ts";
 import { bumped } from "./bump.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Exchange } from "./Exchange.ts";
@@ -26,6 +27,8 @@ import { endSession } from "./sessions.ts";
 import { coalescer, demote, remember, supersede } from "./keep.ts";
 import { isWrapped, learn } from "./learn.ts";
 import { noteEnding } from "./noteHealth.ts";
+import { mayAsk } from "./mayAsk.ts";
+import { originToll } from "./overLimit.ts";
 import { isPooled, poolName } from "./pool.ts";
 import { isSuspect } from "./suspect.ts";
 import { fillHeaders, inOriginsEra } from "./fillHeaders.ts";
@@ -60,8 +63,9 @@ export async function fill(
   candidates: Candidates,
   { again, newerThan, previous, behind = false, hasOld = false }: FillOptions,
 ): Promise<Filled> {
-  const down = await barred(x, !behind && !hasOld);
-  if (down) return { kind: "failed", failure: down };
+  const bounds = boundsOf(x.origin, call.method, call.target);
+  const barrier = await mayAsk(x, bounds, !behind && !hasOld);
+  if (barrier) return { kind: "failed", failure: barrier };
   const { origin } = x;
   const asked = inOriginsEra(x, call);
   const laterPage = isList(call.method) && call.variant !== undefined;
@@ -70,6 +74,8 @@ export async function fill(
   const key =
     (await digestOf(candidates.flight)) + (pool === undefined ? "" : " pooled") + (await ownFlight(x, candidates));
   const tags = expandTags(rule.tags, call.variant);
+  // What is asked for behind an answer counts against nobody.
+  const toll = behind ? undefined : await originToll(x);
   // In a session every id is used once (basic, requests), and the others are the caller's.
   const id = x.session ? `edge-replica-${newId()}` : FILL_ID;
   // In the modern revision, and only there, a caller who leaves cancels (basic/transports).
@@ -99,9 +105,14 @@ export async function fill(
     ...(pool !== undefined && { pool }),
     again,
     ...(newerThan !== undefined && { newerThan }),
+    ...(toll && { toll }),
+    ...(bounds?.budget && { budget: bounds.budget }),
+    ...(bounds?.isExpensive && { isExpensive: true }),
     ...(ticket && { ticket }),
     ...(previous && { previous: traitsOf(previous) }),
   };
+  const berth = behind ? undefined : berthFor(x, { key });
+  if (berth && "failure" in berth) return { kind: "failed", failure: berth.failure };
   let boarding: Boarding;
   const flights = coalescer(x, coalescerName(origin.settings, key));
   const begunAt = x.now();
@@ -120,6 +131,7 @@ export async function fill(
     x.report({ type: "coalescer-failed", origin: origin.settings.id, reason: reasonOf(error) });
     return { kind: "relay" };
   } finally {
+    berth?.leave();
     if (ticket) x.left().removeEventListener("abort", leave);
   }
   // Of a flight one tells: who began it, unless that one has left, which ends it in a failure of nobody's.
@@ -131,6 +143,7 @@ export async function fill(
     case "too-large":
       return { kind: "relay" };
     case "failed":
+      if (boarding.failure.kind === "busy") x.feed.health.crowded(x.now());
       return { kind: "failed", failure: withRetry(boarding.failure, boarding.retryAfterMs) };
     case "reply":
       await heed(x, call, boarding.text);

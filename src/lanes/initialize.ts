@@ -13,6 +13,7 @@ import { callOrigin, failureOf } from "../origin/callOrigin.ts";
 import { statusOf, type OriginFailure } from "../origin/failure.ts";
 import { readReply, type Reply } from "../origin/readReply.ts";
 import { barred } from "./barred.ts";
+import { berthFor } from "./berth.ts";
 import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidates.ts";
 import { directivesOf } from "./directives.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
@@ -22,6 +23,7 @@ import { isDetached } from "./isDetached.ts";
 import { keep } from "./keep.ts";
 import { noteEnding } from "./noteHealth.ts";
 import { obtain } from "./obtain.ts";
+import { overOriginLimit } from "./overLimit.ts";
 import { ownWords } from "./relay.ts";
 import { sealSession } from "./sessions.ts";
 import { asInitialize, bootstrapCall, discoverAsInitialize } from "./surface.ts";
@@ -137,14 +139,23 @@ export async function ask(
   const { position } = x.feed;
   const down = await barred(x, isPatient);
   if (down) return { failure: down };
-  const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
-    method: "POST",
-    headers,
-    body,
-  });
-  noteEnding(x, askedAt, failureOf(called));
-  if ("failure" in called) return called;
-  const reply = await readReply(called.response, { id, maxBytes: MAX_BYTES, totalMs: settings.totalMs });
+  const berth = berthFor(x);
+  if ("failure" in berth) return berth;
+  let reply: Reply;
+  try {
+    const limited = await overOriginLimit(x);
+    if (limited) return { failure: limited };
+    const called = await callOrigin(settings, x.env as unknown as Record<string, unknown>, {
+      method: "POST",
+      headers,
+      body,
+    });
+    noteEnding(x, askedAt, failureOf(called));
+    if ("failure" in called) return called;
+    reply = await readReply(called.response, { id, maxBytes: MAX_BYTES, totalMs: settings.totalMs });
+  } finally {
+    berth.leave();
+  }
   if (!("text" in reply) || reply.status !== 200 || !settles(reply.text)) return reply;
   await noteEras(x, shownBy(x, reply, candidates));
   const rule = reply.sessionId === undefined ? x.origin.lists : { ...x.origin.lists, defaultTtlMs: 0 };

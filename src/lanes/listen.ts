@@ -32,7 +32,8 @@ export function listen(x: Exchange): Answer | undefined {
     };
   }
   const { principal, origin } = x;
-  const listener = principal === ANONYMOUS ? undefined : principal;
+  // Where anybody may listen, each address has a share.
+  const listener = principal === ANONYMOUS ? x.payer() : principal;
   const wanted = { originId: origin.settings.id, filter };
   const stream = x.isolate.listening.streams.open(x.now(), listener, wanted, x.text.length);
   if (stream === undefined) return { kind: "failure", failure: { kind: "too-many-streams" } };

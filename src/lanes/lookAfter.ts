@@ -1,3 +1,4 @@
+import { NOBODY } from "../access/payer.ts";
 import { isModern } from "../mcp/envelope.ts";
 import { initializeRequest } from "../mcp/initializeRequest.ts";
 import { MODERN_VERSION, LEGACY_VERSIONS } from "../mcp/versions.ts";
@@ -25,7 +26,7 @@ const RECHECK_MS = 3_600_000;
  */
 export function lookAfterSurface(asked: Exchange): void {
   // What opens a connection belongs to no session, and each is asked for in its own era.
-  const x: Exchange = { ...asked, asksIn: undefined, session: undefined, sessionId: undefined };
+  const x: Exchange = { ...asked, payer: NOBODY, asksIn: undefined, session: undefined, sessionId: undefined };
   const key = `${x.origin.settings.id} ${x.principal} ${isModern(x.body)}`;
   const now = x.now();
   if (now - (x.isolate.surfacesAt.get(key) ?? 0) < EVERY_MS) return;
@@ -83,15 +84,17 @@ async function storeDiscover(x: Exchange, { modern }: Eras, isOld: boolean, isWa
 }
 
 /** Asks the origin to initialize, where its answer is not stored, or `again`. Why there was no answer, where there was none. */
-export async function storeInitialize(x: Exchange, again = false): Promise<OriginFailure | undefined> {
+export async function storeInitialize(asked: Exchange, again = false): Promise<OriginFailure | undefined> {
+  // The replica asks for its own sake.
+  const x: Exchange = { ...asked, payer: NOBODY };
   const isStored = async () => {
     for (const version of LEGACY_VERSIONS) if (await storedBootstrap(x, "initialize", version)) return true;
     return false;
   };
   if (!again && (await isStored())) return undefined;
   const version = LEGACY_VERSIONS[0]!;
-  const asked = initializeCandidates(x, version);
-  const reply = await ask(x, MESSAGE_HEADERS, initializeRequest(FILL_ID), FILL_ID, asked, undefined);
+  const candidates = initializeCandidates(x, version);
+  const reply = await ask(x, MESSAGE_HEADERS, initializeRequest(FILL_ID), FILL_ID, candidates, undefined);
   if ("failure" in reply) return reply.failure;
   if (!("text" in reply) || reply.sessionId === undefined) return undefined;
   // The session was opened for the answer alone.

@@ -1,3 +1,4 @@
+import { NOBODY } from "../access/payer.ts";
 import { policyOf } from "../config/policy.ts";
 import { methodsOf, type Change } from "../mcp/change.ts";
 import { candidatesOf } from "./candidates.ts";
@@ -21,6 +22,7 @@ export async function lookUp(
     if (policy.kind !== "cache") continue;
     const candidates = candidatesOf(x, call, policy.rule);
     if (!candidates || (await held(x, candidates)) || change.kind !== "list") continue;
-    await obtain(x, call, policy.rule, { again: false, onlyCached });
+    // The replica asks for its own sake.
+    await obtain({ ...x, payer: NOBODY }, call, policy.rule, { again: false, onlyCached });
   }
 }

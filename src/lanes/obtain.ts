@@ -16,6 +16,7 @@ import type { Asked } from "./directives.ts";
 import type { Exchange, Failure } from "./Exchange.ts";
 import { fill, type Filled } from "./fill.ts";
 import { oneScope } from "./oneScope.ts";
+import { misfit } from "./misfit.ts";
 import { isSuspect } from "./suspect.ts";
 import { trust } from "./trust.ts";
 import { refreshBehind } from "./refreshBehind.ts";
@@ -97,6 +98,8 @@ async function beyondMemory(
     if (!usable) return { kind: "failure", failure: { kind: "not-cached" } };
     return { kind: "entry", entry: usable, word: "stale", outcome: { kind: "hit", ttlMs: remaining(usable, x.now()) } };
   }
+  const bad = saved === undefined && call.method === "tools/call" ? misfit(x) : undefined;
+  if (bad) return { kind: "failure", failure: bad };
   if (hasStrayParam(x, call)) return { kind: "relay", keep: undefined, previous: saved, usable };
   const narrowed = await oneScope(x, call, rule);
   const keep = { rule: narrowed, candidates: narrowed === rule ? candidates : candidatesOf(x, call, narrowed)! };

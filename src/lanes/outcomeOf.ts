@@ -62,6 +62,9 @@ function outcomeOfFailure(failure: OriginFailure): Outcome {
     case "down":
     case "busy":
     case "refused":
+    case "limited":
+    case "too-many-calls":
+    case "shed":
       return "not-applied";
     case "garbage":
       // A 4xx refuses; what cannot be read otherwise is an answer.
@@ -71,6 +74,7 @@ function outcomeOfFailure(failure: OriginFailure): Outcome {
     case "unreachable":
     case "timeout":
     case "asked-back":
+    case "over-budget":
       return "unknown";
   }
 }

@@ -26,6 +26,8 @@ export interface Passing {
   mustSee?: boolean;
   /** The response to give instead, where the stream ends without one; gets the error with which it broke off. */
   instead: (error?: unknown) => string;
+  /** Whether it has broken off because it costs too much: then the caller is told so, whatever it has had. */
+  isOver?: () => boolean;
   /** What passes next waits for this, where there is something to wait for. */
   held?: () => Promise<void> | undefined;
   /** Called when all is over, before the caller is told: whether the response has come by, or something that nobody could read. */
@@ -81,7 +83,10 @@ export function passOn(x: Exchange, body: ReadableStream<Uint8Array>, passing: P
     const isUnread = !watch.isReadable && broken === undefined && !(hasLeft && passing.cancels);
     await passing.ended?.(watch.isAnswered ? "answered" : isUnread ? "unread" : "unanswered");
     if (hasLeft) return;
-    if (watch.owesResponse) caller.enqueue(encoder.encode(sseEvent(passing.instead(broken))));
+    const isOver = !watch.isAnswered && passing.id !== undefined && passing.isOver?.();
+    // What has passed of an event that is too large to be looked at ends here.
+    const before = watch.isReadable ? "" : "\n\n";
+    if (watch.owesResponse || isOver) caller.enqueue(encoder.encode(before + sseEvent(passing.instead(broken))));
     else caller.enqueue(watch.rest());
     caller.close();
   };

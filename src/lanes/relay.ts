@@ -1,24 +1,29 @@
+import type { Berth } from "../access/InFlight.ts";
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
+import { cancellation } from "../mcp/cancellation.ts";
 import { isModern } from "../mcp/envelope.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { isList } from "../mcp/methods.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { shownEvent } from "../mcp/shownReply.ts";
-import { LEGACY_VERSIONS } from "../mcp/versions.ts";
 import { withoutPromise } from "../mcp/withoutPromise.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { bodyOf } from "../origin/bodyOf.ts";
-import { callOrigin, failureOf } from "../origin/callOrigin.ts";
+import { callOrigin, failureOf, type Bindings } from "../origin/callOrigin.ts";
+import { endingWith } from "../origin/endingWith.ts";
 import type { OriginFailure } from "../origin/failure.ts";
+import { tellInSession } from "../origin/inSession.ts";
+import { Meter } from "../origin/Meter.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
-import { shownTools } from "../origin/land.ts";
+import { editsTools, shownTools } from "../origin/land.ts";
 import { isResponse, mediaType, readReply } from "../origin/readReply.ts";
 import { retryAfterMs } from "../origin/retryAfter.ts";
 import { readSome } from "../origin/readSome.ts";
 import { TooLarge } from "../origin/TooLarge.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
-import { barred } from "./barred.ts";
+import { berthFor, FREE } from "./berth.ts";
+import { boundsIn } from "./boundsOf.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fillHeaders } from "./fillHeaders.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
@@ -26,11 +31,14 @@ import { heed } from "./heed.ts";
 import { heedNotification } from "./heedChange.ts";
 import { keepNothing, keepReply, type Keeping } from "./keepReply.ts";
 import { noteEnding } from "./noteHealth.ts";
+import { mayAsk } from "./mayAsk.ts";
 import { outcomeOf, outcomeOfReply } from "./outcomeOf.ts";
+import { overOriginLimit } from "./overLimit.ts";
+import { isGone, sessionIdOf } from "./relayedSession.ts";
 import { passOn } from "./passOn.ts";
 import { isPooled, pooledCall } from "./pool.ts";
 import { translatedAnswer, translatedRequest } from "./translate.ts";
-import { endSession, sealSession } from "./sessions.ts";
+import { endSession } from "./sessions.ts";
 import { withStatus } from "./withStatus.ts";
 import { writeOf, type Write } from "./Write.ts";
 
@@ -53,11 +61,44 @@ export interface Relayed {
 
 /** Sends the request to the origin as it came, and the response back as it comes; both in other words only where their eras differ. */
 export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer> {
-  const isShared = isPooled(x);
   // In a session of several, a message is told apart by its id.
-  if (isShared && x.scan.duplicates) return { kind: "failure", failure: DUPLICATE_KEYS };
-  const down = await barred(x, relayed.instead === undefined);
-  if (down) return failure(down);
+  if (isPooled(x) && x.scan.duplicates) return { kind: "failure", failure: DUPLICATE_KEYS };
+  const bounds = boundsIn(x.origin, x.body);
+  const barrier = await mayAsk(x, bounds, relayed.instead === undefined);
+  if (barrier) return failure(barrier);
+  const berth = berthFor(x, { goesOn: goesOnAlone(x) || x.origin.hasWrites });
+  if ("failure" in berth) return failure(berth.failure);
+  const meter = bounds?.budget && new Meter(bounds.budget);
+  let given: Answer | undefined;
+  try {
+    // What there is no place for is not counted.
+    const limited = await overOriginLimit(x);
+    if (limited) return failure(limited);
+    given = await relayWithin(x, relayed, { berth, meter });
+  } finally {
+    // A stream tells of its end itself.
+    if (given?.kind !== "stream") {
+      berth.leave();
+      meter?.stop();
+    }
+  }
+  return given;
+}
+
+/** Whether a call goes on for its own sake when its caller leaves: in the earlier revisions that is no cancellation. */
+function goesOnAlone({ httpMethod, body }: Exchange): boolean {
+  return httpMethod === "POST" && !isModern(body);
+}
+
+/** What bounds a call. */
+interface Bounds {
+  berth: Berth;
+  /** Measures the answer, where it has a budget. */
+  meter: Meter | undefined;
+}
+
+async function relayWithin(x: Exchange, relayed: Relayed, { berth, meter }: Bounds): Promise<Answer> {
+  const isShared = isPooled(x);
   const pooled = isShared ? await pooledCall(x) : undefined;
   const write = writeOf(x);
   if (write && !(await write.announce())) return { kind: "failure", failure: { kind: "not-announced" } };
@@ -66,17 +107,21 @@ export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer>
   const instead = (error?: unknown) => {
     const broke: OriginFailure =
       error instanceof TooLarge ? { kind: "garbage", detail: error.message } : { kind: "unreachable" };
-    const reason: Failure =
-      pooled && pooled.declined.length > 0 ? { kind: "asked-back" } : { kind: "origin", failure: broke };
-    const words = relayed.instead?.() ?? x.word(reason, x.body);
+    const hasAsked = pooled && pooled.declined.length > 0;
+    const reason: Failure = hasAsked ? { kind: "asked-back" } : { kind: "origin", failure: broke };
+    // An old answer is none to a call that costs too much.
+    const words = meter?.over
+      ? x.word({ kind: "origin", failure: meter.over }, x.body)
+      : (relayed.instead?.() ?? x.word(reason, x.body));
     own.add(words);
     return words;
   };
-  const sending = send(x, { ...relayed, instead, pooled, write });
+  const sending = send(x, { ...relayed, instead, pooled, write, berth, meter });
   const sent = write ? ended(write, sending) : sending;
   // In the earlier revisions the call goes on when the caller leaves; the runtime would end it.
-  if (write || (x.httpMethod === "POST" && !isModern(x.body))) x.waitUntil(sent);
-  const given = await sent;
+  if (write || goesOnAlone(x)) x.waitUntil(sent);
+  const came = await sent;
+  const given = meter?.over && came.kind === "failure" ? failure(meter.over) : came;
   const goesOn = given.kind === "stream" && mediaType(given.response) === "text/event-stream";
   if (!goesOn) pooled?.end(!x.left().aborted && !isLate(given));
   if (x.asksIn === undefined) return given;
@@ -99,13 +144,15 @@ async function ended(write: Write, sending: Promise<Answer>): Promise<Answer> {
   }
 }
 
-/** Whether the origin has not come to an end in time. */
+/** Whether the origin has not come to an end, in time or within the budget. */
 function isLate(given: Answer): boolean {
-  return given.kind === "failure" && given.failure.kind === "origin" && given.failure.failure.kind === "timeout";
+  if (given.kind !== "failure" || given.failure.kind !== "origin") return false;
+  const { kind } = given.failure.failure;
+  return kind === "timeout" || kind === "over-budget";
 }
 
 /** How it is sent. */
-interface Sending extends Relayed {
+interface Sending extends Relayed, Bounds {
   instead: (error?: unknown) => string;
   /** The call in its pooled session, where it is made in one. */
   pooled: PooledCall | undefined;
@@ -113,7 +160,8 @@ interface Sending extends Relayed {
   write: Write | undefined;
 }
 
-async function send(x: Exchange, { call, keeping, instead, pooled, write, unpromised }: Sending): Promise<Answer> {
+async function send(x: Exchange, sending: Sending): Promise<Answer> {
+  const { call, keeping, instead, pooled, write, unpromised, berth, meter } = sending;
   const { settings } = x.origin;
   const askedAt = x.now();
   const request =
@@ -124,14 +172,15 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
     method: x.httpMethod,
     headers: request.headers,
     ...(x.httpMethod === "POST" && { body: request.body }),
-    ...(isModern(x.body) && { abandoned: x.left() }),
+    ...abandonedBy([...(isModern(x.body) ? [x.left()] : []), ...(meter ? [meter.signal] : [])]),
   };
   const bindings = x.env as unknown as Record<string, unknown>;
+  meter?.signal.addEventListener("abort", () => giveUp(x, bindings));
   const called = await (pooled ? pooled.send(sent) : callOrigin(settings, bindings, sent));
   // That a caller has left says nothing of the origin.
   if (!(sent.abandoned?.aborted && "failure" in called)) noteEnding(x, askedAt, failureOf(called));
   if ("failure" in called) return failure(called.failure);
-  const { response } = called;
+  const response = meter?.measured(called.response) ?? called.response;
   const { status } = response;
   if (x.session && isGone(x, status)) {
     endSession(x);
@@ -142,12 +191,16 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
   }
   const outcome: CacheOutcome = { kind: "forward", why: "bypass", status };
   const sessionId = await sessionIdOf(x, response);
-  const stream = (body: ReadableStream<Uint8Array> | null): Answer => ({
+  const streamed = (body: ReadableStream<Uint8Array> | null): Answer => ({
     kind: "stream",
     response: new Response(body, response),
     outcome,
     ...(sessionId !== undefined && { sessionId }),
   });
+  const stream = (body: ReadableStream<Uint8Array> | null): Answer => {
+    if (!body) berth.leave();
+    return streamed(body && berth !== FREE ? endingWith(body, berth.leave) : body);
+  };
 
   // What belongs to a session of the origin's own keeps its HTTP form: there a status such as 404 has a meaning.
   const isUnwell = status >= 500 || status === 429;
@@ -170,7 +223,7 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
       },
       hearsAll: pooled !== undefined,
       shown: (event) => {
-        const isFiltered = settings.denied && (event.includes('"tools"') || event.includes("\\u"));
+        const isFiltered = editsTools(settings) && (event.includes('"tools"') || event.includes("\\u"));
         const shown = unpromised ? withoutPromise(event) : isFiltered ? shownTools(event, settings) : event;
         // On the stream of a session answers come to requests of before.
         const listed = x.httpMethod === "POST" ? String(method) : undefined;
@@ -186,8 +239,11 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
       },
       unread: () => mayKeep && keepNothing(x, keeping, askedAt),
       instead,
+      ...(meter && { isOver: () => meter.over !== undefined }),
       ...(write && { held: () => write.ending }),
       ended: (end) => {
+        berth.leave();
+        meter?.stop();
         pooled?.end(end === "answered");
         // What cannot be read is an answer all the same.
         return write?.end(end === "unread" ? "applied" : "unknown");
@@ -198,9 +254,9 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
     if (status >= 300 && status < 400) return discarded(response, { kind: "garbage", detail: "a redirect" });
     if (isUnwell) return discarded(response, { kind: "status", status });
     const isStream = status === 200 && mediaType(response) === "text/event-stream" && response.body;
-    return stream(isStream ? passed(response.body!) : response.body);
+    return isStream ? streamed(passed(response.body!)) : stream(response.body);
   }
-  const filtered = settings.denied !== undefined && method === "tools/list";
+  const filtered = editsTools(settings) && method === "tools/list";
   const isSessions = x.session !== undefined && status >= 400 && status !== 401 && status !== 403 && !isUnwell;
   if ((status >= 300 && !isSessions) || (filtered && status < 300)) {
     const reply = await readReply(response, { id, maxBytes: MAX_READ_BYTES, totalMs: settings.totalMs });
@@ -223,7 +279,7 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
     };
   }
   const type = mediaType(response);
-  if (type === "text/event-stream" && response.body) return stream(passed(response.body));
+  if (type === "text/event-stream" && response.body) return streamed(passed(response.body));
   // Only what asks for nothing is answered with nothing.
   const isRequest = id !== undefined && method !== undefined;
   if (isSessions || ((status === 202 || status === 204) && !isRequest)) return stream(response.body);
@@ -231,7 +287,8 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
     await response.body?.cancel();
     return failure({ kind: "garbage", detail: "a body that is not MCP" });
   }
-  const checkedBytes = x.asksIn === undefined && !isCut ? MAX_CHECKED_BYTES : MAX_READ_BYTES;
+  // With a budget nothing goes on before it is known to be within it.
+  const checkedBytes = x.asksIn === undefined && !isCut && !meter ? MAX_CHECKED_BYTES : MAX_READ_BYTES;
   const maxBytes = keeping ? Math.max(settings.entryBytes, checkedBytes) : checkedBytes;
   const some = await readSome(response, maxBytes, settings.totalMs);
   if ("failure" in some) return failure(some.failure);
@@ -257,6 +314,19 @@ async function send(x: Exchange, { call, keeping, instead, pooled, write, unprom
   };
 }
 
+function abandonedBy(signals: AbortSignal[]): { abandoned?: AbortSignal } {
+  if (signals.length === 0) return {};
+  return { abandoned: signals.length === 1 ? signals[0]! : AbortSignal.any(signals) };
+}
+
+/** Tells the origin, in the caller's session, that nobody waits for the answer: there, to leave says nothing. */
+function giveUp({ session, origin, body, waitUntil }: Exchange, bindings: Bindings): void {
+  const { id } = body as { id: string | number };
+  if (session?.originId === undefined) return;
+  const ids = { id: session.originId, version: session.version };
+  waitUntil(tellInSession(origin.settings, bindings, ids, cancellation(id)));
+}
+
 /** Whether an id can be told in an answer, even where another number of the request cannot be told from its neighbours. */
 function isSoundId(id: unknown): boolean {
   return typeof id === "string" || Number.isSafeInteger(id);
@@ -270,31 +340,6 @@ export function ownWords(failure: OriginFailure): { status: number; text: string
   if (failure.kind !== "status" || failure.reply === undefined) return undefined;
   const { status, reply: text, retryAfterMs } = failure;
   return { status, text, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-}
-
-/**
- * Whether the origin's status says that the session is over: 404 (basic/transports), or that it was ended. One that the
- * replica opened by itself is over as soon as the origin is back and asks for one of its own.
- */
-function isGone({ session, httpMethod }: Exchange, status: number): boolean {
-  if (session!.originId === undefined) return status >= 400 && status < 500 && status !== 429;
-  return status === 404 || (httpMethod === "DELETE" && status < 300);
-}
-
-/** The caller's id for the session that the response belongs to. The origin's own stays here. */
-async function sessionIdOf(x: Exchange, response: Response): Promise<string | undefined> {
-  const originId = response.headers.get("mcp-session-id");
-  if (originId === null) return undefined;
-  if (originId === x.session?.originId) return x.sessionId;
-  const { method, params } = isObject(x.body) ? x.body : {};
-  if (method !== "initialize" || !isObject(params)) return undefined;
-  const { protocolVersion, capabilities } = params;
-  return sealSession(x, {
-    originId,
-    version: LEGACY_VERSIONS.find((version) => version === protocolVersion) ?? "",
-    // Of two members of one name, the origin may have taken the other.
-    capabilities: !x.scan.exact ? undefined : isObject(capabilities) ? capabilities : {},
-  });
 }
 
 function textOf(chunks: readonly Uint8Array[]): string | undefined {

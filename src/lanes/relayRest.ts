@@ -10,6 +10,7 @@ import { pause } from "../sync/pause.ts";
 import { newId } from "../telemetry/newId.ts";
 import type { Exchange } from "./Exchange.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
+import { overOriginLimit } from "./overLimit.ts";
 
 /** What comes of listening at the origin for one caller. */
 export type Rest =
@@ -36,7 +37,9 @@ export async function* relayRest(
   const headers = forwardedHeaders(x);
   const body = withValue(x.text, ["params", "notifications"], JSON.stringify(asked));
   const events = listenUpstream({
-    connect: (id, abandoned) => {
+    connect: async (id, abandoned) => {
+      const failure = await overOriginLimit(x);
+      if (failure) return { failure };
       asking();
       const bindings = x.env as unknown as Record<string, unknown>;
       return callOrigin(x.origin.settings, bindings, { method: "POST", headers, body: withId(body, id), abandoned });

@@ -1,3 +1,4 @@
+import { NOBODY } from "../access/payer.ts";
 import { policyOf } from "../config/policy.ts";
 import type { CacheRule } from "../config/replica.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
@@ -55,7 +56,9 @@ export function refreshCatalogue(x: Exchange, call: Call, asked: Asked, waitMs?:
 }
 
 /** Reads `tools/list` from the cache, or the origin, page by page. */
-async function readCatalogue(x: Exchange, call: Call, asked: Asked): Promise<void> {
+async function readCatalogue(caller: Exchange, call: Call, asked: Asked): Promise<void> {
+  // The replica reads it for its own sake.
+  const x: Exchange = { ...caller, payer: NOBODY };
   const catalogue = catalogueOf(x);
   if (await readPages(x, call, asked)) catalogue.complete = true;
   if (!asked.onlyCached) catalogue.readAt = x.now();

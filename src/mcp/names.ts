@@ -15,6 +15,8 @@ export const META_CACHE_CONTROL = "edge-replica/cache-control";
 export const META_DECLINED = "edge-replica/declined";
 /** On tool results with `isError`: `{ code, retryAfterMs?, correlationId }`. */
 export const META_ERROR = "edge-replica/error";
+/** On tools in lists: what an answer may cost, `{ bytes?, tokens?, timeMs? }`. */
+export const META_BUDGET = "edge-replica/budget";
 
 /** JSON-RPC error codes: JSON-RPC 2.0, and the MCP specification's own. */
 export const CODE = {

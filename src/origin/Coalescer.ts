@@ -2,6 +2,8 @@ import { DurableObject } from "cloudflare:workers";
 import { KvStore } from "../cache/KvStore.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
+import { charge } from "./charge.ts";
+import type { OriginFailure } from "./failure.ts";
 import { Flights, type Boarding, type Tower } from "./Flights.ts";
 import { Gate } from "./Gate.ts";
 import { land, type FillRequest } from "./land.ts";
@@ -30,13 +32,14 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
   /** Answers a fill, from a flight of this key where there is one. */
   async fill(request: FillRequest): Promise<Boarding> {
     const launch = (tower: Tower) => this.#launch(request, tower);
-    const { key, again, era, method: group, ticket, known, newerThan } = request;
+    const { key, again, era, method: group, ticket, known, newerThan, toll } = request;
     const passenger = {
       key,
       again,
       era,
       group,
       ...(ticket && { ticket }),
+      ...(toll && { payer: toll.key }),
       ...(known && { known }),
       ...(newerThan !== undefined && { newerThan }),
     };
@@ -57,9 +60,16 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
   }
 
   async #launch(request: FillRequest, { begin, abandoned }: Tower): Promise<Landing> {
-    const { origin, key } = request;
+    const { origin, key, toll, isExpensive = false } = request;
     this.#gate ??= new Gate(roomIn(origin, key));
     const bindings = this.env as unknown as Record<string, unknown>;
+    const shed = () => failed({ kind: "shed", retryAfterMs: origin.firstByteMs });
+    if (isExpensive && this.#gate.isFull) return shed();
+    // Of all who wait for a call, the one who makes it pays.
+    const limited = toll && (await charge(bindings, toll, consoleReporter(this.env.REPLICA_LOG)));
+    if (limited) return failed(limited);
+    // What is expensive does not wait: while others do, none of it is let through.
+    const waitMs = isExpensive ? 0 : origin.firstByteMs;
     const landing = await this.#gate.run(() => {
       begin();
       return land(request, {
@@ -71,8 +81,9 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
         pool: (asked) => this.#sessions.find(asked, poolIn(this.env), Date.now()),
         waitUntil: (work) => this.ctx.waitUntil(work),
       });
-    }, origin.firstByteMs);
-    return landing ?? { kind: "failed", failure: { kind: "busy", retryAfterMs: origin.firstByteMs }, retryAfterMs: 0 };
+    }, waitMs);
+    if (landing) return landing;
+    return isExpensive ? shed() : failed({ kind: "busy", retryAfterMs: origin.firstByteMs });
   }
 
   #save({ address, entry, replaced, demotes }: Saving): void {
@@ -88,4 +99,8 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
     if (replaced) attempt("delete", kv.delete(replaced));
     if (demotes) attempt("purge", kv.purge(address.originId, address.method, "public"));
   }
+}
+
+function failed(failure: OriginFailure): Landing {
+  return { kind: "failed", failure, retryAfterMs: 0 };
 }

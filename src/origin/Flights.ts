@@ -38,6 +38,8 @@ export interface Passenger {
   group: string;
   /** Wants an answer that was asked for later than this, epoch ms. */
   newerThan?: number;
+  /** For whom the call is counted, where it is: what keeps one from calling says nothing of the others. */
+  payer?: string;
   /** Absent for who knows of no feed, and so of no invalidation. */
   known?: Known;
   /** Names the passenger who may leave. Those without one stay to the end. */
@@ -60,6 +62,7 @@ interface Flight {
   era: Era;
   /** What was known of the feed at its launch. */
   known: Known | undefined;
+  payer: string | undefined;
   /** Whether the origin has been asked. Until then even those who want a new answer may join. */
   begun: boolean;
   /** Who may leave, of those who wait. */
@@ -106,7 +109,7 @@ export class Flights {
 
   /** Joins the flight of a key, or launches it. */
   async board(passenger: Passenger, launch: (tower: Tower) => Promise<Landing>): Promise<Boarding> {
-    const { key, again, era, group, known, newerThan = Number.NEGATIVE_INFINITY } = passenger;
+    const { key, again, era, group, known, payer, newerThan = Number.NEGATIVE_INFINITY } = passenger;
     const now = this.#options.now();
     const oldest = this.#forgotten.get(group) ?? 0;
     const failed = this.#failed.get(failureKey(passenger));
@@ -131,6 +134,8 @@ export class Flights {
     if (flying && flying.nth > oldest && (!again || !flying.begun) && knowsEnough(flying.known, known)) {
       enter(flying, passenger);
       const landing = await flying.landing;
+      // It was never asked. The first of those whom that does not concern asks for the others.
+      if (isLimited(landing) && flying.payer !== payer) return this.board(passenger, launch);
       if (fits(landing, era)) return { ...landing, collapsed: true };
       // What the other era met with says nothing of what this one would.
       if (flying.era === era) return landing.kind === "failed" ? { ...landing, collapsed: true } : { kind: "pass" };
@@ -140,6 +145,7 @@ export class Flights {
       nth: ++this.#flights,
       era,
       known,
+      payer,
       begun: false,
       aboard: new Set(),
       hasStayers: false,
@@ -176,8 +182,8 @@ export class Flights {
     const now = this.#options.now();
     const mine = failureKey(passenger);
     if (landing.kind === "failed") {
-      // That there was no room says nothing of the origin, nor of the key.
-      if (landing.failure.kind === "busy") return landing;
+      // That there was no room, or that one had asked too often, says nothing of the origin, nor of the key.
+      if (landing.failure.kind === "busy" || landing.failure.kind === "shed" || isLimited(landing)) return landing;
       const count = (this.#failed.get(mine)?.count ?? 0) + 1;
       // Growing, and spread by half, so that keys that failed together are not tried together.
       const backoff =
@@ -211,6 +217,11 @@ export class Flights {
 function enter(flight: Flight, { ticket }: Passenger): void {
   if (ticket === undefined) flight.hasStayers = true;
   else flight.aboard.add(ticket);
+}
+
+/** Whether its payer was kept from calling. */
+function isLimited(landing: Landing): boolean {
+  return landing.kind === "failed" && landing.failure.kind === "limited";
 }
 
 /** Whether what was launched then saw every invalidation that a passenger knows to concern it. */

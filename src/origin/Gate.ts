@@ -8,9 +8,15 @@ export class Gate {
     this.#limit = limit;
   }
 
-  /** Runs the task when there is room; `undefined` where there was none within `waitMs`. */
+  /** Whether who comes now has to wait. */
+  get isFull(): boolean {
+    return this.#running >= this.#limit;
+  }
+
+  /** Runs the task when there is room; `undefined` where there was none within `waitMs`: at once, where that is 0. */
   async run<T>(task: () => Promise<T>, waitMs: number): Promise<T | undefined> {
-    if (this.#running < this.#limit) this.#running++;
+    if (!this.isFull) this.#running++;
+    else if (waitMs === 0) return undefined;
     else if (!(await this.#turn(waitMs))) return undefined;
     try {
       return await task();

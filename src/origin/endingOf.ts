@@ -20,7 +20,13 @@ export function endingOf(failure?: OriginFailure): Ending | undefined {
     case "not-granted":
     case "token-needed":
     case "down":
+    case "limited":
+    case "too-many-calls":
+    case "shed":
       return undefined;
+    case "over-budget":
+      // That the operator allows less time than it takes says nothing; that there is more than is allowed, that it answers.
+      return failure.of === "time" ? undefined : { ok: true };
     case "refused":
     case "garbage":
     case "asked-back":

@@ -23,7 +23,15 @@ export type OriginFailure =
   /** Too many calls at once, or tried and failed a moment ago. */
   | { kind: "busy"; retryAfterMs: number }
   /** It has failed so often that it is not asked at present. */
-  | { kind: "down"; retryAfterMs: number };
+  | { kind: "down"; retryAfterMs: number }
+  /** Not asked: the caller has had as many calls as it may for now. */
+  | { kind: "limited"; retryAfterMs: number }
+  /** Not asked: the caller has as many calls under way as it may. */
+  | { kind: "too-many-calls" }
+  /** Not asked: the origin is in trouble, and the tool is one of those that are refused first. */
+  | { kind: "shed"; retryAfterMs: number }
+  /** The answer is larger than the operator allows, or takes longer; `most` in bytes, tokens or ms. */
+  | { kind: "over-budget"; of: "bytes" | "tokens" | "time"; most: number };
 
 /** The HTTP status that the origin gave with the failure, where it gave one. */
 export function statusOf(failure: OriginFailure): number | undefined {

@@ -1,17 +1,20 @@
+import type { Toll } from "../access/askLimiter.ts";
 import type { Address } from "../cache/key.ts";
 import { hashOf } from "../cache/codec.ts";
 import type { Entry } from "../cache/entry.ts";
 import { neutralise } from "../cache/neutralise.ts";
 import { needsSaving, type Traits } from "../cache/save.ts";
 import { patternTable } from "../config/pattern.ts";
-import type { CacheRule, OriginSettings } from "../config/replica.ts";
+import type { Budget, CacheRule, OriginSettings } from "../config/replica.ts";
 import { isList } from "../mcp/methods.ts";
 import type { Era } from "../mcp/versions.ts";
 import { withId } from "../mcp/withId.ts";
+import { withBudgets } from "../mcp/withBudgets.ts";
 import { withoutTools } from "../mcp/withoutTools.ts";
 import { callOrigin, type Bindings } from "./callOrigin.ts";
 import type { Known } from "./Flights.ts";
 import type { Landing, Saving } from "./Landing.ts";
+import { Meter } from "./Meter.ts";
 import { PooledCall } from "./PooledCall.ts";
 import type { PoolReply, PoolRequest } from "./PooledSession.ts";
 import { readReply, type Reply } from "./readReply.ts";
@@ -46,6 +49,12 @@ export interface FillRequest {
   again: boolean;
   /** The answer must have been asked for later than this, epoch ms: another has just that one. */
   newerThan?: number;
+  /** What the call costs whoever makes it. */
+  toll?: Toll;
+  /** What the answer may cost. */
+  budget?: Budget;
+  /** Whether it is refused first where there is no room. */
+  isExpensive?: boolean;
   /** Names the caller who may leave before it comes. */
   ticket?: string;
   /** What the caller knows of the origin's feed. */
@@ -137,17 +146,27 @@ interface Told {
 /** It was told that nobody can be asked, and said nothing more. */
 const SILENT: Reply = { failure: { kind: "asked-back" } };
 
-/** Asks the origin, and reads its answer. */
+/** Asks the origin, and reads its answer, as far as that is within its budget. */
 async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
+  if (!request.budget) return askAtAnyCost(request, tools);
+  const meter = new Meter(request.budget);
+  const { abandoned = meter.signal } = tools;
+  const told = await askAtAnyCost(request, { ...tools, abandoned: AbortSignal.any([abandoned, meter.signal]) }, meter);
+  meter.stop();
+  return meter.over ? { reply: { failure: meter.over } } : told;
+}
+
+async function askAtAnyCost(request: FillRequest, tools: LandingTools, meter?: Meter): Promise<Told> {
   const { origin, headers, body, id, pool } = request;
   const { bindings, abandoned, room, waitUntil } = tools;
+  const measured = (response: Response) => meter?.measured(response) ?? response;
   const sent = { method: "POST", headers, body, ...(abandoned && { abandoned }) };
   const limits = { id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs, ...(room && { room }) };
   if (pool === undefined) {
     const called = await callOrigin(origin, bindings, sent);
     if ("failure" in called) return { reply: called };
     const { response, cancel } = called;
-    return { reply: await readReply(response, { ...limits, ...(cancel && { cancel }) }) };
+    return { reply: await readReply(measured(response), { ...limits, ...(cancel && { cancel }) }) };
   }
   const call = new PooledCall({
     origin,
@@ -161,7 +180,7 @@ async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
   if ("failure" in called) return { reply: called };
   const { names, sessionId: own, declined } = call;
   const heard = (event: string) => call.answer(event);
-  const reply = await readReply(called.response, { ...limits, id: names.id, heard });
+  const reply = await readReply(measured(called.response), { ...limits, id: names.id, heard });
   call.end("text" in reply);
   if (!("text" in reply)) return { reply: "failure" in reply && declined.length > 0 ? SILENT : reply };
   const { sessionId, ...told } = reply;
@@ -181,9 +200,15 @@ export function isDemotion(
   return previous?.scope === "public" || (isList(method) && laterPage);
 }
 
-/** The list without the tools that the operator denies. */
+/** Whether lists are shown otherwise than the origin gives them. */
+export function editsTools({ denied, budgets }: OriginSettings): boolean {
+  return denied !== undefined || budgets !== undefined;
+}
+
+/** The list without the tools that the operator denies, and with the budgets of the others. */
 export function shownTools(reply: string, origin: OriginSettings): string {
-  if (!origin.denied) return reply;
-  const denied = patternTable(origin.denied);
-  return withoutTools(reply, (name) => denied.find(name)?.value === true);
+  const denied = patternTable(origin.denied ?? {});
+  const budgets = patternTable(origin.budgets ?? {});
+  const shown = origin.denied ? withoutTools(reply, (name) => denied.find(name)?.value === true) : reply;
+  return origin.budgets ? withBudgets(shown, (name) => budgets.find(name)?.value) : shown;
 }

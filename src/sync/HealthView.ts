@@ -2,6 +2,9 @@ import { Breaker } from "../origin/Breaker.ts";
 import type { Ending } from "../origin/endingOf.ts";
 import { together, type Health, type Outcomes } from "./Health.ts";
 
+/** After a call that found no room the origin counts as crowded for so long. */
+const CROWDED_MS = 10_000;
+
 /**
  * What an isolate knows of an origin's health: from its own calls, so that it reacts at once and while detached, and from
  * what `OriginSync` says. Of the two the later counts. Plain data, shared between requests. Times are epoch ms.
@@ -9,6 +12,7 @@ import { together, type Health, type Outcomes } from "./Health.ts";
 export class HealthView {
   readonly breaker = new Breaker();
   #reason = "unknown";
+  #crowdedUntil = 0;
   #outcomes: Outcomes | undefined;
   /** Of the latest that was heard. */
   #heardSince = 0;
@@ -16,6 +20,16 @@ export class HealthView {
   /** `down` where calls are known to be in vain: not while that is in doubt. */
   get state(): Health["state"] {
     return this.breaker.state.condition === "down" ? "down" : "up";
+  }
+
+  /** A call has found no room at it. */
+  crowded(now: number): void {
+    this.#crowdedUntil = now + CROWDED_MS;
+  }
+
+  /** For how long it counts as one that has no room; 0 where it has. */
+  crowdedMs(now: number): number {
+    return Math.max(0, Math.min(CROWDED_MS, this.#crowdedUntil - now));
   }
 
   /** What the last failure was. */

@@ -40,6 +40,8 @@ export type ReplicaEvent =
   | { type: "duty-failed"; reason: string }
   /** The operator's file allows something that the origin does not call safe. */
   | { type: "policy-warning"; origin: string; name: string; message: string }
+  /** A rate-limit binding did not work: the call was let through. */
+  | { type: "limiter-failed"; limiter: string; reason: string }
   /** An operator, or an origin's webhook, did not get what it asked for. */
   | { type: "refused"; endpoint: string; status: number; code: string; correlationId: string }
   /** Somebody was not let in. `reason`: what is wrong with the credential, nothing of it. */

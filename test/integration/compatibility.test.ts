@@ -1,6 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { COMPATIBILITY } from "../../scripts/serve/compatibility.ts";
+import { wranglerRateLimits } from "../../scripts/serve/rateLimits.ts";
+
+test("npm start limits what comes from outside as wrangler.toml says", () => {
+  expect(wranglerRateLimits()).toEqual({
+    EDGE_LIMIT: { limit: 600, period: 60 },
+    ORIGIN_LIMIT: { limit: 50, period: 60 },
+  });
+  const others = '[[ratelimits]]\nname = "A"\nsimple = { limit = 7, period = 10 }\n[vars]\nname = "B"\nlimit = 9\n';
+  expect(wranglerRateLimits(others)).toEqual({ A: { limit: 7, period: 10 } });
+  expect(wranglerRateLimits("[vars]\nA = 1\n")).toEqual({});
+});
 
 test("the replica is served here with the runtime's behaviour that it is deployed with", async () => {
   const toml = await readFile(new URL("../../wrangler.toml", import.meta.url), "utf8");

@@ -78,6 +78,12 @@ beforeAll(async () => {
       access: {
         open: true,
         keys: true,
+        dev: {
+          tokens: {
+            "dev-reader": { subject: "dev-1", roles: ["reader"] },
+            "dev-writer": { subject: "dev-2", scopes: ["mcp:write", "mcp:read"] },
+          },
+        },
         roles: {
           anonymous: { prompts: ["greet"] },
           reader: {
@@ -85,7 +91,7 @@ beforeAll(async () => {
             resources: ["catalog://*", "other://c", "test://item/*"],
             prompts: ["greet"],
           },
-          writer: { extends: "reader", tools: ["update_*"] },
+          writer: { extends: "reader", tools: ["update_*"], scopes: ["mcp:read", "mcp:write"] },
           admin: WHOLE,
           elsewhere: { ...WHOLE, origins: ["first"] },
         },
@@ -225,7 +231,7 @@ describe("a list", () => {
     const _meta = { "edge-replica/cache-control": "no-store" };
     origin.on("prompts/list", () => ({ result: { ...LISTS["prompts/list"], _meta } }));
     expect(listed(await modern(mcp, "prompts/list", {}, again(reader)))).toEqual(["greet"]);
-    const description = "x".repeat(3_000_000);
+    const description = "x".repeat(1_100_000);
     for (const sse of [false, true]) {
       origin.on("prompts/list", () => ({
         result: {
@@ -237,9 +243,11 @@ describe("a list", () => {
         sse,
       }));
       for (const ask of [modern, legacy]) {
-        const got = await ask(mcp, "prompts/list", {}, again(reader));
-        expect(listed(got)).toEqual(["greet"]);
-        expect(got.text).not.toContain("secret");
+        for (const meta of [{}, { "acme/unknown": 1 }]) {
+          const got = await ask(mcp, "prompts/list", {}, { ...again(reader), meta });
+          expect(listed(got)).toEqual(["greet"]);
+          expect(got.text).not.toContain("secret");
+        }
       }
     }
   });
@@ -354,6 +362,14 @@ describe("what may not be used", () => {
     expect(codeOf(await call(mcp, "search_a", {}, nobody))).toBe("denied");
     expect((await modern(mcp, "prompts/get", { name: "greet" })).body.result.messages).toHaveLength(1);
     expect((await modern(mcp, "resources/read", { uri: "catalog://a" }, reader)).body.result.contents).toHaveLength(1);
+  });
+
+  test("is asked for with more scopes by who came with too few", async () => {
+    const got = await call(mcp, "update_b", {}, bearer("dev-reader"));
+    expect([got.status, codeOf(got)]).toEqual([403, "insufficient_scope"]);
+    expect(got.headers["www-authenticate"]).toContain('error="insufficient_scope", scope="mcp:read mcp:write"');
+    expect(said(await call(mcp, "update_b", {}, bearer("dev-writer")))).toMatch(/^update_b/);
+    expect(codeOf(await call(mcp, "admin_x", {}, bearer("dev-reader")))).toBe("denied");
   });
 
   test("is not given from what is stored for who may use it", async () => {

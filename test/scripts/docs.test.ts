@@ -57,6 +57,27 @@ test("the schema of what is stored names every table with its columns, and no ot
   }
 });
 
+test("every attack on the page on security names a test that there is", () => {
+  const [, attacks = ""] = read("docs/security.md").split("\n## Attacks");
+  const kinds = attacks.split("\n## ")[0]!.split("\n### ").slice(1);
+  expect(kinds.length).toBeGreaterThan(5);
+  for (const kind of kinds) {
+    const rows = kind.split("\n").filter((line) => line.startsWith("|"));
+    // The first two are the table's head.
+    for (const row of rows.slice(2)) {
+      const [, file = "", title = ""] = /^\| .+ \| .+ \| `(test\/[^`]+\.test\.ts)`: (.+) \|$/.exec(row) ?? [];
+      expect(file, row).not.toBe("");
+      expect(literalsIn(file), row).toContain(title.replaceAll("\\|", "|"));
+    }
+  }
+});
+
+/** The strings of a module that stand on one line, as they are read. */
+function literalsIn(file: string): Set<string> {
+  const literals = read(file).matchAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\\n]|\\.)*`/g);
+  return new Set([...literals].map(([text]) => text.slice(1, -1).replaceAll(/\\(.)/g, "$1")));
+}
+
 test("wrangler.toml has no comments, for wrangler could not write ids into it", () => {
   expect(read("wrangler.toml")).not.toContain("#");
 });

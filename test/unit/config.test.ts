@@ -417,8 +417,6 @@ describe("wrong values", () => {
         withOrigin({ tools: { update: { write: { invalidates: ["a"], [option]: {} } } } }),
       ]),
       ["origins.a.resources.x://*.mirror", withOrigin({ resources: { "x://*": { mirror: true } } })],
-      ["limits.edge", withOrigin({}, { limits: { edge: "EDGE_LIMIT" } })],
-      ["limits.origin", withOrigin({}, { limits: { origin: "ORIGIN_LIMIT" } })],
     ];
     for (const [path, file] of notBuilt) {
       expect(onlyProblem(file)).toMatchObject({

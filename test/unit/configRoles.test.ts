@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { commonScopes, knownScopes } from "../../src/access/scopes.ts";
 import { ConfigError } from "../../src/config/ConfigError.ts";
 import { resolve } from "../../src/config/resolve.ts";
 
@@ -40,6 +41,14 @@ describe("access.roles", () => {
       ],
     });
     expect(grantsOf(roles, "reader").scopes).toEqual(["mcp:read"]);
+  });
+
+  test("make known the scopes that give them", () => {
+    const issuer = "https://issuer.example.com";
+    const jwt = { issuer, jwks: `${issuer}/jwks`, scopes: ["mcp:use"] };
+    const roles = { reader: { scopes: ["mcp:read", "mcp:use"] }, writer: { scopes: ["mcp:write"] }, other: {} };
+    const { access } = resolve(file(roles, { jwt }));
+    expect([knownScopes(access), commonScopes(access)]).toEqual([["mcp:read", "mcp:use", "mcp:write"], ["mcp:use"]]);
   });
 
   test("extend what exists, and not in a circle", () => {

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Authenticator, type Credentials } from "../../src/access/authenticate.ts";
@@ -21,6 +22,12 @@ const TROUBLES: [Trouble, number, string, number][] = [
   [origin({ kind: "garbage", detail: "a redirect" }), 200, "origin_invalid", -31000],
   [origin({ kind: "misconfigured", detail: "the secret X is not set" }), 200, "misconfigured", -31000],
   [origin({ kind: "busy", retryAfterMs: 9 }), 200, "origin_busy", -31000],
+  [origin({ kind: "limited", retryAfterMs: 9 }), 200, "rate_limited", -31000],
+  [origin({ kind: "too-many-calls" }), 200, "too_many_calls", -31000],
+  [origin({ kind: "shed", retryAfterMs: 9 }), 200, "shed", -31000],
+  [origin({ kind: "over-budget", of: "tokens", most: 9 }), 200, "over_budget", -31000],
+  [{ kind: "over-limit", retryAfterMs: 9 }, 200, "rate_limited", -31000],
+  [{ kind: "over-limit", tool: "t", retryAfterMs: 9 }, 200, "rate_limited", -31000],
   [{ kind: "not-cached" }, 200, "not_cached", -31000],
   [{ kind: "denied", what: "the tool t" }, 200, "denied", -32602],
   [{ kind: "insufficient-scope", scopes: ["mcp:read"] }, 403, "insufficient_scope", -32600],
@@ -74,6 +81,17 @@ describe("errors on the wire", () => {
     });
     const legacy = JSON.parse(wireError(trouble, { ...told, isToolCall: true, isModern: false }).body);
     expect(legacy.result).not.toHaveProperty("resultType");
+  });
+
+  test.each([
+    [origin({ kind: "limited", retryAfterMs: 9 }), 429],
+    [origin({ kind: "too-many-calls" }), 429],
+    [{ kind: "over-limit", retryAfterMs: 9 } as const, 429],
+    [origin({ kind: "shed", retryAfterMs: 9 }), 503],
+    [origin({ kind: "over-budget", of: "bytes", most: 9 }), 502],
+  ])("what has no answer is told of %j by the status %i", (trouble, status) => {
+    const error = wireError(trouble, { ...told, id: null, isRequest: false });
+    expect(error.status).toBe(status);
   });
 
   test("a malformed tool call is no tool result", () => {
@@ -220,6 +238,49 @@ describe("the log", () => {
       expect(JSON.parse(logged("json", { ...event, name }).at(-1)!)).toMatchObject({ name });
     },
   );
+
+  test("is one line of printable ASCII for each event, whatever callers, origins and stores say", () => {
+    const text = fc.string({
+      unit: fc.constantFrom(
+        "a",
+        " ",
+        '"',
+        "\\",
+        "=",
+        "{",
+        "\n",
+        "\r",
+        "\t",
+        "\0",
+        "\u001b",
+        "\u0085",
+        "\u2028",
+        "\ud800",
+        "é",
+      ),
+      maxLength: 200,
+    });
+    const told = fc.oneof(
+      fc.record({ name: text, method: text, origin: text, code: text }).map((said) => ({ ...event, ...said })),
+      fc
+        .record({ origin: text, name: text, message: text })
+        .map((said) => ({ type: "policy-warning" as const, ...said })),
+      fc
+        .record({ origin: text, reason: text })
+        .map((said) => ({ type: "origin-health" as const, state: "down" as const, ...said })),
+      fc.record({ reason: text, correlationId: text }).map((said) => ({ type: "defect" as const, ...said })),
+    );
+    fc.assert(
+      fc.property(told, (what) => {
+        const [line, ...others] = logged("line", what);
+        expect(line).toMatch(/^[\x20-\x7e]{1,2000}$/);
+        expect(others).toEqual([]);
+        const [json = ""] = logged("json", what);
+        expect(json).toMatch(/^[\x20-\x7e]+$/);
+        expect(JSON.parse(json)).toEqual(what);
+      }),
+    );
+  });
 
   test("tells other events on one line as well", () => {
     const [line] = logged("line", { type: "store-failed", operation: "put", reason: "KV PUT failed: 500\nx" });

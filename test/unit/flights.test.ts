@@ -434,3 +434,38 @@ describe("the gate", () => {
     expect(await gate.run(async () => 1, 1)).toBe(1);
   });
 });
+
+describe("a call that somebody pays for", () => {
+  const limited: Landing = { kind: "failed", failure: { kind: "limited", retryAfterMs: 10_000 }, retryAfterMs: 0 };
+  const of = (payer: string | undefined, { flights, launched }: ReturnType<typeof setUp>) =>
+    flights.board({ key: "k", again: false, era: "modern", group: "g", ...(payer && { payer }) }, ({ begin }) => {
+      begin();
+      return new Promise<Landing>((land) => launched.push(land));
+    });
+
+  test("is paid by who makes it: where that one may not, the first of the others makes it for all of them", async () => {
+    const at = setUp();
+    const first = of("a", at);
+    const same = of("a", at);
+    const others = [of("b", at), of("c", at), of(undefined, at)];
+    at.launched[0]!(limited);
+    expect(await first).toMatchObject({ failure: { kind: "limited" }, collapsed: false });
+    expect(await same).toMatchObject({ failure: { kind: "limited" }, collapsed: true });
+    await Promise.resolve();
+    expect(at.launched).toHaveLength(2);
+    at.launched[1]!({ kind: "entry", entry: entry(at.clock.now), status: 200 });
+    expect((await Promise.all(others)).map(({ kind }) => kind)).toEqual(["entry", "entry", "entry"]);
+    expect(at.launched).toHaveLength(2);
+  });
+
+  test("says nothing of the key where it was not made: the next is not kept waiting", async () => {
+    const at = setUp();
+    const first = of("a", at);
+    at.launched[0]!(limited);
+    await first;
+    void of("a", at);
+    expect(at.launched).toHaveLength(2);
+    at.launched[1]!({ kind: "failed", failure: { kind: "shed", retryAfterMs: 1 }, retryAfterMs: 0 });
+    await Promise.resolve();
+  });
+});

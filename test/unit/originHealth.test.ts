@@ -104,7 +104,7 @@ describe("an isolate", () => {
 });
 
 describe("what all isolates are told", () => {
-  const stubOf = (name: string) => env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName(name));
+  const stubOf = (name: string) => env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName(`health ${name}`));
   const failing = (failed: number, at: number, ok = 0): Outcomes => ({ ok, failed, failedAt: at, reason: "timeout" });
 
   /** An origin's health in real storage, with a clock, and probes that find what they are told to find. */

@@ -10,7 +10,7 @@ import { Tally } from "../../src/telemetry/Tally.ts";
 import type { Interest } from "../../src/sync/Pulse.ts";
 import type { Sighting } from "../../src/sync/Sighting.ts";
 
-const objectOf = (name: string) => env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName(name));
+const objectOf = (name: string) => env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName(`sync ${name}`));
 const DAY_MS = 86_400_000;
 
 test("the key that seals is made once", async () => {

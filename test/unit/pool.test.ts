@@ -178,7 +178,7 @@ describe("the pool", () => {
     }));
 
   test("is woken to close what is idle", async () => {
-    const stub = env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName("alarm"));
+    const stub = env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName("pool alarm"));
     const alarm = () => runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
     await runInDurableObject(stub, async (_, { storage }) => {
       const pool = new SessionPool({

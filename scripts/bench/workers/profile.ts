@@ -1,4 +1,5 @@
 import { ANYBODY } from "../../../src/access/Caller.ts";
+import { NOBODY } from "../../../src/access/payer.ts";
 import { inMemory, candidatesOf } from "../../../src/lanes/candidates.ts";
 import type { Exchange } from "../../../src/lanes/Exchange.ts";
 import { ruleFor } from "../../../src/lanes/ruleFor.ts";
@@ -79,6 +80,7 @@ function partsOf(filled: Filled): Part[] {
     headers: sample.headers,
     caller: ANYBODY,
     principal: ANYBODY.principal,
+    payer: NOBODY,
     text,
     body,
     scan: scan(text, 64),

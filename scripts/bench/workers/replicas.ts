@@ -1,4 +1,5 @@
 import { Authenticator } from "../../../src/access/authenticate.ts";
+import { InFlight } from "../../../src/access/InFlight.ts";
 import { addressOf, PUBLIC } from "../../../src/cache/key.ts";
 import { MemoryStore } from "../../../src/cache/MemoryStore.ts";
 import { S3Fifo } from "../../../src/cache/S3Fifo.ts";
@@ -8,6 +9,7 @@ import { FeedView } from "../../../src/sync/FeedView.ts";
 import { Listening } from "../../../src/sync/Listening.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
+import { Schemas } from "../../../src/lanes/Schemas.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
 import { SILENT } from "../../../src/telemetry/events.ts";
 import type { Variant } from "../inside.ts";
@@ -91,6 +93,7 @@ export async function filledReplica(
       isolate: {
         memory,
         catalogues: new Map([[settings.id, catalogue]]),
+        schemas: new Schemas(),
         eras: new Map(),
         surfacesAt: new Map(),
         suspectAt: new Map(),
@@ -98,6 +101,7 @@ export async function filledReplica(
         sealKeys: new Map(),
         pooled: new SessionSource(),
         listening: new Listening(),
+        inFlight: new InFlight(),
       },
       authenticator: new Authenticator(replica.access),
     },

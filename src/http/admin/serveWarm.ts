@@ -1,3 +1,4 @@
+import { NOBODY } from "../../access/payer.ts";
 import type { Caller } from "../../access/Caller.ts";
 import { policyOf } from "../../config/policy.ts";
 import type { Origin } from "../../config/replica.ts";
@@ -110,7 +111,9 @@ async function warmOne(
   // What the tool wants mirrored in headers differs from call to call.
   const own = { ...incoming, headers: new Headers(incoming.headers) };
   try {
-    const warmed = await warm(exchange(serving, own, admitted, parsed, { httpMethod: "POST", trace, word }));
+    const warmed = await warm(
+      exchange(serving, own, admitted, parsed, { httpMethod: "POST", trace, word, payer: NOBODY }),
+    );
     return resultOf(warmed, tool, failed);
   } catch (error) {
     report({ type: "defect", reason: reasonOf(error), correlationId });

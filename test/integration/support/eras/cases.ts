@@ -16,6 +16,8 @@ export interface Case {
   words?: Readonly<Record<string, unknown>>;
   /** The replica does it in a way of its own, so that it is not compared with what the origin does directly. */
   isOwn?: true;
+  /** What comes of it directly, where the replica says the same in words of its own. */
+  direct?: string;
 }
 
 const URI = "test://fixed";
@@ -149,6 +151,7 @@ export const CASES = {
   },
   "bad argument": {
     act: ({ call }) => call("plain", { q: 7 }),
+    direct: "`isError`",
   },
   "unknown method": {
     act: ({ client }) => client.request({ method: "acme/unknown", params: {} }, z.looseObject({})),

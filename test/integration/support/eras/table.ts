@@ -42,6 +42,8 @@ const W = "works";
 const WRAPPED = "works, as `{ result: … }`";
 const GOES_ON = "the client gives up, the origin goes on";
 const TOOL_REFUSES = "`isError`";
+/** The replica says so before the origin would. */
+const MISFIT = "`isError invalid_arguments`";
 const NEEDS_SESSION = "`error -31000 needs_session`";
 const TOOL_NEEDS_SESSION = "`isError needs_session`";
 const NEGOTIATION_FAILED = "`error ERA_NEGOTIATION_FAILED`";
@@ -92,15 +94,7 @@ export const TABLE: Readonly<Record<CaseName, Row>> = {
   subscribe: ["`error -32601 method_registry`", W, NOT_FOUND, DEAF, W, W, W],
   ping: [W, NO_SUCH_METHOD, W, NO_SUCH_METHOD, W, NO_SUCH_METHOD, NO_SUCH_METHOD],
   "unknown tool": [INVALID, INVALID, TOOL_REFUSES, TOOL_REFUSES, TOOL_REFUSES, TOOL_NEEDS_SESSION, TOOL_REFUSES],
-  "bad argument": [
-    TOOL_REFUSES,
-    TOOL_REFUSES,
-    TOOL_REFUSES,
-    TOOL_REFUSES,
-    TOOL_REFUSES,
-    TOOL_NEEDS_SESSION,
-    TOOL_REFUSES,
-  ],
+  "bad argument": [MISFIT, MISFIT, MISFIT, MISFIT, MISFIT, TOOL_NEEDS_SESSION, MISFIT],
   "unknown method": [NOT_FOUND, NOT_FOUND_HTTP, NOT_FOUND, NOT_FOUND_HTTP, NOT_FOUND, NEEDS_SESSION, NOT_FOUND_HTTP],
   "the origin has died: what is kept": [W, W, W, W, W, NEEDS_SESSION, W],
   "the origin has died: other calls": [
