@@ -8,7 +8,12 @@ export interface Variant {
   invalidations?: number;
   /** Every hit is the first since the isolate has heard something new. */
   hearsAlways?: boolean;
+  /** Who asks. Default: anybody, for access is open. */
+  asker?: Asker;
 }
+
+/** Who asks: anybody; with an API key; with a token; with a token that the isolate has not seen before, each time. */
+export type Asker = "anybody" | "key" | "token" | "new token";
 
 /** What the parts of a hit cost, in ns. */
 export interface Profile {

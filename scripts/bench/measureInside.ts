@@ -1,4 +1,4 @@
-import type { Profile, Variant } from "./inside.ts";
+import type { Asker, Profile, Variant } from "./inside.ts";
 import { startWorker } from "./startWorker.ts";
 
 /** What was measured within one workerd process. */
@@ -9,6 +9,8 @@ export interface Inside {
   byTools: (Variant & { ns: number })[];
   /** Hits of an isolate that is not in step; in step; with much in its feed; and judged anew each time. */
   byFeed: (Variant & { ns: number })[];
+  /** Hits by who asks; the first of them is anybody. */
+  byAsker: (Variant & { ns: number })[];
   profile: Profile;
 }
 
@@ -20,6 +22,8 @@ const BY_FEED: Variant[] = [
   { invalidations: 10_000 },
   { invalidations: 10_000, hearsAlways: true },
 ].map((feed) => ({ entries: 1_000, tools: 1, ...feed }));
+const ASKERS: readonly Asker[] = ["anybody", "key", "token", "new token"];
+const BY_ASKER = ASKERS.map((asker) => ({ entries: 1_000, tools: 1, asker }));
 
 /** Has a Worker of its own measure hits from within. */
 export async function measureInside(rounds: number): Promise<Inside> {
@@ -42,6 +46,7 @@ export async function measureInside(rounds: number): Promise<Inside> {
       byEntries: await compare(BY_ENTRIES),
       byTools: await compare(BY_TOOLS),
       byFeed: await compare(BY_FEED),
+      byAsker: await compare(BY_ASKER),
     };
   } finally {
     await worker.close();

@@ -1,5 +1,6 @@
 import type { BundleSize } from "./bundleSize.ts";
 import { CONNECTIONS, ratio, type Measured } from "./compareWorkers.ts";
+import type { Asker } from "./inside.ts";
 import type { Inside } from "./measureInside.ts";
 import type { Miss } from "./measureMiss.ts";
 import type { Counted } from "./measureOperations.ts";
@@ -34,6 +35,7 @@ export function tables(results: Results): string {
     ["A miss", missTable(miss)],
     ["A hit, by what is stored and configured", flatTable(inside)],
     ["A hit, by what is heard of the feed", feedTable(inside)],
+    ["A hit, by who asks", askerTable(inside)],
     ["How soon everybody knows", visibilityTable(visibility)],
     ["Calls of OriginSync", pulsesTable(counted)],
     ["A hit, part by part", partsTable(inside)],
@@ -163,6 +165,22 @@ function feedTable({ byFeed }: Inside): string {
   ];
   const rows = byFeed.map(({ ns }, index) => [names[index]!, (ns / 1_000).toFixed(1), (ns / byFeed[0]!.ns).toFixed(2)]);
   return table(["The isolate", "µs a hit", "of the first"], rows);
+}
+
+const ASKS: Readonly<Record<Asker, string>> = {
+  anybody: "anybody, where access is open",
+  key: "with an API key",
+  token: "with a token (JWT, ES256)",
+  "new token": "with a token that is seen for the first time",
+};
+
+function askerTable({ byAsker }: Inside): string {
+  const rows = byAsker.map(({ asker = "anybody", ns }) => [
+    ASKS[asker],
+    (ns / 1_000).toFixed(1),
+    ((ns - byAsker[0]!.ns) / 1_000).toFixed(1),
+  ]);
+  return table(["Who asks", "µs a hit", "µs more than anybody"], rows);
 }
 
 function visibilityTable({ pulseMs, isolates, delays }: Visibility): string {

@@ -48,9 +48,9 @@ export async function keys(args: string[]): Promise<void> {
   switch (word) {
     case "create":
       if (name === undefined) throw new UsageError("Give the key a --name, by which you will know it.");
-      return tellMade(await post({ name, roles, tenant, scopes, expires }), json);
+      return tellMade("is made", await post({ name, roles, tenant, scopes, expires }), json);
     case "rotate":
-      return tellMade(await post({ id, overlap }), json);
+      return tellMade("has a new secret", await post({ id, overlap }), json);
     case "revoke": {
       const text = await post({ id });
       console.log(
@@ -68,10 +68,10 @@ export async function keys(args: string[]): Promise<void> {
 }
 
 /** Says what was made on standard error, so that nothing but the key is in what is kept of standard output. */
-function tellMade(text: string, json: boolean): void {
+function tellMade(what: string, text: string, json: boolean): void {
   const made = JSON.parse(text) as MadeKey;
   const facts = [
-    `${titleOf(made)} is made. It is shown this once; send it as Authorization: Bearer.`,
+    `${titleOf(made)} ${what}. It is shown this once; send it as Authorization: Bearer.`,
     ...(made.expiresAt === undefined ? [] : [`It expires at ${dateOf(made.expiresAt)}.`]),
     ...(made.oldUntil === undefined ? [] : [`The old one works until ${dateOf(made.oldUntil)}.`]),
     "Where the replica runs in several places, some may learn of it a minute later.",

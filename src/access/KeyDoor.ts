@@ -1,6 +1,6 @@
-import { isLoopback } from "../config/address.ts";
 import type { Caller } from "./Caller.ts";
 import { clientAddress } from "./clientAddress.ts";
+import { isFromHere } from "./isFromHere.ts";
 import { goodUntil } from "./goodUntil.ts";
 import { keyHmac, keyId } from "./keys.ts";
 import { KeyStore } from "./KeyStore.ts";
@@ -48,7 +48,7 @@ export class KeyDoor {
     if (!pepper) return { refusal: { kind: "unconfigured", detail: NO_PEPPER } };
     const id = keyId(key);
     if (id === undefined) return { refusal: { kind: "unauthorized", reason: "key: malformed" } };
-    const stranger = isLoopback(hostname) ? undefined : this.#strangers.at(clientAddress(headers));
+    const stranger = isFromHere(hostname, headers) ? undefined : this.#strangers.at(clientAddress(headers));
     // Taken before it is known who asks: who knocks a thousand times at once would else be heard a thousand times.
     const retryAfterMs = stranger?.take(now()) ?? 0;
     if (retryAfterMs > 0) return { refusal: { kind: "rate-limited", retryAfterMs } };

@@ -4,9 +4,10 @@ import { isLoopback } from "../config/address.ts";
 import { SILENT, type Reporter } from "../telemetry/events.ts";
 import { ANYBODY, type Caller } from "./Caller.ts";
 import { principalOf } from "./callerIn.ts";
+import { isFromHere } from "./isFromHere.ts";
 import { KeyDoor, type KeyCredentials, type KeyRefusal } from "./KeyDoor.ts";
-import { sameText } from "./sameText.ts";
 import { Remembered } from "./Remembered.ts";
+import { sameText } from "./sameText.ts";
 import { Tokens } from "./Tokens.ts";
 
 const OPEN: Authenticated = Object.freeze({ caller: ANYBODY });
@@ -110,7 +111,7 @@ export class Authenticator {
     // All are compared, and each in the same time.
     for (const [token, who] of this.#dev) if (sameText(token, sent)) found = who;
     if (!found) return undefined;
-    return isLoopback(hostname) && isFromHere(headers) ? found : refused("a development token, but not on loopback");
+    return isFromHere(hostname, headers) ? found : refused("a development token, but not on loopback");
   }
 
   async #byToken(
@@ -142,10 +143,4 @@ function devCaller({ subject, roles, tenant, scopes = [] }: DevCaller): { caller
   return {
     caller: Object.freeze({ principal, roles: roles ?? [], scopes: granted, ...(tenant !== undefined && { tenant }) }),
   };
-}
-
-/** Whether a request may have come from this machine: Cloudflare's edge says whom it had it from, and callers cannot unsay it. */
-function isFromHere(headers: Headers): boolean {
-  const address = headers.get("cf-connecting-ip");
-  return address === null || /^(::ffff:)?127\.0\.0\.1$|^::1$/.test(address);
 }

@@ -1,5 +1,4 @@
 import { digest } from "../cache/key.ts";
-import { isLoopback } from "../config/address.ts";
 import { sameText } from "./sameText.ts";
 
 /** Why somebody may not do what operators do. */
@@ -12,15 +11,15 @@ export type AdminRefusal =
 /** What says who an operator is. */
 export interface AdminCredentials {
   authorization: string | null;
-  /** The host that the caller addressed, without its port. */
-  hostname: string;
+  /** Whether it is on this machine. */
+  isHere: boolean;
   /** The secret `ADMIN_TOKEN`; without one operators are on loopback. */
   token: string | undefined;
 }
 
 /** Why the caller is no operator; `undefined` where it is one. */
 export async function authenticateAdmin(by: AdminCredentials): Promise<AdminRefusal | undefined> {
-  if (!by.token) return isLoopback(by.hostname) ? undefined : { kind: "admin-closed" };
+  if (!by.token) return by.isHere ? undefined : { kind: "admin-closed" };
   const given = /^Bearer +(\S+) *$/i.exec(by.authorization ?? "")?.[1] ?? "";
   // Digests are of one length, so that nothing is learned of the token's.
   const [own, others] = await Promise.all([digest(by.token), digest(given)]);

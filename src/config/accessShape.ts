@@ -14,10 +14,14 @@ const scope = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, "a scope: pr
 const scopes = z.array(scope).max(64, "at most 64 scopes").optional();
 const url = (isUrl: (text: string) => boolean, expected: string) => z.string().refine(isUrl, expected);
 const issuer = url(
-  (text) => isPlain(text) && !text.includes("?"),
+  // A name only: nobody is asked there, so it may be one that only a private network knows.
+  (text) => isPlain(text, true) && !text.includes("?"),
   "the issuer as its tokens have it: an https URL, or an http one on loopback, without query or fragment",
 );
-const jwksUrl = url(isPlain, "an https URL, or an http one on loopback, without user, password or fragment");
+const jwksUrl = url(
+  (text) => isPlain(text),
+  "an https URL, or an http one on loopback, without user, password or fragment",
+);
 const key = z.custom<object>().superRefine((value, context) => {
   const expected = unsound(value);
   if (expected !== undefined) context.addIssue({ code: "custom", message: expected });
@@ -65,6 +69,6 @@ export const accessShape = {
   roles: rolesShape,
 };
 
-function isPlain(text: string): boolean {
-  return text.length <= 1_024 && isAskable(text);
+function isPlain(text: string, allowPrivate = false): boolean {
+  return text.length <= 1_024 && isAskable(text, allowPrivate);
 }

@@ -25,6 +25,7 @@ export type Trouble =
   | { kind: "sync-unavailable"; reason: string }
   | { kind: "token-needed" }
   | { kind: "get-only" }
+  | { kind: "get-or-post" }
   | { kind: "bad-host" }
   | { kind: "bad-origin" }
   | { kind: "from-page" }
@@ -309,6 +310,8 @@ function word(trouble: Trouble): Worded {
       return http(405, "method_not_allowed", "Use POST: this endpoint keeps no sessions and offers no stream on GET.");
     case "get-only":
       return http(405, "method_not_allowed", "Use GET: there is nothing to change here.");
+    case "get-or-post":
+      return http(405, "method_not_allowed", "Use GET to look, and POST to change something.");
     case "unsupported-media-type":
       return http(415, "unsupported_media_type", "Send the message as Content-Type: application/json.");
     case "too-large":

@@ -63,12 +63,15 @@ function headersOf({ outcome, sessionId, retryAfterMs, allow }: Extract<Answer, 
   return own;
 }
 
+/** What may be done where something else was tried. */
+const ALLOWED: Readonly<Partial<Record<Trouble["kind"], string>>> = { "get-only": "GET", "get-or-post": "GET, POST" };
+
 /** Puts an error on the wire. `door`: how one gets in where it was met, for those who are kept out. */
 export function respondTrouble(trouble: Trouble, told: Told, door?: Door): Responded {
   const { status, code, body, retryAfterMs } = wireError(trouble, told);
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (status === 401 || trouble.kind === "insufficient-scope") headers["www-authenticate"] = challenge(trouble, door);
-  if (status === 405) headers["allow"] = trouble.kind === "get-only" ? "GET" : "POST";
+  if (status === 405) headers["allow"] = ALLOWED[trouble.kind] ?? "POST";
   // A status without an error has its own way to say it, in its body (RFC 9110, 10.2.3).
   if (status >= 400 && retryAfterMs !== undefined) headers["retry-after"] = String(Math.ceil(retryAfterMs / 1_000));
   return { response: new Response(body, { status, headers }), result: "error", code };

@@ -27,7 +27,7 @@ import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { overToolLimit } from "./overLimit.ts";
 import { ownWords, relay } from "./relay.ts";
-import { mayStandIn } from "./mayStandIn.ts";
+import { isRefusedHere, mayStandIn } from "./mayStandIn.ts";
 import { misfit } from "./misfit.ts";
 import { contradictsParams } from "./params.ts";
 import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
@@ -231,7 +231,8 @@ async function cached(x: Exchange, call: Call, { strict: isStrict }: CacheRule, 
         return (await discoverRefused(x, call, given.text)) ?? given;
       }
       if (!failed) return given;
-      if (isBlind) return { kind: "failure", failure: { kind: "consistency-unavailable" } };
+      if (isBlind)
+        return failed.isRefusedHere ? given : { kind: "failure", failure: { kind: "consistency-unavailable" } };
       const usable = own ?? (keep && (await keptForOutages(x, call, keep.rule)));
       if (usable) return standIn(x, call, usable, failed.status);
       return (call.method === "server/discover" ? await discoverOffline(x, call) : undefined) ?? given;
@@ -285,11 +286,11 @@ function isRefused({ method }: Call, { text }: Extract<Answer, { kind: "message"
 }
 
 /** Whether a relay failed in a way that an old answer may stand in for, and the origin's status where it gave one. */
-function failureIn(call: Call, given: Answer): { status: number | undefined } | undefined {
+function failureIn(call: Call, given: Answer): { status: number | undefined; isRefusedHere?: boolean } | undefined {
   if (given.kind === "failure") {
     const { failure } = given;
     return failure.kind === "origin" && mayStandIn(call, failure.failure)
-      ? { status: statusOf(failure.failure) }
+      ? { status: statusOf(failure.failure), isRefusedHere: isRefusedHere(failure.failure) }
       : undefined;
   }
   if (given.kind === "message" && (given.status >= 500 || given.status === 429)) return { status: given.status };

@@ -10,6 +10,7 @@ import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
 import { forget } from "./keep.ts";
 import { learnEras, lookAfterSurface, storeInitialize } from "./lookAfter.ts";
+import { overOriginLimit } from "./overLimit.ts";
 import { initializeAsDiscover, storedBootstrap } from "./surface.ts";
 
 /**
@@ -29,7 +30,8 @@ export async function discoverOfLegacy(x: Exchange, call: Call, since = x.now())
   }
   if (asked.onlyCached) return { kind: "failure", failure: { kind: "not-cached" } };
   const isNew = known !== undefined && known.storedAt >= since;
-  const failure = isNew ? undefined : await storeInitialize(x, true);
+  // It is asked for the caller's sake.
+  const failure = isNew ? undefined : ((await overOriginLimit(x)) ?? (await storeInitialize(x, true)));
   const entry = isNew ? known : await initializeAsDiscover(x);
   if (failure) {
     return entry

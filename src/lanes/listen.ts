@@ -32,8 +32,8 @@ export function listen(x: Exchange): Answer | undefined {
     };
   }
   const { principal, origin } = x;
-  // Where anybody may listen, each address has a share.
-  const listener = principal === ANONYMOUS ? x.payer() : principal;
+  // Where anybody may listen, each address has a share; on this machine, nobody but who has a name.
+  const listener = x.payer() ?? (principal === ANONYMOUS ? undefined : principal);
   const wanted = { originId: origin.settings.id, filter };
   const stream = x.isolate.listening.streams.open(x.now(), listener, wanted, x.text.length);
   if (stream === undefined) return { kind: "failure", failure: { kind: "too-many-streams" } };

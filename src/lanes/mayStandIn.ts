@@ -13,6 +13,11 @@ const STAND_IN: ReadonlySet<OriginFailure["kind"]> = new Set<OriginFailure["kind
   "no-token",
 ]);
 
+/** Whether the replica did not ask because of who asks, or for what: not because the origin could not be reached. */
+export function isRefusedHere({ kind }: OriginFailure): boolean {
+  return kind === "limited" || kind === "too-many-calls" || kind === "shed";
+}
+
 /**
  * Whether an old answer may be given because of this failure (stale-if-error): the origin cannot be reached, is late, is
  * not well, is left alone or has no room, be it for this caller or for such tools, or there is no token to ask it with. That it refused the replica, or answered with something else, is no reason; but for the

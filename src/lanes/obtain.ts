@@ -9,7 +9,7 @@ import { keyedCapabilities } from "../mcp/keyedCapabilities.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { withoutPromise } from "../mcp/withoutPromise.ts";
 import { statusOf } from "../origin/failure.ts";
-import { mayStandIn } from "./mayStandIn.ts";
+import { isRefusedHere, mayStandIn } from "./mayStandIn.ts";
 import { hasStrayParam } from "./fillHeaders.ts";
 import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidates.ts";
 import type { Asked } from "./directives.ts";
@@ -71,7 +71,9 @@ async function strictly(
   if (got.kind === "reply") return { ...got, text: call.shape.hints ? withoutPromise(got.text) : got.text };
   if (trusted !== "blind") return got;
   if (got.kind === "relay") return { ...got, isBlind: true };
-  return got.failure.kind === "origin" ? { kind: "failure", failure: { kind: "consistency-unavailable" } } : got;
+  const { failure } = got;
+  const isUnknown = failure.kind === "origin" && !isRefusedHere(failure.failure);
+  return isUnknown ? { kind: "failure", failure: { kind: "consistency-unavailable" } } : got;
 }
 
 function unpromised({ clientTtlMs: _, ...entry }: Entry): Entry {

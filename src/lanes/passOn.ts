@@ -196,26 +196,34 @@ class Watch {
   #inOtherWords(events: string): string {
     let told = events;
     for (const [data, shown] of this.#others.splice(0)) {
-      const { start, from, end } = lineOf(told, data);
+      const { start, end } = linesOf(told, data);
       // In its place stands a comment: what else the event has, such as an id, holds all the same.
-      told =
-        shown === undefined
-          ? `${told.slice(0, start)}:${told.slice(end)}`
-          : told.slice(0, from) + shown + told.slice(end);
+      const words = shown === undefined ? ":" : `data: ${shown.replaceAll("\n", "\ndata: ")}`;
+      told = told.slice(0, start) + words + told.slice(end);
     }
     return told;
   }
 }
 
-/** Where the line stands that has an event's data, and where the data do. Written over several lines they are not found; then nothing is shown. */
-function lineOf(events: string, data: string): { start: number; from: number; end: number } {
-  for (let from = events.indexOf(data); from >= 0; from = events.indexOf(data, from + 1)) {
-    const end = from + data.length;
+/** Where the lines stand that have an event's data. Those between which others stand are not found; then nothing is shown. */
+function linesOf(events: string, data: string): { start: number; end: number } {
+  const [first = "", ...others] = data.split("\n");
+  for (let from = events.indexOf(first); from >= 0; from = events.indexOf(first, from + 1)) {
     const field = /(?:^|[\r\n])(data: ?)$/.exec(events.slice(Math.max(0, from - 7), from))?.[1];
-    if (field !== undefined && /^[\r\n]/.test(events.slice(end, end + 1)))
-      return { start: from - field.length, from, end };
+    let end: number | undefined = field === undefined ? undefined : from + first.length;
+    for (const line of others) if (end !== undefined) end = endOf(line, events, end);
+    if (end !== undefined && LINE_END.test(events[end] ?? "")) return { start: from - field!.length, end };
   }
   throw new Error("an event that cannot be shown");
+}
+
+const LINE_END = /[\r\n]/;
+
+/** Where the line of data ends that comes after the one which ends at `at`; `undefined` where it is another. */
+function endOf(line: string, events: string, at: number): number | undefined {
+  const field = /^(?:\r\n|\r|\n)data: ?/.exec(events.slice(at, at + 8))?.[0];
+  if (field === undefined || !events.startsWith(line, at + field.length)) return undefined;
+  return at + field.length + line.length;
 }
 
 const NOTHING = new Uint8Array();

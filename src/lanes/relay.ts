@@ -31,6 +31,7 @@ import { heed } from "./heed.ts";
 import { heedNotification } from "./heedChange.ts";
 import { keepNothing, keepReply, type Keeping } from "./keepReply.ts";
 import { noteEnding } from "./noteHealth.ts";
+import { lapse } from "./lapse.ts";
 import { mayAsk } from "./mayAsk.ts";
 import { outcomeOf, outcomeOfReply } from "./outcomeOf.ts";
 import { overOriginLimit } from "./overLimit.ts";
@@ -172,7 +173,11 @@ async function send(x: Exchange, sending: Sending): Promise<Answer> {
     method: x.httpMethod,
     headers: request.headers,
     ...(x.httpMethod === "POST" && { body: request.body }),
-    ...abandonedBy([...(isModern(x.body) ? [x.left()] : []), ...(meter ? [meter.signal] : [])]),
+    ...abandonedBy([
+      ...(isModern(x.body) ? [x.left()] : []),
+      ...(meter ? [meter.signal] : []),
+      ...(x.httpMethod === "GET" ? lapse(x) : []),
+    ]),
   };
   const bindings = x.env as unknown as Record<string, unknown>;
   meter?.signal.addEventListener("abort", () => giveUp(x, bindings));

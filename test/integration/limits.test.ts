@@ -1,5 +1,7 @@
 import { request, type ServerResponse } from "node:http";
+import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Fixture } from "./support/fixture.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { type Replica, seed, startReplica } from "./support/replica.ts";
 import { event, left, saying, Scripted, SSE_TYPE } from "./support/scripted.ts";
@@ -25,17 +27,21 @@ const CONCURRENCY = 2;
 
 let replica: Replica;
 const origin = new Scripted();
+const older = new Fixture();
 const cache = { ttl: "10m", scope: "public" } as const;
 
 beforeAll(async () => {
-  await origin.start();
+  await Promise.all([origin.start(), older.start()]);
+  older.eras = "legacy";
   const names = ["kept", "old", "plain", "few", "many_a", "many_b", "unbound", "slow"];
   origin.tools = names.map((name) => ({ name, inputSchema: { type: "object" } }));
   replica = await startReplica(
     {
       origins: {
+        older: { url: older.url, lists: { staleIfError: "1h" } },
         o: {
           url: origin.url,
+          default: true,
           lists: { defaultTtl: "10m" },
           tools: {
             kept: { cache },
@@ -64,7 +70,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await replica.close();
-  await origin.stop();
+  await Promise.all([origin.stop(), older.stop()]);
 });
 beforeEach(async () => {
   origin.reset();
@@ -155,6 +161,20 @@ describe("limits.edge", () => {
     expect(codeOf(await call(replica.mcp, "kept", { q: "warm" }, by(theirs.key, "198.18.1.200")))).toBeUndefined();
   });
 
+  test("requests whose body never ends count as well, and keep nobody else waiting", async () => {
+    const { port, hostname } = new URL(replica.url);
+    const head = { ...modernHeaders("tools/call", { name: "kept" }), host: HOST, "cf-connecting-ip": "198.18.4.1" };
+    const lines = Object.entries({ ...head, "content-length": "1000" }).map(([name, value]) => `${name}: ${value}`);
+    const sockets = Array.from({ length: EDGE }, () => connect(Number(port), hostname));
+    for (const socket of sockets) socket.write(`POST /mcp HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n{"json`);
+    await until(
+      () => call(replica.mcp, "kept", { q: "warm" }, from("198.18.4.1")),
+      (got) => codeOf(got) === "rate_limited",
+    );
+    expect((await call(replica.mcp, "kept", { q: "warm" }, stranger())).cache?.status).toBe("hit");
+    for (const socket of sockets) socket.destroy();
+  });
+
   test("on this machine nobody is counted, but for who comes through Cloudflare", async () => {
     const local = await Promise.all(Array.from({ length: EDGE + 5 }, (_, q) => call(replica.mcp, "plain", { q })));
     expect(local.map(codeOf)).toEqual(fine(EDGE + 5));
@@ -216,6 +236,23 @@ describe("limits.origin", () => {
     expect(origin.count("tools/call", "old")).toBe(0);
     const fresh = await call(replica.mcp, "old", {}, stranger());
     expect([said(fresh), fresh.cache?.status]).toEqual(["old 1", "miss"]);
+  });
+
+  test("asking again and again what an origin is counts, though the replica asks in words of its own", async () => {
+    const me = stranger();
+    const discover = (ask: Ask) =>
+      modern(
+        `${replica.mcp}/older`,
+        "server/discover",
+        {},
+        { headers: { ...ask.headers, "cache-control": "no-cache" } },
+      );
+    expect(codeOf(await discover({}))).toBeUndefined();
+    const before = older.count("initialize");
+    const got = [];
+    for (let nth = 0; nth < ORIGIN + 2; nth++) got.push((await discover(me)).cache?.status);
+    expect(got).toEqual([...Array(ORIGIN).fill("miss"), "stale", "stale"]);
+    expect(older.count("initialize")).toBe(before + ORIGIN);
   });
 
   test("what the replica asks of its own accord counts against nobody", async () => {

@@ -3,6 +3,7 @@ import { Client as Client1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as Transport1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { keyRecord } from "../../src/access/keys.ts";
+import { sseEvent } from "../../src/mcp/sseEvent.ts";
 import type { AnyClient } from "../origin/clients.ts";
 import { Fixture, type Reply, text, tool } from "./support/fixture.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
@@ -220,11 +221,28 @@ describe("a list", () => {
     }
     const notes = [{ method: "notifications/message", params: { level: "info", data: "on the way" } }];
     origin.on("tools/list", () => ({ result: { tools: TOOLS }, sse: notes }));
-    const streamed = await legacy(mcp, "tools/list", {}, { ...reader, meta: { "acme/unknown": 1 } });
+    const relayed = () => legacy(mcp, "tools/list", {}, { ...reader, meta: { "acme/unknown": 1 } });
+    const streamed = await relayed();
     expect(eventsIn(streamed.text).map(({ method, result }) => method ?? result.tools.length)).toEqual([
       "notifications/message",
       2,
     ]);
+    // Over several lines, as servers write it that print nicely.
+    const updated = { jsonrpc: "2.0", method: "notifications/resources/updated", params: { uri: "secret://b" } };
+    for (const end of ["\n", "\r\n"]) {
+      origin.on("tools/list", ({ id }) => ({
+        stream: (response) =>
+          response.end(
+            [updated, { jsonrpc: "2.0", id, result: { tools: TOOLS } }]
+              .map((message) => sseEvent(JSON.stringify(message, null, 1)).replaceAll("\n", end))
+              .join(""),
+          ),
+      }));
+      const nice = await relayed();
+      expect(eventsIn(nice.text).map(({ result }) => result.tools.map(({ name }: any) => name))).toEqual([
+        SEEN["tools/list"],
+      ]);
+    }
   });
 
   test("is cut where it may not be kept, and where it is too large to be kept", async () => {

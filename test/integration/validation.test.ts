@@ -162,6 +162,9 @@ describe("nothing is refused", () => {
     await list("hit", ann);
     expect((await call(at("hit"), "get", BAD, ann)).cache?.status).toBe("hit");
     expect(codeOf(await call(at("hit"), "get", { ...BAD, limit: -1 }, ann))).toBe("invalid_arguments");
+    // Where it is asked for anew, the origin says whether it still does.
+    const meta = { "edge-replica/cache-control": "no-cache" };
+    expect(said(await call(at("hit"), "get", BAD, { ...ann, meta }))).toBe("get 2");
   });
 
   test("by what another caller's list says, of whatever is private", async () => {

@@ -6,10 +6,9 @@ import { startOrigin } from "../../scripts/origin/startOrigin.ts";
 import { configFile } from "../../scripts/replica/configFile.ts";
 import { propose } from "../../scripts/replica/propose.ts";
 import { readConfig } from "../../scripts/serve/bundle.ts";
-import { serve } from "../../scripts/serve/serve.ts";
 import { runScript, tempFolder } from "./runScript.ts";
 
-const replica = (...args: string[]) => runScript("scripts/replica/main.ts", args, { KEY_PEPPER: "test-pepper" });
+const replica = (...args: string[]) => runScript("scripts/replica/main.ts", args);
 
 test.each([["--help"], ["help"], ["status", "--help"]])(
   "%s shows the usage, and that is no mistake",
@@ -101,51 +100,3 @@ describe("a proposal", () => {
     expect(Object.keys(config.origins.o.tools)).toEqual([names[0], names[2], names[4]]);
   });
 });
-
-test("a key made on the command line lets its owner in while the replica runs, and is stored only as an HMAC", async () => {
-  const state = tempFolder();
-  const config = path.join(state, "config.mjs");
-  const origin = await startOrigin({});
-  writeFileSync(
-    config,
-    `export default { origins: { a: { url: ${JSON.stringify(origin.url)} } }, access: { keys: true } };`,
-  );
-  const served = await serve({ config, state: path.join(state, "worker"), vars: { KEY_PEPPER: "test-pepper" } });
-  const status = async (key: string) => {
-    const response = await fetch(`${served.url}/mcp`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        accept: "application/json, text/event-stream",
-        authorization: `Bearer ${key}`,
-      },
-      body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
-    });
-    return response.status;
-  };
-  try {
-    const script = replica("keys", "create", "--name", "agent one", "--state", state);
-    expect(await script.ended, script.output()).toBe(0);
-    const key = /^erk_\S+$/m.exec(script.output())![0];
-    expect(await status(key)).toBe(200);
-    expect(await status(key.replace(/.$/, (last) => (last === "0" ? "1" : "0")))).toBe(401);
-    const kv = await served.kv();
-    const { keys } = await kv.list({ prefix: "key/" });
-    expect(keys).toHaveLength(1);
-    const record = (await kv.get(keys[0]!.name))!;
-    expect(JSON.parse(record)).toMatchObject({ name: "agent one" });
-    expect(record).not.toContain(key.split("_")[2]);
-  } finally {
-    await served.close();
-    await origin.close();
-  }
-});
-
-test.each([[["keys"]], [["keys", "create"]], [["keys", "create", "--name", "bad\nname"]]])(
-  "%j is refused with the usage",
-  async (args) => {
-    const script = replica(...args);
-    expect(await script.ended).toBe(2);
-    expect(script.output()).toContain("keys create --name NAME");
-  },
-);

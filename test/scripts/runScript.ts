@@ -20,6 +20,8 @@ export interface Running {
   child: ChildProcess;
   /** All that it has printed so far, both streams. */
   output: () => string;
+  /** What of it went to standard output. */
+  stdout: () => string;
   /** Waits for a line that matches; fails if the script ends first. */
   line: (pattern: RegExp) => Promise<RegExpExecArray>;
   /** Waits for the end: the exit code. */
@@ -35,10 +37,12 @@ export function runScript(script: string, args: string[], env: Record<string, st
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";
+  let printed = "";
   const listeners = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk: Buffer) => {
       text += chunk.toString();
+      if (stream === child.stdout) printed += chunk.toString();
       for (const listener of listeners) listener();
     });
   }
@@ -54,5 +58,5 @@ export function runScript(script: string, args: string[], env: Record<string, st
       listeners.add(look);
       void ended.then((code) => look() ?? reject(new Error(`ended with ${code} before ${pattern}:\n${text}`)));
     });
-  return { child, output: () => text, line, ended };
+  return { child, output: () => text, stdout: () => printed, line, ended };
 }

@@ -68,6 +68,11 @@ describe("access.jwt", () => {
     });
   });
 
+  test("may be an issuer that only a private network knows, where its keys are given", () => {
+    const [issuer] = accessOf({ jwt: { issuer: "https://login.internal/realm", jwks: { keys: [EC] } } }).jwt!;
+    expect(issuer!.issuer).toBe("https://login.internal/realm");
+  });
+
   const jwt = (more: object) => ({ jwt: { issuer: ISSUER, jwks: JWKS, ...more } });
   const keys = (...keys: unknown[]) => jwt({ jwks: { keys } });
   const cases: [access: object, path: string, expected: RegExp][] = [
@@ -80,6 +85,8 @@ describe("access.jwt", () => {
     [jwt({ issuer: "https://login.example.com/?a" }), "access.jwt.issuer", /without query/],
     [jwt({ jwks: "http://login.example.com/jwks" }), "access.jwt.jwks", /https URL/],
     [jwt({ jwks: "https://u:p@login.example.com/jwks" }), "access.jwt.jwks", /without user/],
+    [jwt({ jwks: "https://169.254.169.254/jwks" }), "access.jwt.jwks", /https URL/],
+    [jwt({ jwks: "https://login.internal/jwks" }), "access.jwt.jwks", /https URL/],
     [jwt({ jwks: "file:///etc/passwd" }), "access.jwt.jwks", /https URL/],
     [jwt({ algorithms: ["none"] }), "access.jwt.algorithms.0", /one of "RS256"/],
     [jwt({ algorithms: ["HS256"] }), "access.jwt.algorithms.0", /one of "RS256"/],

@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { NOBODY } from "../../src/access/payer.ts";
 import { MemoryStore } from "../../src/cache/MemoryStore.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
@@ -7,6 +8,8 @@ import { parseFilter, type ListenFilter } from "../../src/mcp/listenFilter.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import { Listening } from "../../src/sync/Listening.ts";
 import { Tally } from "../../src/telemetry/Tally.ts";
+
+const REPLICA = resolve({ origins: { o: { service: "S" } }, access: { open: true } });
 
 /** A listener at an origin that answers so. */
 function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.now, lapsesAt?: number) {
@@ -30,8 +33,9 @@ function setUp(answer: (id: string) => Response | Promise<Response>, now = Date.
     return { feedId: "f", seq: 0, floor: 0, hardFloor: 0, changes: [] };
   };
   const x = {
-    origin: resolve({ origins: { o: { service: "S" } }, access: { open: true } }).origins.get("o"),
-    replica: { enabled: true },
+    origin: REPLICA.origins.get("o"),
+    replica: REPLICA,
+    payer: NOBODY,
     principal: "p",
     caller: { principal: "p", ...(lapsesAt !== undefined && { lapsesAt }) },
     feed: new FeedView(() => "i"),

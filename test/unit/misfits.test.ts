@@ -152,6 +152,7 @@ describe("what servers may take all the same is not refused:", () => {
     ["an object as text", { anyOf: [{ type: "object" }, { type: "null" }] }, '{"a":1}'],
     ["null as text", { type: ["array", "null"] }, "null"],
     ["null", { type: "string", enum: ["a"] }, null],
+    ["nothing, as text", { type: "number" }, ""],
     ["what a format does not describe", { type: "string", format: "email" }, "nobody"],
     ["what is no format under not", { not: { format: "email" } }, "nobody"],
     ["what a pattern does not match", { type: "string", pattern: "^a$" }, "b"],

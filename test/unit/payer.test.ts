@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { principalOf } from "../../src/access/callerIn.ts";
 import { networkOf, payerOf } from "../../src/access/payer.ts";
 
 const open = { principal: "anonymous" };
@@ -43,7 +44,7 @@ test("on this machine nobody pays, but for who comes through Cloudflare", () => 
 test("one who may choose the scopes of its tokens has one limit all the same; in another tenant, another", () => {
   const of = (tenant: string | null, scopes: string[]) =>
     payerOf({
-      caller: { principal: JSON.stringify(["jwt", "https://issuer.example", "alice", tenant, scopes]) },
+      caller: { principal: principalOf("jwt", "https://issuer.example", "alice", tenant ?? undefined, scopes) },
       hostname: HOST,
       address: null,
     });

@@ -267,6 +267,11 @@ describe("a forged token", () => {
     ["that is a logout token", /typ/, () => sign({}, { typ: "logout+jwt" })],
     ["of no type", /typ/, () => sign({}, { typ: undefined })],
     ["with something critical", /malformed/, () => forge({ ...HEADER, crit: ["x"], x: 1 }, CLAIMS, byRsa)],
+    [
+      "with a payload of which it says that it is encoded",
+      /malformed/,
+      () => forge({ ...HEADER, crit: ["b64"], b64: true }, CLAIMS, byRsa),
+    ],
     ["with nothing critical", /malformed/, () => forge({ ...HEADER, crit: [] }, CLAIMS, byRsa)],
     [
       "with a payload that is not encoded",

@@ -3,23 +3,22 @@ import type { Incoming } from "../../../src/http/Incoming.ts";
 import { serveMcp } from "../../../src/http/serveMcp.ts";
 import type { Filled } from "./replicas.ts";
 
-/** Everything a hit does not touch is not there: a miss throws, and is seen. */
-const NO_ENV = {} as Cloudflare.Env;
 const ADDRESS = "http://127.0.0.1:8787/mcp";
 
 /**
  * A request that hits the entry of that number. Its body is there at once, as often as it is asked for: what remains is
  * the replica's own work.
  */
-export function requestOf({ callOf }: Filled, index: number): Request {
+export function requestOf({ callOf, headers: shown }: Filled, index: number): Request {
   const { headers, body } = callOf(index);
   const fields = new Headers({ ...headers, "content-length": String(body.length) });
+  if (shown.length > 0) fields.set("authorization", shown[index % shown.length]!);
   const request = { url: ADDRESS, method: "POST", headers: fields, text: async () => body };
   return request as unknown as Request;
 }
 
 /** A request as the lanes get it. */
-export function incomingOf({ serving, feed, tally }: Filled, request: Request): Incoming {
+export function incomingOf({ serving, feed, tally, env }: Filled, request: Request): Incoming {
   const { headers } = request;
   return {
     request,
@@ -29,7 +28,8 @@ export function incomingOf({ serving, feed, tally }: Filled, request: Request): 
     origin: serving.replica.defaultOrigin,
     feed,
     tally,
-    env: NO_ENV,
+    // Everything a hit does not touch is not there: a miss throws, and is seen.
+    env: env as Cloudflare.Env,
     waitUntil: () => {},
   };
 }

@@ -14,6 +14,7 @@ import { Catalogue } from "../../../src/mcp/Catalogue.ts";
 import { SILENT } from "../../../src/telemetry/events.ts";
 import type { Variant } from "../inside.ts";
 import { Tally } from "../../../src/telemetry/Tally.ts";
+import type { Credentials } from "./credentials.ts";
 import { CONTENT, modernCall, TOOL, type Call } from "../exchange.ts";
 
 /** A replica whose memory is filled, and the calls that hit it. */
@@ -26,17 +27,25 @@ export interface Filled {
   entries: number;
   /** The call that hits the entry of that number. */
   callOf: (index: number) => Call;
+  /** What the callers of a batch show, in turns; none where they show nothing. */
+  headers: readonly string[];
+  /** What a hit may reach of the platform. */
+  env: Partial<Cloudflare.Env>;
+  /** Forgets who has called. */
+  forget: () => void;
 }
 
 /** Room for the largest of them; in a deployed Worker memory is bounded. */
 const CAPACITY_BYTES = 512 * 1_048_576;
 const LIFE_MS = 3_600_000;
 const FEED_ID = "f";
+const ANYBODY: Credentials = { access: { open: true }, headers: [], env: {} };
 
 /** A replica with that many entries in memory, spread over that many tools, all of them in the policy and in the catalogue. */
 export async function filledReplica(
   { entries, tools, invalidations, hearsAlways = false }: Variant,
   full: boolean,
+  { access, headers, env }: Credentials = ANYBODY,
 ): Promise<Filled> {
   const names = Array.from({ length: tools }, (_, index) => (tools === 1 ? TOOL : `${TOOL}_${index}`));
   const cache = { ttl: "1h", scope: "public" } as const;
@@ -44,7 +53,7 @@ export async function filledReplica(
     origins: {
       bench: { url: "https://origin.example/mcp", tools: Object.fromEntries(names.map((name) => [name, { cache }])) },
     },
-    access: { open: true },
+    access,
   });
   const { settings } = replica.defaultOrigin!;
   const catalogue = new Catalogue();
@@ -83,30 +92,34 @@ export async function filledReplica(
       ...(invalidations !== undefined && { feedId: FEED_ID, seq: 0 }),
     });
   }
+  const serving: Serving = {
+    replica,
+    report: SILENT,
+    isolate: {
+      memory,
+      catalogues: new Map([[settings.id, catalogue]]),
+      schemas: new Schemas(),
+      eras: new Map(),
+      surfacesAt: new Map(),
+      suspectAt: new Map(),
+      sessions: new S3Fifo(1),
+      sealKeys: new Map(),
+      pooled: new SessionSource(),
+      listening: new Listening(),
+      inFlight: new InFlight(),
+    },
+    authenticator: new Authenticator(replica.access),
+  };
   return {
     feed: viewWith(invalidations),
     hearsAlways,
     tally: new Tally((_, target) => target),
-    serving: {
-      replica,
-      report: SILENT,
-      isolate: {
-        memory,
-        catalogues: new Map([[settings.id, catalogue]]),
-        schemas: new Schemas(),
-        eras: new Map(),
-        surfacesAt: new Map(),
-        suspectAt: new Map(),
-        sessions: new S3Fifo(1),
-        sealKeys: new Map(),
-        pooled: new SessionSource(),
-        listening: new Listening(),
-        inFlight: new InFlight(),
-      },
-      authenticator: new Authenticator(replica.access),
-    },
+    serving,
     entries,
     callOf: (index) => modernCall(index, argumentsOf(index), nameOf(index)),
+    headers,
+    env,
+    forget: () => void (serving.authenticator = new Authenticator(replica.access)),
   };
 }
 

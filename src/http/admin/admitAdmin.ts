@@ -1,7 +1,7 @@
 import { authenticateAdmin } from "../../access/authenticateAdmin.ts";
 import { clientAddress } from "../../access/clientAddress.ts";
+import { isFromHere } from "../../access/isFromHere.ts";
 import type { Replica } from "../../config/replica.ts";
-import { isLoopback } from "../../config/address.ts";
 import type { Trouble } from "../errors.ts";
 import { guard } from "../guard.ts";
 import { placeOf } from "../place.ts";
@@ -19,11 +19,11 @@ export async function admitAdmin(
   if (turnedAway) return turnedAway;
   // No page of a browser is an operator, on whatever machine. What a page embeds is asked for without an `Origin`.
   if (headers.has("origin") || (headers.get("sec-fetch-site") ?? "none") !== "none") return { kind: "from-page" };
-  const { hostname } = place;
-  const stranger = isLoopback(hostname) ? undefined : limits.strangers.at(clientAddress(headers));
+  const isHere = isFromHere(place.hostname, headers);
+  const stranger = isHere ? undefined : limits.strangers.at(clientAddress(headers));
   const waitMs = stranger?.take(Date.now()) ?? 0;
   if (waitMs > 0) return { kind: "rate-limited", retryAfterMs: waitMs };
-  const refusal = await authenticateAdmin({ authorization: headers.get("authorization"), hostname, token });
+  const refusal = await authenticateAdmin({ authorization: headers.get("authorization"), isHere, token });
   if (refusal || !stranger) return refusal;
   stranger.giveBack();
   const busyMs = limits.calls.take(Date.now());

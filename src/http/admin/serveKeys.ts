@@ -34,7 +34,7 @@ async function serve(serving: KeysServing, request: Request, env: Cloudflare.Env
   const store = new KeyStore(env.KV);
   const now = Date.now();
   if (request.method === "GET") return list(store, new URL(request.url).searchParams.get("cursor"), now);
-  if (request.method !== "POST") return { trouble: { kind: "method-not-allowed" } satisfies Trouble };
+  if (request.method !== "POST") return { trouble: { kind: "get-or-post" } satisfies Trouble };
   const read = await readBody(request, null, MAX_BYTES);
   if ("trouble" in read) return read;
   const wish = parseKeyWish(read.text);

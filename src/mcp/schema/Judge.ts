@@ -36,7 +36,7 @@ const NOT_LOOKED_AT = ["$dynamicRef", "$recursiveRef", "dependencies"] as const;
  * - `additionalProperties: false` and the like: servers publish it and drop what they do not know (zod does);
  * - that `oneOf` fits more than once, which sloppy schemas say where they mean `anyOf`;
  * - references that lead out of the schema, or to names instead of places;
- * - text that reads as the type that is wanted, and null, which stands for what is absent with many.
+ * - text that reads as the type that is wanted, and null and empty text, which stand for what is absent with many.
  * Its effort is bounded by the number of looks, whatever schema and value are. It never changes either.
  */
 export class Judge {
@@ -97,7 +97,7 @@ export class Judge {
     const types = typesOf(type);
     if (!types) return PERHAPS;
     if (types.some((one) => isOf(one, value))) return YES;
-    if (value === null || types.some((one) => mayBeRead(one, value))) return PERHAPS;
+    if (value === null || value === "" || types.some((one) => mayBeRead(one, value))) return PERHAPS;
     return this.#no(place, `must be ${wordsFor(types)}`);
   }
 
