@@ -22,7 +22,8 @@ export interface Projects {
  * files do not share the names of Durable Objects, nor change the environment.
  */
 export function projects({ unit, integration, isSoak, testTimeout = 30_000 }: Projects): UserWorkspaceConfig[] {
-  const all = { provide: { isSoak }, isolate: false, testTimeout, hookTimeout: 60_000 };
+  const expect = { poll: { timeout: 10_000 } };
+  const all = { provide: { isSoak }, isolate: false, testTimeout, hookTimeout: 60_000, expect };
   return [
     {
       plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
