@@ -25,7 +25,8 @@ const ENTRY_SECRET = "a secret of the tests, of some length";
  * files do not share the names of Durable Objects, nor change the environment.
  */
 export function projects({ unit, integration, isSoak, testTimeout = 30_000 }: Projects): UserWorkspaceConfig[] {
-  const all = { provide: { isSoak }, isolate: false, testTimeout, hookTimeout: 60_000 };
+  const expect = { poll: { timeout: 10_000 } };
+  const all = { provide: { isSoak }, isolate: false, testTimeout, hookTimeout: 60_000, expect };
   return [
     {
       plugins: [

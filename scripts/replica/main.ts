@@ -1,14 +1,21 @@
 /** `npm run replica -- COMMAND`: the operator's command line. */
 import { run, UsageError } from "../commandLine.ts";
-import { init, INIT_USAGE } from "./init.ts";
 import { keys, KEYS_USAGE } from "./keys.ts";
 import { purge, PURGE_USAGE } from "./purge.ts";
 import { status, STATUS_USAGE } from "./status.ts";
+import { INIT_USAGE, LOGIN_USAGE } from "./usage.ts";
 import { warm, WARM_USAGE } from "./warm.ts";
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { init, keys, purge, status, warm };
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+  init: async (args) => (await import("./init.ts")).init(args),
+  keys,
+  login: async (args) => (await import("./login.ts")).login(args),
+  purge,
+  status,
+  warm,
+};
 
-const USAGE = [INIT_USAGE, KEYS_USAGE, PURGE_USAGE, STATUS_USAGE, WARM_USAGE].join("\n");
+const USAGE = [INIT_USAGE, KEYS_USAGE, LOGIN_USAGE, PURGE_USAGE, STATUS_USAGE, WARM_USAGE].join("\n");
 
 await run(USAGE, async () => {
   const [name = "", ...args] = process.argv.slice(2);

@@ -129,7 +129,7 @@ const GATE_SCRIPT = `
 import { DurableObject } from "cloudflare:workers";
 export class OriginSync extends DurableObject {}
 const FEED = ["pulse", "invalidate", "deliver", "announce", "conclude", "totals", "tenants"];
-const METHODS = [...FEED, "sealKey", "endSession", "hasEnded", "pooledSession"];
+const METHODS = [...FEED, "sealKey", "endSession", "hasEnded", "pooledSession", "ownToken"];
 for (const method of METHODS) {
   OriginSync.prototype[method] = async function (...args) {
     const { BEHIND, ASK } = this.env;

@@ -1,3 +1,4 @@
+import type { OriginAuth } from "./originAuth.ts";
 import type { PatternTable } from "./pattern.ts";
 import type { JwtAlgorithm, PublicJwk } from "./publicJwk.ts";
 import type { DevCaller, LocationHint, Modernize } from "./types.ts";
@@ -95,8 +96,9 @@ export interface Origin {
 export interface OriginSettings {
   id: string;
   endpoint: { url: string } | { service: string };
-  /** The header to send, and the name of the secret that holds its value. */
-  auth: { header: string; prefix: string; secret: string } | undefined;
+  auth: OriginAuth | undefined;
+  /** Who is asked for, where the origin is asked with a credential for each caller. Never written down: `impersonal` leaves it out. */
+  caller?: { principal: string; token: string };
   firstByteMs: number;
   totalMs: number;
   concurrency: number;

@@ -4,6 +4,7 @@ import { boundsOf, budgetsOf } from "./bounds.ts";
 import { Strictness, type Cached } from "./consistency.ts";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { parseDuration, type Duration } from "./duration.ts";
+import { authOf, identityOf, isPersonal } from "./originAuth.ts";
 import { patternTable, type PatternTable } from "./pattern.ts";
 import type { CacheRule, Origin, OriginSettings, Replica, TargetPolicy } from "./replica.ts";
 import { parseSize } from "./size.ts";
@@ -67,14 +68,17 @@ function resolveOrigin(
   const denials = Object.entries(config.tools ?? {}).map(([name, { deny }]) => [name, deny ?? false] as const);
   const denied = denials.some(([, deny]) => deny) ? Object.fromEntries(denials.sort()) : undefined;
   const budgets = budgetsOf(config.tools);
-  const auth = authOf(config);
+  const auth = authOf(config, endpoint);
+  // What it answers is the caller's own, but where the operator says of something by its name that it is not.
+  const scope = isPersonal({ auth }) ? "private" : "origin";
+  const protocol = { ...PROTOCOL_RULE, scope } as const;
   const strictness = new Strictness(config);
-  const resources = table("resources", config.resources, strictness);
-  const prompts = table("prompts", config.prompts, strictness);
+  const resources = table("resources", config.resources, strictness, scope);
+  const prompts = table("prompts", config.prompts, strictness, scope);
   // What anybody may name is strict where anything of its kind is.
-  const unnamed = { ...PROTOCOL_RULE, strict: strictness.of({ kind: "resources", name: "*" }) };
+  const unnamed = { ...protocol, strict: strictness.of({ kind: "resources", name: "*" }) };
   const annotated = config.annotated && {
-    ...ruleOf({ ttl: config.annotated.ttl }, false),
+    ...ruleOf({ ttl: config.annotated.ttl }, scope),
     strict: strictness.of({ kind: "tools", name: "*" }),
   };
   return {
@@ -86,13 +90,7 @@ function resolveOrigin(
       totalMs: ms(config.timeout?.total, 60_000),
       concurrency: config.concurrency ?? 24,
       region: config.region,
-      identity: JSON.stringify([
-        endpoint,
-        auth?.header ?? null,
-        auth?.secret ?? null,
-        denied ?? null,
-        ...(budgets ? [budgets] : []),
-      ]),
+      identity: JSON.stringify([endpoint, ...identityOf(auth), denied ?? null, ...(budgets ? [budgets] : [])]),
       denied,
       budgets,
       entryBytes,
@@ -100,16 +98,17 @@ function resolveOrigin(
     modernize: config.modernize ?? "auto",
     pulseMs: ms(config.sync?.pulse, 5_000),
     webhookSecret: config.sync?.webhook?.secret,
-    listens: config.sync?.listen !== "off",
+    // Nobody in particular cannot listen where each caller has a credential of its own.
+    listens: config.sync?.listen !== "off" && scope === "origin",
     validates: config.validate ?? true,
     lists: {
-      ...PROTOCOL_RULE,
+      ...protocol,
       defaultTtlMs: ms(config.lists?.defaultTtl, 0),
       staleIfErrorMs: ms(config.lists?.staleIfError, DAY_MS),
     },
     annotated,
     // The last: what a write must wait for depends on all that is cached.
-    tools: table("tools", config.tools, strictness),
+    tools: table("tools", config.tools, strictness, scope),
     resources,
     prompts,
     unnamed,
@@ -123,10 +122,11 @@ function table(
   kind: Cached["kind"],
   entries: Readonly<Record<string, ToolConfig>> = {},
   strictness: Strictness,
+  shared: CacheRule["scope"],
 ): PatternTable<TargetPolicy> {
   const rules = Object.entries(entries).map(([name, { cache, consistency }]) => {
     const strict = cache !== undefined && strictness.of({ kind, name, tags: cache.tags, consistency });
-    return [name, cache && { ...ruleOf(cache, !name.includes("*")), strict }] as const;
+    return [name, cache && { ...ruleOf(cache, name.includes("*") ? shared : "public"), strict }] as const;
   });
   const policies: Record<string, TargetPolicy> = {};
   for (const [name, cache] of rules) {
@@ -142,14 +142,14 @@ function table(
   return patternTable(policies);
 }
 
-function ruleOf(cache: ToolCacheConfig, exact: boolean): CacheRule {
-  const widened = exact ? "public" : "origin";
+/** `shared`: whose an answer is that the operator calls public. */
+function ruleOf(cache: ToolCacheConfig, shared: CacheRule["scope"]): CacheRule {
   return {
     ttlMs: cache.ttl === undefined ? undefined : ms(cache.ttl, 0),
     defaultTtlMs: 0,
     staleWhileRevalidateMs: ms(cache.staleWhileRevalidate, 0),
     staleIfErrorMs: ms(cache.staleIfError, 0),
-    scope: cache.scope === "public" ? widened : "private",
+    scope: cache.scope === "public" ? shared : "private",
     clientTtlMs: cache.clientTtl === undefined ? undefined : ms(cache.clientTtl, 0),
     tell: cache.tell ?? false,
     tags: cache.tags ?? [],
@@ -174,12 +174,6 @@ function endpointOf(
     expected: URL_SHAPE,
   });
   return undefined;
-}
-
-function authOf(config: OriginConfig): OriginSettings["auth"] {
-  if (!config.auth) return undefined;
-  if ("bearer" in config.auth) return { header: "authorization", prefix: "Bearer ", secret: config.auth.bearer.secret };
-  return { header: config.auth.header.name.toLowerCase(), prefix: "", secret: config.auth.header.secret };
 }
 
 function ms(duration: Duration | undefined, otherwise: number): number {

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { accessShape } from "./accessShape.ts";
 import { MAX_BUDGET_BYTES, TOKEN_BYTES } from "./bounds.ts";
 import { DURATION_SHAPE, parseDuration, type Duration } from "./duration.ts";
+import { authShape } from "./originAuth.ts";
 import { parseSize, SIZE_SHAPE } from "./size.ts";
 import { LISTEN, LOCATION_HINTS, MODERNIZE, type ReplicaConfig } from "./types.ts";
 
@@ -63,12 +64,7 @@ const origin = z
     service: z.string().min(1, "the name of a service binding").optional(),
     default: z.boolean().optional(),
     allowPrivate: z.boolean().optional(),
-    auth: z
-      .union(
-        [z.strictObject({ bearer: secret }), z.strictObject({ header: secret.extend({ name: headerName }) })],
-        '{ bearer: { secret: "NAME" } } or { header: { name: "X-Api-Key", secret: "NAME" } }',
-      )
-      .optional(),
+    auth: authShape(secretName, headerName).optional(),
     timeout: z.strictObject({ firstByte: timeout.optional(), total: timeout.optional() }).optional(),
     concurrency: z.int().min(1, "a whole number of 1 to 1000").max(1_000, "a whole number of 1 to 1000").optional(),
     region: z.enum(LOCATION_HINTS).optional(),

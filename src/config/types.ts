@@ -27,8 +27,8 @@ export interface OriginConfig {
   default?: boolean;
   /** Its URL, and those of its `auth`, may be of a private network, which a deployed Worker reaches only by such means as a tunnel. Default: `false`. */
   allowPrivate?: boolean;
-  /** The replica's own credential at the origin. The caller's is never sent on. Default: none. */
-  auth?: { bearer: SecretName } | { header: SecretName & { name: string } };
+  /** With what the origin is asked. The caller's own credential is not sent on, but for `forward`. Default: nothing. */
+  auth?: OriginAuthConfig;
   /** How long to wait: for the first byte of any call (default `"10s"`), and for all of a fill (default `"60s"`). Relays have no total. At most `"15m"`. */
   timeout?: { firstByte?: Duration; total?: Duration };
   /** Calls that the origin sees at once from fills. 1 to 1,000. Default: 24. */
@@ -67,6 +67,38 @@ export interface OriginConfig {
   resources?: Record<string, ResourceConfig>;
   /** Policy by prompt name, or pattern. */
   prompts?: Record<string, PromptConfig>;
+}
+
+/** With what an origin is asked: a credential of the replica's own, or one for each caller. */
+export type OriginAuthConfig =
+  /** A fixed token, as `Authorization: Bearer`. */
+  | { bearer: SecretName }
+  /** A fixed value of another header. */
+  | { header: SecretName & { name: string } }
+  /** A token of the replica's own, which it gets by its client id and secret (RFC 6749, 4.4). */
+  | { clientCredentials: TokenClientConfig }
+  /** A token of the replica's own, renewed with what `npm run replica -- login ORIGIN` has put into the secret. */
+  | { login: SecretName }
+  /** A token for each caller, for which the caller's verified JWT is exchanged (RFC 8693). With `access.jwt` only. */
+  | { exchange: TokenClientConfig & { audience?: string } }
+  /**
+   * The caller's own verified JWT. With `access.jwt` only, and only where the replica stands on the origin's own host as
+   * part of the same resource, so that the token was issued for both: `sameResource` is the word for that.
+   */
+  | { forward: true; sameResource?: true };
+
+/** How tokens are asked for. */
+export interface TokenClientConfig {
+  /** Where: https, or http on loopback. */
+  tokenEndpoint: string;
+  /** The client id that the authorization server knows the replica by. */
+  clientId: string;
+  /** The name of the Worker secret that holds the client's secret. */
+  secret: string;
+  /** What is asked for. Default: what the authorization server gives. */
+  scope?: string;
+  /** What the token is for (RFC 8707). Default: the origin's URL, unless an `audience` says it. */
+  resource?: string;
 }
 
 /** A secret, by the name of the Worker secret that holds it; never the value. */

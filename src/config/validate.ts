@@ -2,6 +2,7 @@ import type * as z from "zod";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { issuersOf } from "./access.ts";
 import { roleProblems } from "./roles.ts";
+import { authProblems } from "./originAuth.ts";
 import { shape } from "./shape.ts";
 import type { ReplicaConfig, ToolConfig } from "./types.ts";
 
@@ -61,6 +62,7 @@ function contradictions(config: ReplicaConfig): ConfigProblem[] {
   if (new Set(issuers).size < issuers.length)
     problems.push({ path: "access.jwt", found: "an issuer twice", expected: "each issuer once" });
   for (const [id, origin] of Object.entries(config.origins)) {
+    problems.push(...authProblems(config, id));
     for (const kind of ["tools", "resources", "prompts"] as const) {
       for (const [name, policy] of Object.entries(origin[kind] ?? {}))
         problems.push(...conflicts(policy, [id, kind, name]));

@@ -1,3 +1,4 @@
+import { asCaller } from "../config/originAuth.ts";
 import type { Origin } from "../config/replica.ts";
 import type { Caller } from "../access/Caller.ts";
 import type { Trouble } from "./errors.ts";
@@ -46,12 +47,14 @@ export function admit(
 /** Whether what a known caller sends can be taken: the path, the method, the type of the body. */
 function seated(
   { replica }: Serving,
-  { headers, origin }: Incoming,
+  { headers, origin: addressed }: Incoming,
   caller: Caller,
   method: string,
   length: number | null,
 ): Admitted | { trouble: Trouble } {
-  if (!origin) return { trouble: { kind: "unknown-path", known: pathsOf(replica) } };
+  if (!addressed) return { trouble: { kind: "unknown-path", known: pathsOf(replica) } };
+  const origin = asCaller(addressed, caller);
+  if (!origin) return { trouble: { kind: "token-needed" } };
   if (method !== "POST") {
     // GET and DELETE belong to sessions, and only the origin mints those.
     const inSession = (method === "GET" || method === "DELETE") && headers.has("mcp-session-id");

@@ -6,6 +6,7 @@ import { Roles } from "../access/Roles.ts";
 import { InFlight } from "../access/InFlight.ts";
 import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
+import { isPersonal } from "../config/originAuth.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Isolate } from "../lanes/Exchange.ts";
 import { Schemas } from "../lanes/Schemas.ts";
@@ -69,7 +70,10 @@ export function createApp(replica: Replica, report: Reporter): App {
     report,
     isolate,
     worlds,
-    authenticator: new Authenticator(replica.access, { report }),
+    authenticator: new Authenticator(replica.access, {
+      report,
+      keepsToken: [...replica.origins.values()].some(({ settings }) => isPersonal(settings)),
+    }),
     roles: replica.access.roles && new Roles(replica.access.roles),
   };
   const health = new Health(replica);

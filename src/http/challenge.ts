@@ -20,9 +20,9 @@ export function challenge(trouble: Trouble, door: Door | undefined): string {
   if (trouble.kind === "insufficient-scope") {
     tell("error", "insufficient_scope");
     tell("scope", trouble.scopes.join(" "));
-  } else if (trouble.kind === "unauthorized" && isOfTokens) {
-    // Whoever has sent nothing has made no mistake yet (RFC 6750, 3.1).
-    if (trouble.reason !== undefined) tell("error", "invalid_token");
+  } else if ((trouble.kind === "unauthorized" || trouble.kind === "token-needed") && isOfTokens) {
+    // Whoever has sent nothing, or another credential, has made no mistake yet (RFC 6750, 3.1).
+    if (trouble.kind === "unauthorized" && trouble.reason !== undefined) tell("error", "invalid_token");
     tell("scope", commonScopes(door.access).join(" "));
   } else return "Bearer";
   if (isOfTokens) tell("resource_metadata", `${door.place.base}${METADATA}${door.place.pathname}`);

@@ -23,6 +23,7 @@ export type Trouble =
   | { kind: "warm-private"; tool: string }
   | { kind: "unknown-origin"; known: readonly string[] }
   | { kind: "sync-unavailable"; reason: string }
+  | { kind: "token-needed" }
   | { kind: "get-only" }
   | { kind: "get-or-post" }
   | { kind: "bad-host" }
@@ -197,6 +198,12 @@ function word(trouble: Trouble): Worded {
         ),
         retryAfterMs: 5_000,
       };
+    case "token-needed":
+      return http(
+        401,
+        "token_needed",
+        "This origin server is asked in the caller's own name: send an access token of the authorization server, not an API key, as Authorization: Bearer.",
+      );
     case "closed":
       return http(
         403,
@@ -346,8 +353,21 @@ function wordOrigin(failure: OriginFailure): Worded {
     case "refused":
       return inBand(
         "origin_refused",
-        `The origin server refused the replica's own credential (HTTP ${failure.status}). The operator has to mend it.`,
+        `The origin server refused the credential that the replica showed it (HTTP ${failure.status}). The operator has to mend it.`,
       );
+    case "no-token":
+      return inBand(
+        "origin_unavailable",
+        `The origin server cannot be asked, for ${failure.detail}, and nothing is stored that could answer this. Try again later.`,
+        failure.retryAfterMs,
+      );
+    case "not-granted":
+      return inBand(
+        "origin_not_granted",
+        `The origin server is asked in your name, and ${failure.server} gives you no access (${failure.error}). Ask whoever runs it.`,
+      );
+    case "token-needed":
+      return word(failure);
     case "garbage":
       return inBand("origin_invalid", `The origin server's answer cannot be used: ${failure.detail}.`);
     case "asked-back":

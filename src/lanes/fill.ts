@@ -1,5 +1,5 @@
 import type { Entry } from "../cache/entry.ts";
-import { digestOf } from "../cache/key.ts";
+import { digest, digestOf } from "../cache/key.ts";
 import { SUPERSEDING } from "../cache/neutralise.ts";
 import { traitsOf } from "../cache/save.ts";
 import { expandTags } from "../cache/tags.ts";
@@ -71,7 +71,8 @@ export async function fill(
   const laterPage = isList(call.method) && call.variant !== undefined;
   const pool = isPooled(x) ? await poolName(x) : undefined;
   // How those fail who come in no session, where the origin wants one, is nothing to those who have one.
-  const key = (await digestOf(candidates.flight)) + (pool === undefined ? "" : " pooled");
+  const key =
+    (await digestOf(candidates.flight)) + (pool === undefined ? "" : " pooled") + (await ownFlight(x, candidates));
   const tags = expandTags(rule.tags, call.variant);
   // What is asked for behind an answer counts against nobody.
   const toll = behind ? undefined : await originToll(x);
@@ -165,6 +166,12 @@ export async function fill(
       return { kind: "entry", entry, status, collapsed };
     }
   }
+}
+
+/** An answer that all may have is asked for by each with a credential of its own: how one fares is nothing to the others. */
+async function ownFlight({ origin, principal }: Exchange, { flight }: Candidates): Promise<string> {
+  const isShared = origin.settings.caller !== undefined && flight.partition.scope === "public";
+  return isShared ? ` ${await digest(principal)}` : "";
 }
 
 /** What is known of the feed: the answer carries it, and no flight is joined that knows less of what concerns it. */

@@ -56,6 +56,9 @@ export function outcomeOfReply(reply: string): Outcome {
 function outcomeOfFailure(failure: OriginFailure): Outcome {
   switch (failure.kind) {
     case "misconfigured":
+    case "no-token":
+    case "not-granted":
+    case "token-needed":
     case "down":
     case "busy":
     case "refused":

@@ -1,3 +1,4 @@
+import { impersonal } from "../config/originAuth.ts";
 import { isOfTenant } from "../config/tenant.ts";
 import type { Question } from "../sync/FeedView.ts";
 import type { Interest, PulseReply } from "../sync/Pulse.ts";
@@ -45,7 +46,7 @@ export async function pulse(
       seq,
       feedId,
       isolate: feed.name,
-      origin: origin.settings,
+      origin: impersonal(origin.settings),
       ...(interest && { interest }),
       vitals: { active: tally.active(now - longest(x)), lagMs },
       ...(counted && { tally: counted }),

@@ -1,3 +1,4 @@
+import { impersonal } from "../config/originAuth.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import { newId } from "../telemetry/newId.ts";
 import type { Bindings } from "./callOrigin.ts";
@@ -102,7 +103,7 @@ export class SessionPool {
       id,
       version,
       closesAt,
-      JSON.stringify(origin),
+      JSON.stringify(impersonal(origin)),
     );
     await this.#tools.arm();
     return reply;

@@ -1,4 +1,6 @@
+import { isPersonal } from "../config/originAuth.ts";
 import type { OriginSettings } from "../config/replica.ts";
+import { anotherCredential, credentialOf, type Credential } from "./credential.ts";
 import type { OriginFailure } from "./failure.ts";
 
 /** Bindings by name. */
@@ -11,6 +13,8 @@ export interface OriginRequest {
   body?: string;
   /** Aborted when nobody waits for the response any more. */
   abandoned?: AbortSignal;
+  /** Nobody in particular asks: where each caller has a credential of its own, it goes without any. */
+  isNobodys?: boolean;
 }
 
 /** The origin's response as it starts, or why there is none. */
@@ -22,22 +26,57 @@ export type OriginResponse =
 const SERVICE_URL = "https://origin.internal/mcp";
 
 /**
- * Asks the origin with the replica's own credential, and waits for the first byte. Redirects are not followed: the
- * configuration says where the origin is. Never throws.
+ * Asks the origin with the credential that the configuration gives it, and waits for the first byte. Where the origin
+ * refuses a token of which another can be had (401: then it has not executed the request), it is asked once more with that.
+ * Redirects are not followed: the configuration says where the origin is. Never throws.
  */
 export async function callOrigin(
   origin: OriginSettings,
   bindings: Bindings,
   request: OriginRequest,
 ): Promise<OriginResponse> {
+  const found = isBare(origin, request) ? undefined : credentialOf(origin, bindings);
+  const credential = found instanceof Promise ? await found : found;
+  if (credential && "failure" in credential) return credential;
+  const called = await send(origin, bindings, request, credential);
+  const status = "response" in called ? called.response.status : 0;
+  if (!credential || (status !== 401 && status !== 403)) return called;
+  const another =
+    status === 401 && credential.token !== undefined
+      ? await anotherCredential(origin, bindings, credential.token)
+      : undefined;
+  if (!another) return isPersonal(origin) ? notGranted(called) : called;
+  await discard(called);
+  if ("failure" in another) return another;
+  const again = await send(origin, bindings, request, another);
+  const isRefused = "response" in again && (again.response.status === 401 || again.response.status === 403);
+  return isRefused && isPersonal(origin) ? notGranted(again) : again;
+}
+
+/** Whether the origin is asked with nothing: for nobody, where each caller has a credential of its own. */
+function isBare(origin: OriginSettings, { isNobodys = false }: OriginRequest): boolean {
+  return isNobodys && !origin.caller && isPersonal(origin);
+}
+
+/** What was refused is the caller, not the replica. */
+async function notGranted(called: OriginResponse): Promise<OriginResponse> {
+  await discard(called);
+  const error = "response" in called ? `HTTP ${called.response.status}` : "";
+  return { failure: { kind: "not-granted", server: "it", error } };
+}
+
+async function discard(called: OriginResponse): Promise<void> {
+  if ("response" in called) await called.response.body?.cancel().catch(() => {});
+}
+
+async function send(
+  origin: OriginSettings,
+  bindings: Bindings,
+  request: OriginRequest,
+  credential: Credential | undefined,
+): Promise<OriginResponse> {
   const headers = { ...request.headers };
-  if (origin.auth) {
-    const secret = bindings[origin.auth.secret];
-    if (typeof secret !== "string" || secret === "") {
-      return misconfigured(`the secret ${origin.auth.secret} is not set`);
-    }
-    headers[origin.auth.header] = origin.auth.prefix + secret;
-  }
+  if (credential) headers[credential.header] = credential.value;
   const service = "service" in origin.endpoint ? (bindings[origin.endpoint.service] as Fetcher | undefined) : undefined;
   if ("service" in origin.endpoint && !service) {
     return misconfigured(`the service binding ${origin.endpoint.service} is not there`);

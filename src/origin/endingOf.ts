@@ -16,6 +16,9 @@ export function endingOf(failure?: OriginFailure): Ending | undefined {
       return failure.status >= 500 ? { ok: false, reason: `HTTP ${failure.status}` } : { ok: true };
     case "busy":
     case "misconfigured":
+    case "no-token":
+    case "not-granted":
+    case "token-needed":
     case "down":
     case "limited":
     case "too-many-calls":

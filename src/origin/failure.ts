@@ -6,8 +6,14 @@ export type OriginFailure =
   | { kind: "timeout"; afterMs: number }
   /** 5xx or 429. `reply` is the body, where it is a JSON-RPC response. */
   | { kind: "status"; status: number; retryAfterMs?: number; reply?: string }
-  /** The replica's own credential was refused. */
+  /** The credential that the origin was shown was refused. */
   | { kind: "refused"; status: number }
+  /** It was not asked, for there is no token to ask it with at present: `detail` says why. */
+  | { kind: "no-token"; detail: string; retryAfterMs: number }
+  /** The caller, in whose name it was to be asked, may not: `server` says who says so, `error` in what word. */
+  | { kind: "not-granted"; server: string; error: string }
+  /** It was not asked, for it is asked with the caller's own token, and the caller came without one. */
+  | { kind: "token-needed" }
   /** Not MCP: no JSON, another id, a redirect, a stream that ended early. `status` is there where it was a 4xx. */
   | { kind: "garbage"; detail: string; status?: number }
   /** It asked something of the client in the middle of a call, was told that nobody can be asked, and said nothing more. */

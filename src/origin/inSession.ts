@@ -39,7 +39,14 @@ export async function tellInSession(
 
 /** Ends a session (basic/transports). An origin that does not hear of it forgets the session in its own time. */
 export async function closeSession(origin: OriginSettings, bindings: Bindings, session: SessionIds): Promise<void> {
-  await discard(await callOrigin(origin, bindings, { method: "DELETE", headers: sessionHeaders(session) }));
+  await discard(
+    await callOrigin(origin, bindings, {
+      method: "DELETE",
+      headers: sessionHeaders(session),
+      // Who has opened it may be gone for long.
+      isNobodys: true,
+    }),
+  );
 }
 
 async function discard(called: OriginResponse): Promise<void> {

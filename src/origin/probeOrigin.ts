@@ -35,7 +35,11 @@ export async function probeOrigin(
   { timeoutMs = TIMEOUT_MS, isLegacy = false }: ProbeOptions = {},
 ): Promise<OriginFailure | undefined> {
   const quick = { ...origin, firstByteMs: Math.min(origin.firstByteMs, timeoutMs) };
-  const called = await callOrigin(quick, bindings, { method: "POST", ...(isLegacy ? PING : DISCOVER) });
+  const called = await callOrigin(quick, bindings, {
+    method: "POST",
+    isNobodys: true,
+    ...(isLegacy ? PING : DISCOVER),
+  });
   if ("response" in called) await called.response.body?.cancel().catch(() => {});
   return failureOf(called);
 }

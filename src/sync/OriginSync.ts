@@ -1,7 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { listTag } from "../cache/implicitTags.ts";
+import type { OwnTokenAuth } from "../config/originAuth.ts";
+import { askToken } from "../origin/askToken.ts";
 import { isOfTenant, ownId } from "../config/tenant.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
+import { OwnToken, type TokenReply } from "../origin/OwnToken.ts";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import { endingOf } from "../origin/endingOf.ts";
 import { originSync } from "../origin/originSync.ts";
@@ -23,14 +26,15 @@ import type { OriginTotals } from "./OriginTotals.ts";
 import { pause } from "./pause.ts";
 import type { AnnounceReply, Announcement, Conclusion, PulseReply, PulseRequest } from "./Pulse.ts";
 import type { Sighting, SightReply } from "./Sighting.ts";
+import { secretDrawer } from "./secretDrawer.ts";
 import { Tellings } from "./Tellings.ts";
 import { UpstreamListening } from "./UpstreamListening.ts";
 
 /**
  * What all isolates have to agree on for one origin: what was invalidated, which writes are under way, what listeners
  * have been told, how the origin is, what was counted, the key that seals its session ids, which of its sessions have
- * ended, and the sessions that the replica has opened for those who open none. Each tenant's world has one of its own, which
- * the origin's own knows of. Holds the one stream on which the origin
+ * ended, the sessions that the replica has opened for those who open none, and its own token. Each tenant's world has one
+ * of its own, which the origin's own knows of. Holds the one stream on which the origin
  * tells of changes.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
@@ -46,6 +50,16 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     random: Math.random,
     probe: async (origin, isLegacy) =>
       endingOf(await probeOrigin(origin, this.env as unknown as Bindings, { isLegacy })),
+  });
+  readonly #token = new OwnToken({
+    drawer: secretDrawer(this.ctx.storage.sql, "token"),
+    bindings: this.env as unknown as Bindings,
+    ask: askToken,
+    now: Date.now,
+    random: Math.random,
+    waitUntil: (work) => this.ctx.waitUntil(work),
+    failed: (reason) =>
+      consoleReporter(this.env.REPLICA_LOG)({ type: "token-failed", origin: this.ctx.id.name ?? "-", reason }),
   });
   readonly #totals = new KeptTotals(this.ctx.storage.sql, Date.now());
   readonly #deliveries = new Deliveries(this.ctx.storage.sql);
@@ -76,7 +90,6 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
     const { sql } = ctx.storage;
-    sql.exec("CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT");
     sql.exec("CREATE TABLE IF NOT EXISTS ended_session (name TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT");
     // Each end looks for those that need not be remembered any more: not among all that are.
     sql.exec("CREATE INDEX IF NOT EXISTS ended_session_until ON ended_session (until)");
@@ -183,10 +196,12 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** The key that seals session ids: 32 bytes in base64, made at the first asking. */
   async sealKey(): Promise<string> {
-    const { sql } = this.ctx.storage;
+    const drawer = secretDrawer(this.ctx.storage.sql, "seal");
+    const known = drawer.read();
+    if (known !== undefined) return known;
     const made = crypto.getRandomValues(new Uint8Array(32)).toBase64();
-    sql.exec("INSERT OR IGNORE INTO secret (name, value) VALUES ('seal', ?)", made);
-    return sql.exec<{ value: string }>("SELECT value FROM secret WHERE name = 'seal'").one().value;
+    drawer.write(made);
+    return made;
   }
 
   /** Notes that a session has ended, until its id would not be valid any more. Times are epoch ms. */
@@ -205,6 +220,11 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   /** The session in which a principal's modern calls are made, opened where there is none. */
   async pooledSession(request: PoolRequest): Promise<PoolReply> {
     return this.#pool.find(request);
+  }
+
+  /** The replica's own token at the origin; `refused` is one that the origin has refused. */
+  async ownToken(auth: OwnTokenAuth, refused?: string): Promise<TokenReply> {
+    return this.#token.find(auth, refused);
   }
 
   /** Does what is due. */

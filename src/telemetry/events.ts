@@ -34,6 +34,8 @@ export type ReplicaEvent =
   | { type: "sync-failed"; operation: SyncOperation; origin: string; reason: string }
   /** The isolate has found the origin down, or up again, or has heard so. `reason`: what its last failure was. */
   | { type: "origin-health"; origin: string; state: "up" | "down"; reason: string }
+  /** There is no token to ask the origin with. `reason` says what the authorization server did, and nothing secret. */
+  | { type: "token-failed"; origin: string; reason: string }
   /** Something that an `OriginSync` had to do at its time failed; it will be tried again. */
   | { type: "duty-failed"; reason: string }
   /** The operator's file allows something that the origin does not call safe. */

@@ -4,6 +4,7 @@ import { Fixture, tool } from "./support/fixture.ts";
 import { Issuer, type SigningKey, signingKey } from "./support/issuer.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
+import { left, Scripted, SSE_TYPE } from "./support/scripted.ts";
 import { call, codeOf, type Got, initialize, legacyCall, modern, said, send } from "./support/wire.ts";
 
 const HOST = "replica.example.com";
@@ -11,11 +12,12 @@ const METADATA = "/.well-known/oauth-protected-resource";
 const origin = new Fixture();
 const issuer = new Issuer();
 const evil = new Issuer();
+const stateful = new Scripted({ opensSessions: true });
 let strangers: SigningKey;
 let replica: Replica;
 
 beforeAll(async () => {
-  await Promise.all([origin.start(), issuer.start(), evil.start()]);
+  await Promise.all([origin.start(), issuer.start(), evil.start(), stateful.start()]);
   strangers = await signingKey("k1");
   origin.tools = [tool("mine"), tool("ours")];
   const tools = { mine: { cache: { ttl: "10m" } }, ours: { cache: { ttl: "10m", scope: "public" } } };
@@ -24,14 +26,18 @@ beforeAll(async () => {
     jwt: { issuer: issuer.url, jwks: issuer.jwks, scopes: ["mcp"] },
     dev: { tokens: { "dev-ann": { subject: "ann", scopes: ["mcp"] } } },
   };
-  const origins = { a: { url: origin.url, tools, default: true }, b: { url: origin.url, tools } };
+  const origins = {
+    a: { url: origin.url, tools, default: true },
+    b: { url: origin.url, tools },
+    s: { url: stateful.url },
+  };
   const vars = { REPLICA_LOG: "json", KEY_PEPPER: PEPPER };
   replica = await startReplica({ origins, access, hosts: [HOST] } as never, { vars, instances: 3 });
 });
 beforeEach(() => origin.reset());
 afterAll(async () => {
   await replica?.close();
-  await Promise.all([origin.stop(), issuer.stop(), evil.stop()]);
+  await Promise.all([origin.stop(), issuer.stop(), evil.stop(), stateful.stop()]);
 });
 
 /** A good token for `/mcp`, but for what the test changes. */
@@ -100,6 +106,25 @@ describe("a caller with a token", () => {
     }
     const told = replica.lines.filter((line) => line.includes("not-let-in")).map((line) => JSON.parse(line));
     expect(told.at(-1)).toEqual({ type: "not-let-in", reason: "token: malformed", correlationId: expect.any(String) });
+  });
+
+  test("that lapses listens no longer in a session, at the replica and at the origin", async () => {
+    const url = `${replica.url}/mcp/s`;
+    let gone: Promise<void> | undefined;
+    stateful.on("GET", (_, response) => {
+      gone = left(response);
+      response.writeHead(200, SSE_TYPE).write(": open\n\n");
+    });
+    // Clocks may differ by half a minute, so that is how long it is good beyond its end.
+    const exp = Math.floor(Date.now() / 1_000) - 25;
+    const authorization = `Bearer ${await issuer.token(url, { exp })}`;
+    const { headers } = await initialize(url, "2025-11-25", { headers: { authorization } });
+    const session = { "mcp-session-id": headers["mcp-session-id"]!, "mcp-protocol-version": "2025-11-25" };
+    const listening = await fetch(url, { headers: { authorization, accept: "text/event-stream", ...session } });
+    expect(listening.status).toBe(200);
+    expect(await listening.text()).toBe(": open\n\n");
+    await gone;
+    expect((await call(url, "x", {}, { headers: { authorization } })).status).toBe(401);
   });
 
   test("that was granted too little is told what to ask for", async () => {

@@ -135,6 +135,9 @@ describe("a key that is rotated", () => {
     const fourth = (await post({ do: "rotate", id: first.id })).body;
     expect(await letsIn(second.body.key)).toBeUndefined();
     for (const { key } of [third, fourth]) expect(await letsIn(key)).toBeDefined();
+    const last = (await post({ do: "rotate", id: first.id, overlap: "0s" })).body;
+    expect([await letsIn(third.key), await letsIn(fourth.key)]).toEqual([undefined, undefined]);
+    expect(await letsIn(last.key)).toBeDefined();
   });
 
   test("and has expired gets no new life", async () => {
@@ -248,6 +251,12 @@ describe("what operators may ask", () => {
     const headers = new Headers(address === null ? {} : { "cf-connecting-ip": address });
     const request = { url: "http://localhost:8787/admin/keys", headers };
     expect((await admitAdmin({ hosts }, new AdminLimits(), request, undefined))?.kind).toBe(expected);
+  });
+
+  test("takes no guess away from who has the token", async () => {
+    const limits = new AdminLimits();
+    const right = () => admit(limits, { ...here, ...token("s3cret") });
+    expect(new Set(await times(30, right))).toEqual(new Set(["in"]));
   });
 
   test("is not counted on this machine", async () => {

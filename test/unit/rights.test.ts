@@ -6,6 +6,7 @@ import { Roles } from "../../src/access/Roles.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import type { RoleConfig } from "../../src/config/types.ts";
 import { isEquivocal } from "../../src/mcp/equivocal.ts";
+import { runs } from "../support/runs.ts";
 
 const origins = { a: { url: "https://a.example.com/mcp" }, b: { url: "https://b.example.com/mcp" } };
 
@@ -117,7 +118,7 @@ describe("what roles give", () => {
         const expected = had.some((one) => gives(Number(one.slice(1))));
         expect(found.rightsOf(key(...had), "a")!.may("tools", tool)).toBe(expected);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300, 50_000) },
     );
   });
 });

@@ -9,6 +9,7 @@ import { PROTOCOL_RULE } from "../../src/config/resolve.ts";
 import { entryFor } from "../../src/lanes/withinRights.ts";
 import { shownEvent, shownReply } from "../../src/mcp/shownReply.ts";
 import type { Era } from "../../src/mcp/versions.ts";
+import { runs } from "../support/runs.ts";
 
 const T0 = 1_800_000_000_000;
 const LISTS = [
@@ -104,7 +105,7 @@ describe("a list of which only some is shown (property)", () => {
             expect({ ...seen, hash: "" }).toEqual({ ...entryOf(shorter, method, era), hash: "" });
           },
         ),
-        { numRuns: 150 },
+        { numRuns: runs(150, 10_000) },
       );
     },
   );

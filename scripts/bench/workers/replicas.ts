@@ -29,10 +29,8 @@ export interface Filled {
   entries: number;
   /** The call that hits the entry of that number. */
   callOf: (index: number) => Call;
-  /** What the callers of a batch show, in turns; none where they show nothing. */
-  headers: readonly string[];
-  /** What a hit may reach of the platform. */
-  env: Partial<Cloudflare.Env>;
+  /** What the callers of a batch show, and what a hit may reach of the platform. */
+  credentials: Credentials;
   /** Forgets who has called. */
   forget: () => void;
 }
@@ -47,7 +45,7 @@ const ANYBODY: Credentials = { access: { open: true }, headers: [], env: {} };
 export async function filledReplica(
   { entries, tools, invalidations, hearsAlways = false }: Variant,
   full: boolean,
-  { access, headers, env }: Credentials = ANYBODY,
+  credentials: Credentials = ANYBODY,
 ): Promise<Filled> {
   const names = Array.from({ length: tools }, (_, index) => (tools === 1 ? TOOL : `${TOOL}_${index}`));
   const cache = { ttl: "1h", scope: "public" } as const;
@@ -55,7 +53,8 @@ export async function filledReplica(
     origins: {
       bench: { url: "https://origin.example/mcp", tools: Object.fromEntries(names.map((name) => [name, { cache }])) },
     },
-    access,
+    access: credentials.access,
+    ...(credentials.limits && { limits: credentials.limits }),
   });
   const { settings } = replica.defaultOrigin!;
   const catalogue = new Catalogue();
@@ -121,8 +120,7 @@ export async function filledReplica(
     serving,
     entries,
     callOf: (index) => modernCall(index, argumentsOf(index), nameOf(index)),
-    headers,
-    env,
+    credentials,
     forget: () => void (serving.authenticator = new Authenticator(replica.access)),
   };
 }

@@ -1,4 +1,5 @@
 import { KvStore } from "../../cache/KvStore.ts";
+import { isPersonal } from "../../config/originAuth.ts";
 import type { Origin } from "../../config/replica.ts";
 import { storedEras } from "../../lanes/eras.ts";
 import type { Counted } from "../../telemetry/Counted.ts";
@@ -34,6 +35,7 @@ async function statusOf(showing: Showing, origin: Origin, env: Cloudflare.Env): 
     eras,
     sync: { up: true },
     ...rest,
+    listen: isPersonal(origin.settings) ? { ...rest.listen, state: "callers-only" } : rest.listen,
     refreshedAt: counted.refreshedAt || null,
     entries,
     counted: {

@@ -1,4 +1,3 @@
-import { clientAddress } from "../../access/clientAddress.ts";
 import { Strangers } from "../../access/Strangers.ts";
 import { claimIn, isSigned, sentAt, TOLERANCE_MS, webhookKey } from "../../access/webhookSignature.ts";
 import type { DeliveryReply } from "../../sync/Deliveries.ts";
@@ -51,7 +50,7 @@ async function heed(
   if (headers.has("origin")) return { trouble: { kind: "from-page" } };
   if (request.method !== "POST") return { trouble: { kind: "method-not-allowed" } };
   const now = Date.now();
-  const stranger = strangers.at(clientAddress(headers));
+  const stranger = strangers.of(headers);
   const waitMs = stranger.take(now);
   if (waitMs > 0) return { trouble: { kind: "rate-limited", retryAfterMs: waitMs } };
 

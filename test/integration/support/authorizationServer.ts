@@ -12,9 +12,9 @@ export interface AuthorizationServer {
   seen: string[];
   /**
    * Does what the browser of that person would: follows an authorization URL, through the login, to the redirect. The
-   * parameters with which the client is called back.
+   * parameters with which the client is called back at `redirect`.
    */
-  logIn(authorizationUrl: URL, person: string): Promise<URLSearchParams>;
+  logIn(authorizationUrl: URL, person: string, redirect?: string): Promise<URLSearchParams>;
   close(): Promise<void>;
 }
 
@@ -46,10 +46,10 @@ export async function startAuthorizationServer(): Promise<AuthorizationServer> {
     url,
     jwks: `${url}/jwks`,
     seen,
-    logIn: async (authorizationUrl, person) => {
+    logIn: async (authorizationUrl, person, redirect = REDIRECT) => {
       const cookies = new Map<string, string>();
       for (let next = authorizationUrl, hops = 0; hops < 10; hops++) {
-        if (next.href.startsWith(REDIRECT)) return next.searchParams;
+        if (next.href.startsWith(redirect)) return next.searchParams;
         const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
         const response = await fetch(next, { redirect: "manual", headers: { cookie, [PERSON]: person } });
         for (const set of response.headers.getSetCookie()) {
