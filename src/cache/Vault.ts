@@ -91,8 +91,9 @@ let latest: { secret: string; vault: Vault } | undefined;
 
 /** The isolate's vault for a secret; `undefined` where it cannot be used. */
 export function vaultFor(secret: string | undefined): Vault | undefined {
+  if (latest && latest.secret === secret) return latest.vault;
   if (secret === undefined || secretProblem(secret) !== undefined) return undefined;
-  if (latest?.secret !== secret) latest = { secret, vault: new Vault(secret) };
+  latest = { secret, vault: new Vault(secret) };
   return latest.vault;
 }
 

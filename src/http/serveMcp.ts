@@ -21,6 +21,7 @@ import type { Incoming, Serving } from "./Incoming.ts";
 import { NO_BODY, parseBody, type Parsed } from "./parseBody.ts";
 import { readBody } from "./readBody.ts";
 import { respond, respondTrouble, type Responded } from "./respond.ts";
+import type { World } from "./Worlds.ts";
 
 /** Serves one request to an MCP endpoint: guard, authenticate, parse once, then the lanes. Reports it, and never throws. */
 export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Response> {
@@ -107,14 +108,17 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
   return response;
 }
 
-/** Answers a request in its tenant's world. */
-async function inTenant({ worlds }: Serving, x: Exchange, tenant: string): Promise<Answer> {
+/** Answers a request, which nobody has looked at yet, in its tenant's world. At once where `answer` does, and the world is known. */
+function inTenant({ worlds }: Serving, x: Exchange, tenant: string): Answer | Promise<Answer> {
   const own = worlds.get(x.origin.settings.id)!;
-  const known = worlds.ofTenant(own, tenant);
-  const { origin, feed } = known instanceof Promise ? await known : known;
-  const within = { ...x, origin, feed };
-  tellOwn(within, own);
-  return answer(within);
+  const within = ({ origin, feed }: World) => {
+    x.origin = origin;
+    x.feed = feed;
+    tellOwn(x, own);
+    return answer(x);
+  };
+  const world = worlds.ofTenant(own, tenant);
+  return world instanceof Promise ? world.then(within) : within(world);
 }
 
 /** A request on its way into the lanes. */

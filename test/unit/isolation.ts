@@ -1,6 +1,5 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { vi } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
 import type { DevCaller } from "../../src/config/types.ts";
 import { createApp, type App } from "../../src/http/app.ts";
@@ -25,7 +24,7 @@ export interface Build {
   callers?: (person: DevCaller) => DevCaller;
   /** Under which key a fill meets others. */
   flightKey?: (request: FillRequest) => string;
-  /** Which share of what happens is something else than a call. Default: 0.008. */
+  /** Which share of what happens is something else than a call. Default: 0.006. */
   disturbances?: number;
 }
 
@@ -131,7 +130,7 @@ function anyQuestion(random: () => number): Asked {
   const n = Math.floor(random() * 2);
   const kind = random();
   if (kind < 0.7) {
-    const name = random() < 0.95 ? pick(CACHED) : pick(["bare", "change"]);
+    const name = random() < 0.97 ? pick(CACHED) : pick(["bare", "change"]);
     return { method: "tools/call", params: { name, arguments: { n } }, isPublic: name.startsWith("ours") };
   }
   if (kind < 0.85) {
@@ -143,7 +142,7 @@ function anyQuestion(random: () => number): Asked {
 }
 
 let worlds = 0;
-const realNow = Date.now.bind(Date);
+const realNow = Date.now;
 
 /** Lets so many operations happen, or as many as there are until somebody is told what is another's. */
 export function play(seed: number, operations: number, build: Build = {}): Promise<{ met: Met; foreign?: Foreign }> {
@@ -173,9 +172,8 @@ class Play {
   #foreign: Foreign | undefined;
 
   constructor(id: string, state: DurableObjectState, seed: number, build: Build) {
-    const { callers = (who) => who, flightKey, disturbances = 0.008 } = build;
+    const { callers = (who) => who, flightKey, disturbances = 0.006 } = build;
     this.#disturbances = disturbances;
-    vi.spyOn(Date, "now").mockImplementation(() => realNow() + this.#lateMs);
     this.#random = randomFrom(seed);
     const tokens = Object.fromEntries(
       this.#people.map(({ token, who: _, ...person }) => [token, callers(person)] as const),
@@ -204,11 +202,16 @@ class Play {
   }
 
   async run(operations: number): Promise<{ met: Met; foreign?: Foreign }> {
-    while (this.met.operations < operations && !this.#foreign) {
-      if (this.#random() < this.#disturbances) await this.#disturb();
-      else await this.#ask();
+    Date.now = () => realNow() + this.#lateMs;
+    try {
+      while (this.met.operations < operations && !this.#foreign) {
+        if (this.#random() < this.#disturbances) await this.#disturb();
+        else await this.#ask();
+      }
+      await this.#settle();
+    } finally {
+      Date.now = realNow;
     }
-    await this.#settle();
     return { met: this.met, ...(this.#foreign && { foreign: this.#foreign }) };
   }
 
@@ -228,7 +231,7 @@ class Play {
     const trace = (++this.#traces).toString(16).padStart(32, "0");
     this.#asking.set(trace, { ...question, by });
     const isModern = random() < 0.7;
-    const wantsNew = random() < 0.02;
+    const wantsNew = random() < 0.01;
     const { method, params } = question;
     const name = params["name"] ?? params["uri"];
     const meta = {

@@ -6,6 +6,7 @@ import type { Entry } from "../../src/cache/entry.ts";
 import { addressOf, PUBLIC } from "../../src/cache/key.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { isOfTenant, tenantId } from "../../src/config/tenant.ts";
+import { createApp } from "../../src/http/app.ts";
 import { Worlds, worldOf } from "../../src/http/Worlds.ts";
 import type { Isolate } from "../../src/lanes/Exchange.ts";
 import { Catalogue } from "../../src/mcp/Catalogue.ts";
@@ -130,4 +131,32 @@ test("a tenant too many has no OriginSync, and costs the others nothing", async 
   expect(await objectOf(first!).pulse(pulseOf(first!))).toMatchObject({ seq: 0 });
   const known = await objectOf("full").tenants();
   expect([known.length, known.every(isOfTenant), known.includes(last!)]).toEqual([1_000, true, false]);
+});
+
+test("a purge that does not reach a tenant says so, and has reached the others", async () => {
+  const told = resolve({ origins: { told: { service: "S" } }, access: { open: true } });
+  const ids = await Promise.all(["first", "second", "third"].map((tenant) => worldOf("told", tenant)));
+  for (const id of ids) await objectOf(id).pulse(pulseOf(id));
+  let lost: string | undefined = ids[1];
+  const invalidate = async () => {
+    throw new Error("it is not there");
+  };
+  const objects = {
+    idFromName: (name: string) => (name === lost ? name : env.ORIGIN_SYNC.idFromName(name)),
+    get: (id: DurableObjectId | string) => (typeof id === "string" ? { invalidate } : env.ORIGIN_SYNC.get(id)),
+  };
+  const world = { ...env, ORIGIN_SYNC: objects } as unknown as Cloudflare.Env;
+  const app = createApp(told, () => {});
+  const purge = async () => {
+    const request = new Request("http://127.0.0.1/admin/purge", { method: "POST", body: '{"tags":["thing"]}' });
+    const response = await app.fetch(request, world, {} as ExecutionContext);
+    return [response.status, JSON.stringify(await response.json())];
+  };
+  const seqs = () => Promise.all(ids.map(async (id) => (await objectOf(id).totals({ isolate: "i" })).feed.seq));
+  const [status, text] = await purge();
+  expect([status, text]).toEqual([503, expect.stringContaining("1 of 3 tenants were not told")]);
+  expect(await seqs()).toEqual([1, 0, 1]);
+  lost = undefined;
+  expect((await purge())[0]).toBe(200);
+  expect(await seqs()).toEqual([2, 1, 2]);
 });
