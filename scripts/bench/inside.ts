@@ -12,8 +12,14 @@ export interface Variant {
   asker?: Asker;
 }
 
-/** Who asks: anybody; with an API key; with a token; with a token that the isolate has not seen before, each time. */
-export type Asker = "anybody" | "key" | "token" | "new token";
+/**
+ * Who asks: anybody; with an API key; with a token; with a token whose calls are counted, by what lets everything pass and
+ * costs nothing; the same at the local rate-limit binding; with a token that the isolate has not seen before, each time.
+ */
+export type Asker = "anybody" | "key" | "token" | "counted token" | "locally counted token" | "new token";
+
+/** The rate-limit binding at which they are counted. */
+export const LIMITER = "EDGE_LIMIT";
 
 /** What the parts of a hit cost, in ns. */
 export interface Profile {

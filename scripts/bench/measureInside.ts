@@ -1,4 +1,4 @@
-import type { Asker, Profile, Variant } from "./inside.ts";
+import { LIMITER, type Asker, type Profile, type Variant } from "./inside.ts";
 import { startWorker } from "./startWorker.ts";
 
 /** What was measured within one workerd process. */
@@ -22,12 +22,12 @@ const BY_FEED: Variant[] = [
   { invalidations: 10_000 },
   { invalidations: 10_000, hearsAlways: true },
 ].map((feed) => ({ entries: 1_000, tools: 1, ...feed }));
-const ASKERS: readonly Asker[] = ["anybody", "key", "token", "new token"];
+const ASKERS: readonly Asker[] = ["anybody", "key", "token", "counted token", "locally counted token", "new token"];
 const BY_ASKER = ASKERS.map((asker) => ({ entries: 1_000, tools: 1, asker }));
 
 /** Has a Worker of its own measure hits from within. */
 export async function measureInside(rounds: number): Promise<Inside> {
-  const worker = await startWorker("inside");
+  const worker = await startWorker("inside", {}, [LIMITER]);
   const ask = async <T>(path: string, body: object): Promise<T> => {
     const response = await fetch(worker.url + path, { method: "POST", body: JSON.stringify(body) });
     if (!response.ok) throw new Error(`${path}: HTTP ${response.status}, ${await response.text()}`);

@@ -2,6 +2,7 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { fileURLToPath } from "node:url";
 import { bundle } from "../serve/bundle.ts";
 import { COMPATIBILITY } from "../serve/compatibility.ts";
+import { newSecret } from "../serve/serve.ts";
 import { freePort } from "./freePort.ts";
 
 /** A Worker that is being served, in a workerd process of its own. */
@@ -21,8 +22,18 @@ const OBJECTS: Readonly<Record<string, Record<string, { className: string; useSQ
   },
 };
 
-/** Bundles a Worker of `workers/` and serves it with a direct socket. All have a KV, used or not. */
-export async function startWorker(name: string, vars: Readonly<Record<string, string>> = {}): Promise<Started> {
+/** As much as a binding can let pass: what is measured is the asking. */
+const UNBOUNDED = { limit: 1_000_000_000, period: 60 } as const;
+
+/**
+ * Bundles a Worker of `workers/` and serves it with a direct socket. All have a KV, used or not; `limiters` are the names of
+ * rate-limit bindings that let everything pass.
+ */
+export async function startWorker(
+  name: string,
+  vars: Readonly<Record<string, string>> = {},
+  limiters: readonly string[] = [],
+): Promise<Started> {
   const port = await freePort();
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -40,8 +51,9 @@ export async function startWorker(name: string, vars: Readonly<Record<string, st
             },
           ],
           ...COMPATIBILITY,
-          bindings: vars,
+          bindings: { ENTRY_SECRET: newSecret(), ...vars },
           kvNamespaces: { KV: "KV" },
+          ratelimits: Object.fromEntries(limiters.map((one) => [one, { namespace_id: one, simple: UNBOUNDED }])),
           durableObjects: OBJECTS[name] ?? {},
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],
         },

@@ -171,6 +171,8 @@ const ASKS: Readonly<Record<Asker, string>> = {
   anybody: "anybody, where access is open",
   key: "with an API key",
   token: "with a token (JWT, ES256)",
+  "counted token": "with a token, and counted, where asking the limiter costs nothing",
+  "locally counted token": "the same with the local limiter, a server in another process",
   "new token": "with a token that is seen for the first time",
 };
 

@@ -5,8 +5,6 @@ import { options, UsageError } from "../commandLine.ts";
 import { configFile } from "./configFile.ts";
 import { propose, type ListedTool } from "./propose.ts";
 
-export const INIT_USAGE = "npm run replica -- init URL [--write FILE]";
-
 /** `replica init URL`: connects to a server, and prints a config file with a policy proposed for each of its tools. */
 export async function init(args: string[]): Promise<void> {
   const { values, positionals } = options({ args, allowPositionals: true, options: { write: { type: "string" } } });

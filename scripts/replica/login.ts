@@ -21,9 +21,6 @@ import { awaitCode } from "./awaitCode.ts";
 import { keepLocalSecret, keepRemoteSecret } from "./keepSecret.ts";
 import { printable } from "./printable.ts";
 
-export const LOGIN_USAGE = `npm run replica -- login ORIGIN [--client-id ID [--client-secret-env NAME]] [--scope S] [--config FILE]
-                             [--remote | --secrets FILE] [--no-browser] [--within SECONDS]`;
-
 const ASK_MS = 10_000;
 /** The client helpers read whole answers; a description of a server is not larger. */
 const MAX_BYTES = 1_048_576;

@@ -1,16 +1,15 @@
 /** `npm run replica -- COMMAND`: the operator's command line. */
 import { run, UsageError } from "../commandLine.ts";
-import { init, INIT_USAGE } from "./init.ts";
 import { keys, KEYS_USAGE } from "./keys.ts";
-import { login, LOGIN_USAGE } from "./login.ts";
 import { purge, PURGE_USAGE } from "./purge.ts";
 import { status, STATUS_USAGE } from "./status.ts";
+import { INIT_USAGE, LOGIN_USAGE } from "./usage.ts";
 import { warm, WARM_USAGE } from "./warm.ts";
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
-  init,
+  init: async (args) => (await import("./init.ts")).init(args),
   keys,
-  login,
+  login: async (args) => (await import("./login.ts")).login(args),
   purge,
   status,
   warm,

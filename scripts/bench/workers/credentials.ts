@@ -1,14 +1,17 @@
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { keyHmac, newKey } from "../../../src/access/keys.ts";
 import { KeyStore } from "../../../src/access/KeyStore.ts";
-import type { AccessConfig } from "../../../src/config/types.ts";
-import type { Asker } from "../inside.ts";
+import type { AccessConfig, LimitsConfig } from "../../../src/config/types.ts";
+import { LIMITER, type Asker } from "../inside.ts";
 
 /** What a caller shows, and the replica that takes it. */
 export interface Credentials {
   access: AccessConfig;
+  limits?: LimitsConfig;
   /** The `Authorization` headers of a batch: one for all of its calls, or one for each. */
   headers: string[];
+  /** What Cloudflare says of where the caller is: on this machine itself nobody is counted. */
+  address?: string;
   /** What the replica reads them with. */
   env: Partial<Cloudflare.Env>;
 }
@@ -16,15 +19,25 @@ export interface Credentials {
 const PEPPER = "a pepper of the bench";
 const ISSUER = "https://issuer.example";
 
+/** What the Worker that measures has of the platform. */
+export interface Bindings {
+  KV: KVNamespace;
+  [LIMITER]: RateLimit;
+}
+
 /** What that caller shows. `count` is how many tokens of its own each batch needs, where none may be known. */
-export async function credentialsOf(asker: Asker, kv: KVNamespace, count: number): Promise<Credentials> {
+export async function credentialsOf(asker: Asker, bindings: Bindings, count: number): Promise<Credentials> {
   switch (asker) {
     case "anybody":
       return { access: { open: true }, headers: [], env: {} };
     case "key":
-      return withKey(kv);
+      return withKey(bindings.KV);
     case "token":
       return withTokens(1);
+    case "counted token":
+      return counted({ limit: async () => ({ success: true }) });
+    case "locally counted token":
+      return counted(bindings[LIMITER]);
     case "new token":
       return withTokens(count);
   }
@@ -35,6 +48,11 @@ async function withKey(kv: KVNamespace): Promise<Credentials> {
   const now = Date.now();
   await new KeyStore(kv).write(id, { name: "bench", hmac: await keyHmac(key, PEPPER), createdAt: now }, now);
   return { access: { keys: true }, headers: [`Bearer ${key}`], env: { KV: kv, KEY_PEPPER: PEPPER } };
+}
+
+async function counted(limiter: RateLimit): Promise<Credentials> {
+  const env = { [LIMITER]: limiter } as Partial<Cloudflare.Env>;
+  return { ...(await withTokens(1)), limits: { edge: LIMITER }, address: "203.0.113.7", env };
 }
 
 async function withTokens(count: number): Promise<Credentials> {

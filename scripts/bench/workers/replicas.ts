@@ -9,6 +9,8 @@ import { FeedView } from "../../../src/sync/FeedView.ts";
 import { Listening } from "../../../src/sync/Listening.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
+import { Worlds } from "../../../src/http/Worlds.ts";
+import type { Isolate } from "../../../src/lanes/Exchange.ts";
 import { Schemas } from "../../../src/lanes/Schemas.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
 import { SILENT } from "../../../src/telemetry/events.ts";
@@ -27,10 +29,8 @@ export interface Filled {
   entries: number;
   /** The call that hits the entry of that number. */
   callOf: (index: number) => Call;
-  /** What the callers of a batch show, in turns; none where they show nothing. */
-  headers: readonly string[];
-  /** What a hit may reach of the platform. */
-  env: Partial<Cloudflare.Env>;
+  /** What the callers of a batch show, and what a hit may reach of the platform. */
+  credentials: Credentials;
   /** Forgets who has called. */
   forget: () => void;
 }
@@ -45,7 +45,7 @@ const ANYBODY: Credentials = { access: { open: true }, headers: [], env: {} };
 export async function filledReplica(
   { entries, tools, invalidations, hearsAlways = false }: Variant,
   full: boolean,
-  { access, headers, env }: Credentials = ANYBODY,
+  credentials: Credentials = ANYBODY,
 ): Promise<Filled> {
   const names = Array.from({ length: tools }, (_, index) => (tools === 1 ? TOOL : `${TOOL}_${index}`));
   const cache = { ttl: "1h", scope: "public" } as const;
@@ -53,7 +53,8 @@ export async function filledReplica(
     origins: {
       bench: { url: "https://origin.example/mcp", tools: Object.fromEntries(names.map((name) => [name, { cache }])) },
     },
-    access,
+    access: credentials.access,
+    ...(credentials.limits && { limits: credentials.limits }),
   });
   const { settings } = replica.defaultOrigin!;
   const catalogue = new Catalogue();
@@ -92,22 +93,24 @@ export async function filledReplica(
       ...(invalidations !== undefined && { feedId: FEED_ID, seq: 0 }),
     });
   }
+  const isolate: Isolate = {
+    memory,
+    catalogues: new Map([[settings.id, catalogue]]),
+    schemas: new Schemas(),
+    eras: new Map(),
+    surfacesAt: new Map(),
+    suspectAt: new Map(),
+    sessions: new S3Fifo(1),
+    sealKeys: new Map(),
+    pooled: new SessionSource(),
+    listening: new Listening(),
+    inFlight: new InFlight(),
+  };
   const serving: Serving = {
     replica,
     report: SILENT,
-    isolate: {
-      memory,
-      catalogues: new Map([[settings.id, catalogue]]),
-      schemas: new Schemas(),
-      eras: new Map(),
-      surfacesAt: new Map(),
-      suspectAt: new Map(),
-      sessions: new S3Fifo(1),
-      sealKeys: new Map(),
-      pooled: new SessionSource(),
-      listening: new Listening(),
-      inFlight: new InFlight(),
-    },
+    isolate,
+    worlds: new Worlds(replica, isolate),
     authenticator: new Authenticator(replica.access),
   };
   return {
@@ -117,8 +120,7 @@ export async function filledReplica(
     serving,
     entries,
     callOf: (index) => modernCall(index, argumentsOf(index), nameOf(index)),
-    headers,
-    env,
+    credentials,
     forget: () => void (serving.authenticator = new Authenticator(replica.access)),
   };
 }

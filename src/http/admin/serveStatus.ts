@@ -27,7 +27,7 @@ async function statusOf(showing: Showing, origin: Origin, env: Cloudflare.Env): 
   const [told, eras, entries] = await Promise.all([
     totalsOf(showing, origin, env),
     showing.isolate.eras.get(id)?.eras ?? storedEras(env, origin.settings).catch(() => null),
-    new KvStore(env.KV).count(id).catch((error: unknown) => ({ reason: reasonOf(error) })),
+    new KvStore(env.KV, undefined).count(id).catch((error: unknown) => ({ reason: reasonOf(error) })),
   ]);
   if ("reason" in told) return { eras, sync: { up: false, reason: told.reason }, entries };
   const { counted, ...rest } = told.totals;
