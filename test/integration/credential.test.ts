@@ -6,7 +6,7 @@ import type { OriginConfig } from "../../src/config/types.ts";
 import { type BearerOrigin, startBearerOrigin } from "./support/bearerOrigin.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { TokenServer, type Trouble } from "./support/tokenServer.ts";
-import { call, codeOf, type Got, legacyCall, modern, said, until } from "./support/wire.ts";
+import { call, codeOf, type Got, legacyCall, modern, said, send, until } from "./support/wire.ts";
 
 const issuer = new TokenServer();
 let origin: BearerOrigin;
@@ -56,6 +56,10 @@ function start(secrets: Record<string, string> = {}): Promise<Replica> {
     {
       origins: {
         ...(Object.fromEntries(own) as Record<string, OriginConfig>),
+        heard: {
+          ...withAuth({ clientCredentials: { ...client, scope: "heard" } }),
+          sync: { listen: "auto", pulse: "250ms" },
+        },
         login: withAuth({ login: { secret: "LOGIN" } }),
         elsewhere: withAuth({ clientCredentials: { ...client, resource: "https://elsewhere.example/mcp" } }),
         unset: withAuth({ clientCredentials: { ...client, secret: "NOT_SET" } }),
@@ -125,6 +129,20 @@ describe("a token of the replica's own", () => {
     for (const got of await Promise.all(asks)) expect(said(got)).toMatch(/^the replica/);
     expect(issuer.count(CC)).toBe(2);
     expect(executed("tools/call")).toBe(31);
+  });
+
+  test("is what the replica listens with, too", async () => {
+    const status = await until(
+      async () => {
+        await ask(call(at("heard"), "plain"));
+        const got = await send(`${replica.url}/admin/status?origin=heard`, { method: "GET" });
+        return JSON.parse(got.text).origins.heard.listen?.state;
+      },
+      (state) => state === "listening",
+    );
+    expect(status).toBe("listening");
+    expect(executed("subscriptions/listen")).toBe(1);
+    expect(issuer.count(CC)).toBe(1);
   });
 
   test("that the origin will not have is not asked for again and again", async () => {
