@@ -22,7 +22,8 @@ test("the config in the README is one that the replica takes", async () => {
 test("the README names every error code, and no other", () => {
   const table = read("README.md").split("| code | what to do |")[1]!.split("\n\n")[0]!;
   const named = [...table.matchAll(/`([a-z_]+)`/g)].map(([, code]) => code!);
-  const errors = read("src/http/errors.ts");
+  const words = readdirSync(path.join(ROOT, "src/http/words")).map((file) => `src/http/words/${file}`);
+  const errors = ["src/http/errors.ts", ...words].map(read).join("\n");
   const worded = [...errors.matchAll(/(?:inBand\(\s*|http\(\s*\d+,\s*)"([a-z_]+)"/g)].map(([, code]) => code!);
   const chosen = [...errors.matchAll(/\? "([a-z_]+)" : "([a-z_]+)"/g)].flatMap(([, a, b]) => [a!, b!]);
   // A defect is nothing that anybody should meet.
