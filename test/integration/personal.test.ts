@@ -13,6 +13,8 @@ import { TokenServer } from "./support/tokenServer.ts";
 import { call, codeOf, type Got, initialize, legacyCall, modern, said, send } from "./support/wire.ts";
 
 const issuer = new Issuer();
+/** Whose tokens name a tenant. */
+const tenants = new Issuer();
 const exchange = new TokenServer();
 const stateful = new Fixture();
 const redirecting = new Fixture();
@@ -28,10 +30,12 @@ const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const PERSONAL = ["exchanged", "forwarded"];
 
 beforeAll(async () => {
-  await Promise.all([issuer, exchange, stateful, redirecting, elsewhere].map((one) => one.start()));
+  await Promise.all([issuer, tenants, exchange, stateful, redirecting, elsewhere].map((one) => one.start()));
   state = await mkdtemp(path.join(tmpdir(), "personal-test-"));
-  const verify = (token: string) =>
-    jwtVerify(token, createLocalJWKSet({ keys: issuer.keys.map(({ jwk }) => jwk) }), { audience: origin.url });
+  const verify = async (token: string) => {
+    const { keys } = decodeJwt(token).iss === tenants.url ? tenants : issuer;
+    return jwtVerify(token, createLocalJWKSet({ keys: keys.map(({ jwk }) => jwk) }), { audience: origin.url });
+  };
   exchange.subjectOf = async (token) => {
     const { sub } = (await verify(token)).payload;
     if (sub === "mallory") throw new Error("nothing for this one");
@@ -76,7 +80,10 @@ beforeAll(async () => {
       },
       access: {
         keys: true,
-        jwt: { issuer: issuer.url, jwks: issuer.jwks, audience: origin.url },
+        jwt: [
+          { issuer: issuer.url, jwks: issuer.jwks, audience: origin.url },
+          { issuer: tenants.url, jwks: tenants.jwks, audience: origin.url, claims: { tenant: "tenant" } },
+        ],
         dev: { tokens: { "dev-ann": { subject: "ann" } } },
       },
     },
@@ -92,7 +99,7 @@ beforeEach(() => {
 });
 afterAll(async () => {
   await replica?.close();
-  await Promise.all([issuer, exchange, stateful, redirecting, elsewhere].map((one) => one.stop()));
+  await Promise.all([issuer, tenants, exchange, stateful, redirecting, elsewhere].map((one) => one.stop()));
   await origin?.close();
   await rm(state, { recursive: true });
 });
@@ -125,6 +132,25 @@ describe.each(PERSONAL)("an origin that is asked in the caller's name: %s", (id)
     ] as const) {
       const again = await as(sub, id, "whoami");
       expect([again.cache?.status, said(again)]).toEqual(["hit", said(first)]);
+    }
+  });
+
+  test("is asked so for who has a tenant, and knows each in each", async () => {
+    const by = async (sub: string, tenant: string) => {
+      const token = await tenants.token(origin.url, { sub, tenant, jti: `${sub} ${tenant} ${tokens.length}` });
+      tokens.push(token);
+      return ask(call(at(id), "whoami", {}, bearer(token)));
+    };
+    const callers = [
+      ["ann", "acme"],
+      ["bob", "acme"],
+      ["ann", "globex"],
+    ] as const;
+    for (const status of ["miss", "hit"]) {
+      for (const [sub, tenant] of callers) {
+        const got = await by(sub, tenant);
+        expect([got.cache?.status, said(got)]).toEqual([status, expect.stringMatching(new RegExp(`^${sub}`))]);
+      }
     }
   });
 
