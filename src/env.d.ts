@@ -6,6 +6,8 @@ declare namespace Cloudflare {
     ORIGIN_SYNC: DurableObjectNamespace<import("./sync/OriginSync.ts").OriginSync>;
     /** Pepper of the API keys' HMAC: a secret. */
     KEY_PEPPER?: string;
+    /** What private entries in KV are sealed with: a secret of at least 32 characters. */
+    ENTRY_SECRET?: string;
     /** Who may purge: a secret. */
     ADMIN_TOKEN?: string;
     /** `line`, `json` or `off`. */

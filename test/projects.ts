@@ -17,15 +17,21 @@ export interface Projects {
   testTimeout?: number;
 }
 
+/** What the Worker under test seals with, so that it has nothing to warn of. */
+const ENTRY_SECRET = "a secret of the tests, of some length";
+
 /**
  * The two places where tests run. A workerd, or a Node, runs one file after the other, and has the libraries loaded: so
  * files do not share the names of Durable Objects, nor change the environment.
  */
 export function projects({ unit, integration, isSoak, testTimeout = 30_000 }: Projects): UserWorkspaceConfig[] {
-  const all = { provide: { isSoak }, isolate: false, testTimeout, hookTimeout: 60_000 };
+  const expect = { poll: { timeout: 10_000 } };
+  const all = { provide: { isSoak }, isolate: false, testTimeout, hookTimeout: 60_000, expect };
   return [
     {
-      plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+      plugins: [
+        cloudflareTest({ wrangler: { configPath: "./wrangler.toml" }, miniflare: { bindings: { ENTRY_SECRET } } }),
+      ],
       test: { name: "unit", include: unit, ...all },
     },
     { test: { name: "integration", include: integration, ...all } },

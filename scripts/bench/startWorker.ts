@@ -2,6 +2,7 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { fileURLToPath } from "node:url";
 import { bundle } from "../serve/bundle.ts";
 import { COMPATIBILITY } from "../serve/compatibility.ts";
+import { newSecret } from "../serve/serve.ts";
 import { freePort } from "./freePort.ts";
 
 /** A Worker that is being served, in a workerd process of its own. */
@@ -50,7 +51,7 @@ export async function startWorker(
             },
           ],
           ...COMPATIBILITY,
-          bindings: vars,
+          bindings: { ENTRY_SECRET: newSecret(), ...vars },
           kvNamespaces: { KV: "KV" },
           ratelimits: Object.fromEntries(limiters.map((one) => [one, { namespace_id: one, simple: UNBOUNDED }])),
           durableObjects: OBJECTS[name] ?? {},

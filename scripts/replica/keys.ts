@@ -48,9 +48,9 @@ export async function keys(args: string[]): Promise<void> {
   switch (word) {
     case "create":
       if (name === undefined) throw new UsageError("Give the key a --name, by which you will know it.");
-      return tellMade("is made", await post({ name, roles, tenant, scopes, expires }), json);
+      return tellMade("create", await post({ name, roles, tenant, scopes, expires }), json);
     case "rotate":
-      return tellMade("has a new secret", await post({ id, overlap }), json);
+      return tellMade("rotate", await post({ id, overlap }), json);
     case "revoke": {
       const text = await post({ id });
       console.log(
@@ -68,12 +68,15 @@ export async function keys(args: string[]): Promise<void> {
 }
 
 /** Says what was made on standard error, so that nothing but the key is in what is kept of standard output. */
-function tellMade(what: string, text: string, json: boolean): void {
+function tellMade(done: "create" | "rotate", text: string, json: boolean): void {
   const made = JSON.parse(text) as MadeKey;
+  const isRotated = done === "rotate";
+  const old =
+    made.oldUntil === undefined ? "is refused everywhere within two minutes" : `works until ${dateOf(made.oldUntil)}`;
   const facts = [
-    `${titleOf(made)} ${what}. It is shown this once; send it as Authorization: Bearer.`,
+    `${titleOf(made)} ${isRotated ? "has a new secret" : "is made"}. It is shown this once; send it as Authorization: Bearer.`,
     ...(made.expiresAt === undefined ? [] : [`It expires at ${dateOf(made.expiresAt)}.`]),
-    ...(made.oldUntil === undefined ? [] : [`The old one works until ${dateOf(made.oldUntil)}.`]),
+    ...(isRotated ? [`The old one ${old}.`] : []),
     "Where the replica runs in several places, some may learn of it a minute later.",
   ];
   console.error(facts.join("\n"));
@@ -94,6 +97,7 @@ async function listAll(url: string): Promise<ListedKeyStatus[]> {
     cursor = answer.cursor;
     if (cursor === undefined) break;
   }
+  if (cursor !== undefined) console.error(`There are more: these are ${all.length} of them.`);
   return all.toSorted((a, b) => (a.createdAt ?? 0) - (b.createdAt ?? 0));
 }
 

@@ -1,4 +1,5 @@
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { bundleWorker, type Rewrites } from "./bundle.ts";
 import { COMPATIBILITY } from "./compatibility.ts";
@@ -12,7 +13,7 @@ export interface ServeOptions {
   port?: number;
   /** Where KV and Durable Objects persist. Default: in memory. */
   state?: string;
-  /** Vars and secrets. */
+  /** Vars and secrets. Where nothing persists, `ENTRY_SECRET` is made unless it is among them. */
   vars?: Readonly<Record<string, string>>;
   /** The rate-limit bindings. Default: none. */
   rateLimits?: RateLimits;
@@ -40,7 +41,8 @@ export interface Served {
 /** What scripts and tests use of the local KV. */
 export interface LocalKv {
   get(name: string): Promise<string | null>;
-  put(name: string, value: string, options?: { expirationTtl?: number }): Promise<void>;
+  get(name: string, type: "arrayBuffer"): Promise<ArrayBuffer | null>;
+  put(name: string, value: string | Uint8Array, options?: { expirationTtl?: number }): Promise<void>;
   delete(name: string): Promise<void>;
   list(options?: { prefix?: string }): Promise<{ keys: { name: string }[] }>;
 }
@@ -59,6 +61,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     Array.from({ length: instances }, (_, index) => freePort(index === 0 ? options.port : 0)),
   );
   const { reachable, rateLimits = {} } = options;
+  const vars = { ...(options.state === undefined && { ENTRY_SECRET: newSecret() }), ...options.vars };
   const ratelimits = Object.fromEntries(
     Object.entries(rateLimits).map(([name, simple]) => [name, { namespace_id: name, simple }]),
   );
@@ -68,7 +71,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     name: nameOf(index),
     modules,
     ...COMPATIBILITY,
-    bindings: { REPLICA_LOG: "off", ...options.vars },
+    bindings: { REPLICA_LOG: "off", ...vars },
     kvNamespaces: { KV: "KV" },
     ratelimits,
     durableObjects: {
@@ -101,6 +104,11 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   };
 }
 
+/** A secret that nobody has to know. */
+export function newSecret(): string {
+  return randomBytes(32).toString("hex");
+}
+
 const GATE = "gate";
 
 /** A Worker that stands before the `OriginSync` objects of another: what it lets through reaches them. */
@@ -120,7 +128,7 @@ function gateOf(scriptName: string, reachable: () => boolean) {
 const GATE_SCRIPT = `
 import { DurableObject } from "cloudflare:workers";
 export class OriginSync extends DurableObject {}
-const FEED = ["pulse", "invalidate", "deliver", "announce", "conclude", "totals"];
+const FEED = ["pulse", "invalidate", "deliver", "announce", "conclude", "totals", "tenants"];
 const METHODS = [...FEED, "sealKey", "endSession", "hasEnded", "pooledSession", "ownToken"];
 for (const method of METHODS) {
   OriginSync.prototype[method] = async function (...args) {

@@ -1,3 +1,4 @@
+import { networkOf } from "./networkOf.ts";
 import { TokenBucket, type Rate } from "./TokenBucket.ts";
 
 /** As many addresses are remembered; each begins anew when it was forgotten. */
@@ -13,6 +14,11 @@ export class Strangers {
 
   constructor(rate: Rate) {
     this.#rate = rate;
+  }
+
+  /** What whoever sends these may still ask: no other header says where they come from that a caller could not write. */
+  of(headers: Headers): TokenBucket {
+    return this.at(networkOf(headers.get("cf-connecting-ip") ?? ""));
   }
 
   /** What an address may still ask. */

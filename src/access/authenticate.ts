@@ -111,7 +111,9 @@ export class Authenticator {
     // All are compared, and each in the same time.
     for (const [token, who] of this.#dev) if (sameText(token, sent)) found = who;
     if (!found) return undefined;
-    return isFromHere(hostname, headers) ? found : refused("a development token, but not on loopback");
+    return isFromHere(hostname, headers.get("cf-connecting-ip"))
+      ? found
+      : refused("a development token, but not on loopback");
   }
 
   async #byToken(

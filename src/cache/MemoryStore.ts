@@ -50,6 +50,13 @@ export class MemoryStore implements Store {
     }
   }
 
+  /** Removes all entries of an origin. */
+  drop(originId: string): void {
+    for (const key of this.#entries.keys()) {
+      if (this.#entries.get(key)!.address.originId === originId) this.#entries.delete(key);
+    }
+  }
+
   /** Claims the refresh of an entry until `until` (epoch ms). False where another request has claimed it. What is not here, for instance because it is too large, anybody may refresh. */
   claimRefresh(address: Address, now: number, until: number): boolean {
     const kept = this.#entries.get(address.text);

@@ -27,7 +27,7 @@ export type OwnTokenAuth =
 const FORMS =
   "one of { bearer: { secret } }, { header: { name, secret } }, { clientCredentials: { tokenEndpoint, clientId, secret } }, { login: { secret } }, { exchange: { tokenEndpoint, clientId, secret } }, { forward: true, sameResource: true }; secrets by their names, such as CATALOG_TOKEN";
 
-const text = z.string().regex(/^[\x20-\x7e]{1,1024}$/);
+const text = z.string().regex(/^[\x20-\x7e]{1,1024}$/, "1 to 1024 printable characters");
 
 /** The shape of `auth`. `secretName` is that of a secret's name, `headerName` that of a header's. */
 export function authShape(secretName: z.ZodType<string>, headerName: z.ZodType<string>) {

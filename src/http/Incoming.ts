@@ -6,11 +6,13 @@ import type { FeedView } from "../sync/FeedView.ts";
 import type { Reporter } from "../telemetry/events.ts";
 import type { Tally } from "../telemetry/Tally.ts";
 import type { Place } from "./place.ts";
+import type { Worlds } from "./Worlds.ts";
 
 /** What serving needs, made once an isolate. */
 export interface Serving {
   replica: Replica;
   isolate: Isolate;
+  worlds: Worlds;
   authenticator: Authenticator;
   /** What callers may use; absent: everything. */
   roles?: Roles | undefined;
@@ -27,7 +29,7 @@ export interface Incoming {
   page: string | null;
   /** The origin that the path names; `undefined` for a path that names none. */
   origin: Origin | undefined;
-  /** What the isolate knows of that origin's feed. */
+  /** What the isolate knows of that origin's feed, in its own world. */
   feed: FeedView | undefined;
   /** What it counts of that origin. */
   tally: Tally | undefined;

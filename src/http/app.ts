@@ -8,14 +8,11 @@ import { MemoryStore } from "../cache/MemoryStore.ts";
 import { S3Fifo } from "../cache/S3Fifo.ts";
 import { isPersonal } from "../config/originAuth.ts";
 import type { Origin, Replica } from "../config/replica.ts";
-import { labelOf } from "../lanes/labelOf.ts";
+import type { Isolate } from "../lanes/Exchange.ts";
 import { Schemas } from "../lanes/Schemas.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
-import { FeedView } from "../sync/FeedView.ts";
 import { Listening } from "../sync/Listening.ts";
 import type { Reporter } from "../telemetry/events.ts";
-import { newId } from "../telemetry/newId.ts";
-import { Tally } from "../telemetry/Tally.ts";
 import { AdminLimits } from "./admin/AdminLimits.ts";
 import { admitAdmin } from "./admin/admitAdmin.ts";
 import { refuse } from "./admin/refuse.ts";
@@ -34,6 +31,7 @@ import { respondTrouble } from "./respond.ts";
 import { METADATA_PATHS, serveMetadata } from "./serveMetadata.ts";
 import { serveMcp } from "./serveMcp.ts";
 import { servePage } from "./servePage.ts";
+import { Worlds } from "./Worlds.ts";
 
 /** Of an isolate's 128 MB, what entries may take. */
 const MEMORY_BYTES = 48 * 1_048_576;
@@ -53,22 +51,25 @@ export interface App {
 
 /** Makes the application: one endpoint for each origin, and health. */
 export function createApp(replica: Replica, report: Reporter): App {
+  const isolate: Isolate = {
+    memory: new MemoryStore(MEMORY_BYTES),
+    catalogues: new Map(),
+    schemas: new Schemas(),
+    eras: new Map(),
+    surfacesAt: new Map(),
+    suspectAt: new Map(),
+    sessions: new S3Fifo(SESSIONS),
+    sealKeys: new Map(),
+    pooled: new SessionSource(),
+    listening: new Listening(),
+    inFlight: new InFlight(),
+  };
+  const worlds = new Worlds(replica, isolate);
   const serving: Serving = {
     replica,
     report,
-    isolate: {
-      memory: new MemoryStore(MEMORY_BYTES),
-      catalogues: new Map(),
-      schemas: new Schemas(),
-      eras: new Map(),
-      surfacesAt: new Map(),
-      suspectAt: new Map(),
-      sessions: new S3Fifo(SESSIONS),
-      sealKeys: new Map(),
-      pooled: new SessionSource(),
-      listening: new Listening(),
-      inFlight: new InFlight(),
-    },
+    isolate,
+    worlds,
     authenticator: new Authenticator(replica.access, {
       report,
       keepsToken: [...replica.origins.values()].some(({ settings }) => isPersonal(settings)),
@@ -76,14 +77,6 @@ export function createApp(replica: Replica, report: Reporter): App {
     roles: replica.access.roles && new Roles(replica.access.roles),
   };
   const health = new Health(replica);
-  const feeds = new Map([...replica.origins.keys()].map((id) => [id, new FeedView(newId)]));
-  const { catalogues } = serving.isolate;
-  const known = new Map(
-    [...replica.origins].map(([id, origin]) => {
-      const tally = new Tally((method, target) => labelOf(origin, catalogues.get(id), method, target));
-      return [id, { feed: feeds.get(id)!, tally }];
-    }),
-  );
   const app = new Hono<Bound>();
 
   const mcp = (
@@ -109,7 +102,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     return page === null ? serveMcp(serving, incoming) : servePage(serving, incoming, page);
   };
   const endpointOf = (origin: Origin | undefined): Endpoint => {
-    const { feed, tally } = known.get(origin?.settings.id ?? "") ?? {};
+    const { feed, tally } = worlds.get(origin?.settings.id ?? "") ?? {};
     return { origin, feed, tally };
   };
   const endpoints = new Map([["/mcp", endpointOf(replica.defaultOrigin)]]);
@@ -128,8 +121,9 @@ export function createApp(replica: Replica, report: Reporter): App {
     const readiness = await health.readiness(c.env);
     return c.json(readiness, readiness.ready ? 200 : 503);
   });
-  const showing = { replica, known, report, isolate: serving.isolate };
-  const syncing = { replica, feeds, isolate: serving.isolate, report, strangers: newStrangers() };
+  const showing = { replica, known: worlds, report, isolate };
+  const feeds = { get: (id: string) => worlds.feedOf(id) };
+  const syncing = { replica, feeds, isolate, report, strangers: newStrangers() };
   const limits = new AdminLimits();
   /** What only operators may ask for: they are let in here, all by the one door. */
   const admin = (path: string, serve: (request: Request, c: Context<Bound>) => Promise<Response>) => {

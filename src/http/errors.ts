@@ -288,7 +288,7 @@ function word(trouble: Trouble): Worded {
       return http(
         503,
         "sync_unavailable",
-        `The origin's OriginSync object cannot be reached, and nothing was invalidated for certain: ${trouble.reason}. Try again.`,
+        `An OriginSync object of the origin cannot be reached, and nothing was invalidated for certain: ${trouble.reason}. Try again.`,
       );
     case "bad-host":
       return http(

@@ -1,5 +1,6 @@
 import { isLimiter } from "../access/askLimiter.ts";
 import { KvStore } from "../cache/KvStore.ts";
+import { secretProblem } from "../cache/Vault.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import { probeOrigin } from "../origin/probeOrigin.ts";
@@ -18,6 +19,8 @@ interface Ready {
   origins: Record<string, Readiness>;
   /** The rate-limit bindings that the configuration names and nobody has bound. */
   missing?: string[];
+  /** What the operator has to provide for the replica to do all it can; absent where that is nothing. No failure. */
+  warnings?: string[];
 }
 
 /** Probes are remembered for this long, so that probing the replica is not a way to burden its origin. */
@@ -46,7 +49,13 @@ export class Health {
     await Promise.all([...this.#replica.origins].map(probe));
     const isReady = Object.values(origins).every(({ reachable, stored }) => reachable || stored);
     const missing = limitersOf(this.#replica).filter((name) => !isLimiter((env as unknown as Bindings)[name]));
-    return { ready: isReady && missing.length === 0, origins, ...(missing.length > 0 && { missing }) };
+    const problem = secretProblem(env.ENTRY_SECRET);
+    return {
+      ready: isReady && missing.length === 0,
+      origins,
+      ...(missing.length > 0 && { missing }),
+      ...(problem !== undefined && { warnings: [problem] }),
+    };
   }
 
   async #readiness(id: string, origin: Origin, env: Cloudflare.Env): Promise<Readiness> {
@@ -78,7 +87,7 @@ async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<b
 }
 
 async function isStored(id: string, env: Cloudflare.Env): Promise<boolean> {
-  const kv = new KvStore(env.KV);
+  const kv = new KvStore(env.KV, undefined);
   try {
     const [discover, initialize] = await Promise.all([kv.hasAny(id, "server/discover"), kv.hasAny(id, "initialize")]);
     return discover || initialize;

@@ -1,9 +1,11 @@
 import type { Caller } from "../access/Caller.ts";
 import { payerOf, type Payer } from "../access/payer.ts";
 import { KvStore } from "../cache/KvStore.ts";
+import { vaultFor } from "../cache/Vault.ts";
 import { answer } from "../lanes/answer.ts";
 import { MAX_MESSAGES } from "../lanes/batch.ts";
 import { isSaved } from "../lanes/countAnswer.ts";
+import { tellOwn } from "../lanes/inStep.ts";
 import type { Answer, Exchange, Failure } from "../lanes/Exchange.ts";
 import { metaOf } from "../mcp/envelope.ts";
 import { isObject } from "../mcp/isObject.ts";
@@ -19,6 +21,7 @@ import type { Incoming, Serving } from "./Incoming.ts";
 import { NO_BODY, parseBody, type Parsed } from "./parseBody.ts";
 import { readBody } from "./readBody.ts";
 import { respond, respondTrouble, type Responded } from "./respond.ts";
+import type { World } from "./Worlds.ts";
 
 /** Serves one request to an MCP endpoint: guard, authenticate, parse once, then the lanes. Reports it, and never throws. */
 export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Response> {
@@ -57,7 +60,12 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
         const word = (failure: Failure, body: unknown) =>
           wireError(failure, told(messageOf(body), headers, trace)).body;
         const x = exchange(serving, incoming, admitted, parsed, { httpMethod, trace, word, payer });
-        const given = limited ? ({ kind: "failure", failure: limited } as const) : answer(x);
+        const { tenant } = admitted.caller;
+        const given = limited
+          ? ({ kind: "failure", failure: limited } as const)
+          : tenant === undefined
+            ? answer(x)
+            : inTenant(serving, x, tenant);
         let settled: Answer;
         // What is answered at once takes no time: the clock of a Worker stands still while it computes.
         if (given instanceof Promise) {
@@ -100,6 +108,19 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
   return response;
 }
 
+/** Answers a request, which nobody has looked at yet, in its tenant's world. At once where `answer` does, and the world is known. */
+function inTenant({ worlds }: Serving, x: Exchange, tenant: string): Answer | Promise<Answer> {
+  const own = worlds.get(x.origin.settings.id)!;
+  const within = ({ origin, feed }: World) => {
+    x.origin = origin;
+    x.feed = feed;
+    tellOwn(x, own);
+    return answer(x);
+  };
+  const world = worlds.ofTenant(own, tenant);
+  return world instanceof Promise ? world.then(within) : within(world);
+}
+
 /** A request on its way into the lanes. */
 export function exchange(
   serving: Serving,
@@ -122,7 +143,7 @@ export function exchange(
     asksIn: undefined,
     session: undefined,
     sessionId: undefined,
-    kv: new KvStore(env.KV),
+    kv: new KvStore(env.KV, vaultFor(env.ENTRY_SECRET)),
     now: Date.now,
     arrivedAt: Date.now(),
     random: Math.random,

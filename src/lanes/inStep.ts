@@ -40,6 +40,18 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
   });
 }
 
+/**
+ * Tells in an origin's own world, in the background, what was counted in a tenant's: how the origin is asked and how it
+ * is, is one thing for all. `x` is in the tenant's world.
+ */
+export function tellOwn(x: Exchange, own: Pick<Exchange, "origin" | "feed"> & { toldUntil: number }): void {
+  const { arrivedAt: now, feed } = x;
+  if (now < own.feed.dueAt || now < own.toldUntil) return;
+  own.toldUntil = dueAfter(x, now);
+  const lagMs = feed.heardAt > 0 && now - feed.dueAt <= x.origin.pulseMs ? now - feed.heardAt : 0;
+  x.waitUntil(pulse({ ...x, origin: own.origin, feed: own.feed }, { now, lagMs, isForCounts: true }));
+}
+
 /** Promises are not shared between requests, so those that come meanwhile look again and again. */
 async function joined({ feed, now }: Exchange): Promise<void> {
   while (now() < feed.joiningUntil) await scheduler.wait(LOOK_EVERY_MS);

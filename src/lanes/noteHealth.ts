@@ -1,4 +1,5 @@
 import { endingOf } from "../origin/endingOf.ts";
+import { ownId } from "../config/tenant.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import type { HealthView } from "../sync/HealthView.ts";
 import type { Exchange } from "./Exchange.ts";
@@ -9,7 +10,7 @@ export function noteHealth(x: Exchange, take: (health: HealthView) => void): voi
   const before = health.state;
   take(health);
   const { state, reason } = health;
-  if (state !== before) x.report({ type: "origin-health", origin: x.origin.settings.id, state, reason });
+  if (state !== before) x.report({ type: "origin-health", origin: ownId(x.origin.settings.id), state, reason });
 }
 
 /** Takes in how a call ended that was begun at `begunAt` (epoch ms): with a failure, or else well. */

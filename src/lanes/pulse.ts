@@ -1,4 +1,5 @@
 import { impersonal } from "../config/originAuth.ts";
+import { isOfTenant } from "../config/tenant.ts";
 import type { Question } from "../sync/FeedView.ts";
 import type { Interest, PulseReply } from "../sync/Pulse.ts";
 import { retell } from "./bump.ts";
@@ -17,6 +18,8 @@ export interface Pulsing {
   withinMs?: number;
   /** Whether somebody waits for the origin to tell of what is listened to here. */
   isAwaited?: boolean;
+  /** Whether it is made for what a caller of another world has added to the counts. */
+  isForCounts?: boolean;
 }
 
 /**
@@ -25,14 +28,16 @@ export interface Pulsing {
  */
 export async function pulse(
   x: Exchange,
-  { now, lagMs, withinMs, isAwaited = false }: Pulsing,
+  { now, lagMs, withinMs, isAwaited = false, isForCounts = false }: Pulsing,
 ): Promise<PulseReply | undefined> {
   const { feed, origin, tally } = x;
   const { health } = feed;
   const { enabled } = x.replica;
-  const counted = tally.take();
+  // What is counted, and how calls end, is told in the origin's own world for all worlds.
+  const isOwn = !isOfTenant(origin.settings.id);
+  const counted = isOwn ? tally.take() : undefined;
   // Where every call is relayed, the origin is neither judged nor listened to.
-  const outcomes = enabled ? health.take() : undefined;
+  const outcomes = isOwn && enabled ? health.take() : undefined;
   const isKnown = !enabled || (!isAwaited && now - feed.interestedAt < origin.pulseMs / 2);
   const interest = isKnown ? undefined : { ...interestOf(x), ...(isAwaited && { isAwaited }) };
   if (interest) feed.interestedAt = now;
@@ -57,7 +62,8 @@ export async function pulse(
   if (reply) {
     if (counted) tally.taken(counted);
     retell(x);
-    recheckLists(x);
+    // Nothing is asked for in this world by who is of another.
+    if (!isForCounts) recheckLists(x);
   } else if (outcomes) health.giveBack(outcomes);
   return reply;
 }

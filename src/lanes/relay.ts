@@ -1,6 +1,5 @@
 import type { Berth } from "../access/InFlight.ts";
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
-import { cancellation } from "../mcp/cancellation.ts";
 import { isModern } from "../mcp/envelope.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
@@ -10,10 +9,9 @@ import { shownEvent } from "../mcp/shownReply.ts";
 import { withoutPromise } from "../mcp/withoutPromise.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { bodyOf } from "../origin/bodyOf.ts";
-import { callOrigin, failureOf, type Bindings } from "../origin/callOrigin.ts";
+import { callOrigin, failureOf } from "../origin/callOrigin.ts";
 import { endingWith } from "../origin/endingWith.ts";
 import type { OriginFailure } from "../origin/failure.ts";
-import { tellInSession } from "../origin/inSession.ts";
 import { Meter } from "../origin/Meter.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
 import { editsTools, shownTools } from "../origin/land.ts";
@@ -35,6 +33,7 @@ import { lapse } from "./lapse.ts";
 import { mayAsk } from "./mayAsk.ts";
 import { outcomeOf, outcomeOfReply } from "./outcomeOf.ts";
 import { overOriginLimit } from "./overLimit.ts";
+import { abandonedBy, giveUp } from "./giveUp.ts";
 import { isGone, sessionIdOf } from "./relayedSession.ts";
 import { passOn } from "./passOn.ts";
 import { isPooled, pooledCall } from "./pool.ts";
@@ -317,19 +316,6 @@ async function send(x: Exchange, sending: Sending): Promise<Answer> {
     outcome,
     ...(sessionId !== undefined && { sessionId }),
   };
-}
-
-function abandonedBy(signals: AbortSignal[]): { abandoned?: AbortSignal } {
-  if (signals.length === 0) return {};
-  return { abandoned: signals.length === 1 ? signals[0]! : AbortSignal.any(signals) };
-}
-
-/** Tells the origin, in the caller's session, that nobody waits for the answer: there, to leave says nothing. */
-function giveUp({ session, origin, body, waitUntil }: Exchange, bindings: Bindings): void {
-  const { id } = body as { id: string | number };
-  if (session?.originId === undefined) return;
-  const ids = { id: session.originId, version: session.version };
-  waitUntil(tellInSession(origin.settings, bindings, ids, cancellation(id)));
 }
 
 /** Whether an id can be told in an answer, even where another number of the request cannot be told from its neighbours. */

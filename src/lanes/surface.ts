@@ -1,5 +1,6 @@
 import { lifetimeMs, type Entry } from "../cache/entry.ts";
 import { ageMs } from "../cache/freshness.ts";
+import { ownId } from "../config/tenant.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
 import { META_SERVER_INFO } from "../mcp/names.ts";
@@ -52,7 +53,7 @@ export function asInitialize(x: Exchange, entry: Entry, version: string): Entry 
     protocolVersion: LEGACY_VERSIONS.includes(version) ? version : LEGACY_VERSIONS[0],
     // Of the log nothing is asked for, see `translate.ts`.
     capabilities: deliverable(capabilities, []),
-    serverInfo: members(entry.meta)[META_SERVER_INFO] ?? { name: x.origin.settings.id, version: "0" },
+    serverInfo: members(entry.meta)[META_SERVER_INFO] ?? { name: ownId(x.origin.settings.id), version: "0" },
     ...(instructions !== undefined && { instructions }),
   });
 }

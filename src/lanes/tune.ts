@@ -1,3 +1,4 @@
+import { isOfTenant } from "../config/tenant.ts";
 import { originSync } from "../origin/originSync.ts";
 import type { Question } from "../sync/FeedView.ts";
 import type { PulseReply } from "../sync/Pulse.ts";
@@ -27,7 +28,8 @@ export async function tune<Reply extends PulseReply>(
     const asked = ask(originSync(env, origin.settings), question);
     const reply = await (withinMs === undefined ? asked : within(withinMs, asked));
     hear(x.isolate, origin.settings.id, feed, { question, reply, now: x.now() });
-    noteHealth(x, (health) => health.hear(reply.health, x.now(), x.random()));
+    // How the origin is, is the matter of its own world.
+    if (!isOfTenant(origin.settings.id)) noteHealth(x, (health) => health.hear(reply.health, x.now(), x.random()));
     return reply;
   } catch (error) {
     x.report({ type: "sync-failed", operation, origin: origin.settings.id, reason: reasonOf(error) });

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { KvStore } from "../cache/KvStore.ts";
+import { vaultFor } from "../cache/Vault.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { charge } from "./charge.ts";
@@ -87,7 +88,7 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
   }
 
   #save({ address, entry, replaced, demotes }: Saving): void {
-    const kv = new KvStore(this.env.KV);
+    const kv = new KvStore(this.env.KV, vaultFor(this.env.ENTRY_SECRET));
     const report = consoleReporter(this.env.REPLICA_LOG);
     const attempt = (operation: "put" | "delete" | "purge", work: Promise<void>) =>
       this.ctx.waitUntil(work.catch((error) => report({ type: "store-failed", operation, reason: reasonOf(error) })));

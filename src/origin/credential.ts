@@ -14,8 +14,9 @@ export interface Credential {
   token?: string;
 }
 
-/** How many tokens are remembered, of all origins and principals. */
-const REMEMBERED = 10_000;
+/** What is remembered of tokens, of all origins and principals, in characters; and what one takes besides its own and its name's. */
+const REMEMBERED = 8 * 1_048_576;
+const OVERHEAD = 200;
 /** A token of a principal is not used in the last moments of its time. */
 const LAST_MS = 5_000;
 /** Because the origin refuses it, it is exchanged anew no more often. */
@@ -36,6 +37,11 @@ interface Remembered {
 
 // Plain data, so that it may outlive a request: the promise of one is nothing that another may wait for.
 const remembered = new S3Fifo<Remembered>(REMEMBERED);
+
+function remember(key: string, what: Remembered): void {
+  const length = what.reply && "token" in what.reply ? what.reply.token.length : 0;
+  remembered.set(key, what, key.length + length + OVERHEAD);
+}
 
 /** What the origin is to be shown with a request; `undefined` where that is nothing. At once where it is known. */
 export function credentialOf(
@@ -104,7 +110,7 @@ async function own(
     return { failure: { kind: "no-token", detail, retryAfterMs: 1_000 } };
   }
   // Of a failure the object remembers as much as is needed.
-  if ("token" in reply) remembered.set(keyOf(origin), { reply, until: reply.until }, 1);
+  if ("token" in reply) remember(keyOf(origin), { reply, until: reply.until });
   return reply;
 }
 
@@ -123,7 +129,7 @@ async function exchanged(
   }
   if (known?.reply && Date.now() < known.until) return known.reply;
   const forced = isForced && { forcedAt: Date.now() };
-  const keep = (reply: TokenReply | undefined, until: number) => remembered.set(key, { reply, until, ...forced }, 1);
+  const keep = (reply: TokenReply | undefined, until: number) => remember(key, { reply, until, ...forced });
   keep(undefined, Date.now() + LEASE_MS);
   const reply = await exchange(origin, auth, bindings);
   if ("token" in reply) keep(reply, reply.until);

@@ -1,4 +1,5 @@
 import type { OriginSettings } from "../config/replica.ts";
+import { ownId } from "../config/tenant.ts";
 
 /** The `OriginSync` object of an origin, where the operator wants it to live. */
 export function originSync(
@@ -10,9 +11,9 @@ export function originSync(
 }
 
 /**
- * The object that has the replica's own token at the origin. What comes of an origin's id, `id@something`, has the
- * origin's: a refresh token that is renewed in two places is good in neither.
+ * The object that has the replica's own token at the origin: one for all tenants' worlds, as a refresh token that is
+ * renewed in two places is good in neither.
  */
 export function tokenSync(env: Cloudflare.Env, { id, region }: OriginSettings) {
-  return originSync(env, { id: id.split("@", 1)[0]!, region });
+  return originSync(env, { id: ownId(id), region });
 }

@@ -46,9 +46,9 @@ export class FeedView {
     return (this.#name ??= this.#newName());
   }
   /** How the origin is. */
-  readonly health = new HealthView();
+  readonly health: HealthView;
   /** Another one each time that something of what is said of entries may have changed. */
-  version = 1;
+  version: number;
   /** When the feed is asked next; in the past where nobody has come since. */
   dueAt = 0;
   /** When it was last heard, or first asked; 0 while neither has been. */
@@ -89,8 +89,11 @@ export class FeedView {
   /** How many questions had been put when another feed was found. */
   #movedAt = 0;
 
-  constructor(newName: () => string) {
+  /** `before`: what the versions are counted from. */
+  constructor(newName: () => string, health = new HealthView(), before = 0) {
     this.#newName = newName;
+    this.health = health;
+    this.version = before + 1;
   }
 
   /** How far the feed is known; `undefined` while nothing was ever heard of it. */

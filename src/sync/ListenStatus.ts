@@ -2,6 +2,8 @@
 export type ListenState =
   /** The operator does not want it. */
   | "off"
+  /** The origin is asked with a credential for each caller: the replica has none to listen with. */
+  | "callers-only"
   /** Nobody needs it, or nothing is known of the origin yet. */
   | "idle"
   | "connecting"

@@ -2,10 +2,12 @@ import { DurableObject } from "cloudflare:workers";
 import { listTag } from "../cache/implicitTags.ts";
 import type { OwnTokenAuth } from "../config/originAuth.ts";
 import { askToken } from "../origin/askToken.ts";
+import { isOfTenant, ownId } from "../config/tenant.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import { OwnToken, type TokenReply } from "../origin/OwnToken.ts";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import { endingOf } from "../origin/endingOf.ts";
+import { originSync } from "../origin/originSync.ts";
 import { probeOrigin } from "../origin/probeOrigin.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
@@ -17,6 +19,7 @@ import { Deliveries, type Delivery, type DeliveryReply } from "./Deliveries.ts";
 import type { How, Since } from "./Feed.ts";
 import { KeptFeed } from "./KeptFeed.ts";
 import { KeptHealth } from "./KeptHealth.ts";
+import { KeptTenants } from "./KeptTenants.ts";
 import { KeptTellings } from "./KeptTellings.ts";
 import { KeptTotals } from "./KeptTotals.ts";
 import type { OriginTotals } from "./OriginTotals.ts";
@@ -30,7 +33,8 @@ import { UpstreamListening } from "./UpstreamListening.ts";
 /**
  * What all isolates have to agree on for one origin: what was invalidated, which writes are under way, what listeners
  * have been told, how the origin is, what was counted, the key that seals its session ids, which of its sessions have
- * ended, the sessions that the replica has opened for those who open none, and its own token. Holds the one stream on which the origin
+ * ended, the sessions that the replica has opened for those who open none, and its own token. Each tenant's world has one
+ * of its own, which the origin's own knows of. Holds the one stream on which the origin
  * tells of changes.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
@@ -73,6 +77,9 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     random: Math.random,
     pause,
   });
+  readonly #tenants = new KeptTenants(this.ctx.storage.sql);
+  /** The name of a tenant's object that the origin's own does not know of yet. */
+  #unknownAs: string | undefined;
   readonly #alarm = new Alarm(
     this.ctx.storage,
     [this.#pool, this.#lapses, this.#health, this.#totals, this.#listening],
@@ -86,18 +93,33 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     sql.exec("CREATE TABLE IF NOT EXISTS ended_session (name TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT");
     // Each end looks for those that need not be remembered any more: not among all that are.
     sql.exec("CREATE INDEX IF NOT EXISTS ended_session_until ON ended_session (until)");
+    // Whom an alarm wakes may not be told its name; it was armed after this.
+    const { name } = ctx.id;
+    if (name !== undefined && isOfTenant(name) && !this.#tenants.has(name)) this.#unknownAs = name;
     // Whatever ended the object before, what is due is done.
     void ctx.blockConcurrencyWhile(() => this.#alarm.arm());
   }
 
+  /** Notes a tenant's world of this origin, by the id that it has there: what concerns all tenants is told there, too. False where there are too many. */
+  async register(id: string): Promise<boolean> {
+    return this.#tenants.note(id);
+  }
+
+  /** The tenants' worlds of this origin. */
+  async tenants(): Promise<string[]> {
+    return this.#tenants.ids;
+  }
+
   /** Invalidates tags. What has changed since what the caller knows of the feed, with that. */
   async invalidate(tags: readonly string[], how: How, since: Since): Promise<PulseReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     this.#feed.invalidate(tags, how, Date.now());
     return this.#reply(since);
   }
 
   /** Heeds a delivery of the origin's webhook, once: what has changed since what the caller knows of the feed, with that. */
   async deliver(delivery: Delivery, since: Since): Promise<DeliveryReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     const now = Date.now();
     const { tags, hard } = delivery;
     // One that could not be heeded may come again.
@@ -111,8 +133,12 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Takes in what an isolate has to say, and tells it what has changed since what it knows of the feed. */
   async pulse(request: PulseRequest): Promise<PulseReply> {
-    this.#health.pulsed(request);
-    this.#totals.pulse(request, Date.now());
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
+    // What is counted, and how calls end, is told in the origin's own world.
+    if (!isOfTenant(request.origin.id)) {
+      this.#health.pulsed(request);
+      this.#totals.pulse(request, Date.now());
+    }
     this.#listening.pulsed(request);
     await this.#alarm.arm();
     const { uris = [], isAwaited = false } = request.interest ?? {};
@@ -123,6 +149,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Takes in what an isolate saw change, so that listeners everywhere are told of it, once. */
   async sight(sightings: readonly Sighting[], since: Since): Promise<SightReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     const now = Date.now();
     const toldAt = sightings.map((sighting) => {
       const { tag, principal, isListened, tools } = sighting;
@@ -141,6 +168,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Notes that a write is about to be sent, or goes on. */
   async announce({ id, tags, lapseMs }: Announcement, since: Since): Promise<AnnounceReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     const isAnnounced = this.#writes.announce(id, tags, Date.now() + lapseMs);
     await this.#alarm.arm();
     return { ...this.#reply(since), isAnnounced };
@@ -148,6 +176,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Notes that a write has ended, and invalidates what it has changed: at once, so that nobody sees one without the other. */
   async conclude({ id, tags, isApplied }: Conclusion, since: Since): Promise<PulseReply> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
     // Also where the announcement has lapsed before: since then somebody may have kept what was true before the write.
     if (isApplied) this.#feed.invalidate(tags, {}, Date.now());
     this.#writes.conclude(id);
@@ -201,6 +230,14 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   /** Does what is due. */
   override async alarm(): Promise<void> {
     await this.#alarm.goOff();
+  }
+
+  /** Makes this object, which is a tenant's, known to the origin's own: before it says anything to anybody. */
+  async #register(id: string): Promise<void> {
+    const isNoted = await originSync(this.env, { id: ownId(id), region: undefined }).register(id);
+    if (!isNoted) throw new Error("the origin has as many tenants as it can have");
+    this.#tenants.note(id);
+    this.#unknownAs = undefined;
   }
 
   #lapse(): void {

@@ -40,6 +40,8 @@ export type ReplicaEvent =
   | { type: "duty-failed"; reason: string }
   /** The operator's file allows something that the origin does not call safe. */
   | { type: "policy-warning"; origin: string; name: string; message: string }
+  /** Something that the operator has to provide is missing: the replica goes on with less. */
+  | { type: "setup-warning"; message: string }
   /** A rate-limit binding did not work: the call was let through. */
   | { type: "limiter-failed"; limiter: string; reason: string }
   /** An operator, or an origin's webhook, did not get what it asked for. */

@@ -153,6 +153,16 @@ describe("an answer of more bytes than its tool may give", () => {
     expect(JSON.parse(message!).result.content[0].text).toContain("16777216 bytes");
   });
 
+  test("has passed nothing of it where it is JSON, however large: what is within the budget comes whole", async () => {
+    o.on("tools/call vast", (asked, response) => {
+      response.writeHead(200, JSON_TYPE).end(sized(asked, asked.params.arguments.size));
+    });
+    const large = await call(replica.mcp, "vast", { size: 1_024 * KB });
+    expect([said(large).length > 1_000 * KB, codeOf(large)]).toEqual([true, undefined]);
+    const tooLarge = await call(replica.mcp, "vast", { size: 16_385 * KB });
+    expect([tooLarge.status, codeOf(tooLarge)]).toEqual([200, "over_budget"]);
+  });
+
   test("is measured in tokens of four bytes where the operator says so", async () => {
     o.on("tools/call wide_a", (asked, response) =>
       response.writeHead(200, JSON_TYPE).end(sized(asked, 4 * asked.params.arguments.size)),
@@ -227,9 +237,12 @@ describe("an answer that takes longer than its tool may", () => {
   });
 
   test("says nothing of the origin's health", async () => {
-    o.on("tools/call slow", () => {});
-    const calls = Array.from({ length: 8 }, () => call(replica.mcp, "slow", fresh()));
-    expect((await Promise.all(calls)).map(codeOf)).toEqual(Array(8).fill("over_budget"));
+    o.on("tools/call", () => {});
+    for (const name of ["slow", "slow_kept"]) {
+      const calls = Array.from({ length: 8 }, () => call(replica.mcp, name, fresh()));
+      expect((await Promise.all(calls)).map(codeOf)).toEqual(Array(8).fill("over_budget"));
+    }
+    o.reset();
     expect(said(await call(replica.mcp, "free"))).toBe("free 1");
     expect(o.count("server/discover")).toBe(0);
   });

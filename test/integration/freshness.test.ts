@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Fixture, text, tool } from "./support/fixture.ts";
-import { headerOf, type Replica, seed, startReplica } from "./support/replica.ts";
+import { headerOf, type Replica, sealedAs, seed, startReplica, textIn } from "./support/replica.ts";
 import { call, type Got, legacy, legacyCall, modern, said, until } from "./support/wire.ts";
 
 const origin = new Fixture();
@@ -216,7 +216,7 @@ describe("what is in KV", () => {
     const young = await place({ kv: "young" }, MINUTE);
     const past = await place({ kv: "past" }, 6 * MINUTE);
     const changed = await place({ kv: "changed" }, MINUTE, '"content":[]');
-    const before = await replica.store.get(young);
+    const before = await textIn(replica, young);
     origin.on("tools/call op", () => text("same"));
     for (const kv of ["young", "past", "changed"]) {
       expect((await call(replica.mcp, "op", { kv }, again)).cache?.status).toBe("miss");
@@ -224,7 +224,7 @@ describe("what is in KV", () => {
     const isNew = async (name: string) => Date.now() - (await headerOf(replica, name))["storedAt"] < 10_000;
     await expect.poll(() => isNew(past)).toBe(true);
     await expect.poll(() => isNew(changed)).toBe(true);
-    expect(await replica.store.get(young)).toBe(before);
+    expect(await textIn(replica, young)).toBe(before);
   });
 
   test("is a header line of JSON, and the body as the origin wrote it", async () => {
@@ -232,7 +232,7 @@ describe("what is in KV", () => {
     origin.on("tools/call op", () => text("as written"));
     await call(replica.mcp, "op", { form: 1 });
     const value = await until(
-      () => replica.store.get(name),
+      () => textIn(replica, name),
       (text) => text!.includes("as written"),
     );
     const [header, body] = value!.split("\n");
@@ -260,7 +260,7 @@ describe("what is in KV", () => {
 
   test.each(SPOILT)("is a miss where it is %s", async (what, change) => {
     const name = await seed(replica, { target: "op", variant: { what }, ageMs: 0 });
-    await replica.store.put(name, change((await replica.store.get(name))!));
+    await replica.store.put(name, await sealedAs(name, change((await textIn(replica, name))!)));
     const got = await call(replica.mcp, "op", { what });
     expect([got.status, got.cache?.status, said(got)]).toEqual([200, "miss", "op 1"]);
   });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Fixture } from "./support/fixture.ts";
 import { type Replica, startReplica, stored } from "./support/replica.ts";
-import { codeOf, modern, send } from "./support/wire.ts";
+import { call, codeOf, modern, send } from "./support/wire.ts";
 
 const origin = new Fixture();
 let replica: Replica;
@@ -68,4 +68,33 @@ test("/healthz says that the Worker runs, to anybody", async () => {
 test("/readyz is for those whom the replica serves", async () => {
   const got = await send(`${replica.url}/readyz`, { method: "GET", headers: { host: "anything.example" } });
   expect([got.status, codeOf(got)]).toEqual([403, "host_not_served"]);
+});
+
+test("a replica without ENTRY_SECRET says so, and keeps what is private in memory alone", async () => {
+  const tools = { own: { cache: { ttl: "1h" } }, ours: { cache: { ttl: "1h", scope: "public" } } } as const;
+  const config = { origins: { o: { url: origin.url, tools } } };
+  const lacking = await startReplica(config, {
+    vars: { ENTRY_SECRET: "too short", REPLICA_LOG: "json" },
+    instances: 2,
+  });
+  try {
+    const [here, there] = lacking.urls.map((url) => `${url}/mcp`) as [string, string];
+    for (const name of ["own", "ours"]) await call(here, name);
+    await expect.poll(() => stored(lacking, "tools/call")).toHaveLength(1);
+    const statuses = async (url: string) =>
+      Promise.all(["own", "ours"].map(async (name) => (await call(url, name)).cache?.status));
+    expect(await statuses(here)).toEqual(["hit", "hit"]);
+    // Elsewhere only what is public is known.
+    expect((await statuses(there))[1]).toBe("hit");
+    expect((await stored(lacking, "tools/call")).map((name) => name.split("/")[4])).toEqual(["public"]);
+    const { status, body } = await ready(lacking.url);
+    const warning = expect.stringMatching(/^The secret ENTRY_SECRET is shorter than 32 characters/);
+    expect([status, body]).toMatchObject([200, { ready: true, warnings: [warning] }]);
+    const told = lacking.lines.filter((line) => line.includes("ENTRY_SECRET"));
+    expect(told.map((line) => JSON.parse(line))).toEqual(
+      lacking.urls.map(() => ({ type: "setup-warning", message: body.warnings[0] })),
+    );
+  } finally {
+    await lacking.close();
+  }
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { OriginConfig } from "../../src/config/types.ts";
 import { Fixture, type Reply, text, tool } from "./support/fixture.ts";
 import { type Ear, listen, Mouths } from "./support/listening.ts";
-import { type Replica, startReplica, stored } from "./support/replica.ts";
+import { type Replica, startReplica, stored, textIn as storedText } from "./support/replica.ts";
 import { type Ask, call, type Got, modern, said } from "./support/wire.ts";
 
 const TOOLS = "notifications/tools/list_changed";
@@ -99,7 +99,7 @@ test("5: an old list that was on its way when the origin told of a change is not
   expect([statusOf(next), namesIn(next)]).toEqual(["miss", ["new"]]);
   expect(statusOf(await list())).toBe("hit");
   const [name] = await stored(replica, "tools/list", id);
-  await expect.poll(() => replica.store.get(name!)).toContain('"new"');
+  await expect.poll(() => storedText(replica, name!)).toContain('"new"');
 });
 
 describe("6: a resource that the origin says has changed", () => {

@@ -387,6 +387,13 @@ describe("limits.concurrency", () => {
         () => streams.length,
         (now) => now === count,
       );
+    const patient = stranger();
+    const answered = [slow(patient, 1), slow(patient, 2)];
+    await begun(2);
+    expect(codeOf(await call(replica.mcp, "plain", {}, patient))).toBe("too_many_calls");
+    for (const stream of streams.splice(0)) stream.end();
+    await Promise.all(answered);
+    expect(codeOf(await call(replica.mcp, "plain", {}, patient))).toBeUndefined();
     const first = leaving("slow", { q: 1 }, me);
     await begun(1);
     const second = slow(me, 2);

@@ -3,8 +3,9 @@ import type { Rewrites } from "../../scripts/serve/bundle.ts";
 import type { ToolConfig } from "../../src/config/types.ts";
 import { Fixture } from "./support/fixture.ts";
 import { brokenKeys } from "./support/linearizable.ts";
-import { INITIAL, keepRegisters, randomFrom, record, REGISTERS } from "./support/registers.ts";
+import { INITIAL, keepRegisters, record, REGISTERS } from "./support/registers.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
+import { randomFrom } from "../support/randomFrom.ts";
 
 const origin = new Fixture();
 const SEED = 20_260_728;

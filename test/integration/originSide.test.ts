@@ -61,7 +61,19 @@ describe("credentials", () => {
     cookie: "session=the-callers-own",
     "proxy-authorization": "Basic the-callers-own",
     "x-api-key": "the-callers-own",
+    "set-cookie": "a=the-callers-own",
     "x-forwarded-for": "192.0.2.1",
+    "x-forwarded-host": "the-callers-own",
+    "x-forwarded-proto": "the-callers-own",
+    "x-real-ip": "192.0.2.1",
+    forwarded: "for=192.0.2.1",
+    "cf-connecting-ip": "192.0.2.1",
+    "cf-access-jwt-assertion": "the-callers-own",
+    "cf-access-client-secret": "the-callers-own",
+    "true-client-ip": "192.0.2.1",
+    origin: "http://127.0.0.1",
+    referer: "http://127.0.0.1/the-callers-own",
+    "user-agent": "the-callers-own",
     "x-custom": "the-callers-own",
   };
 
@@ -76,7 +88,9 @@ describe("credentials", () => {
     expect(origin.seen.length).toBeGreaterThanOrEqual(5);
     for (const seen of origin.seen) {
       expect(JSON.stringify([seen.headers, seen.text])).not.toContain("the-callers-own");
-      expect(seen.headers).not.toHaveProperty("cookie");
+      expect(JSON.stringify(seen.headers)).not.toContain("192.0.2.1");
+      for (const name of Object.keys(CALLERS))
+        if (name !== "authorization" && name !== "x-api-key") expect(seen.headers).not.toHaveProperty([name]);
       expect(seen.headers["authorization"]).toBe(id === "bearer" ? `Bearer ${SECRETS.TOKEN}` : undefined);
       expect(seen.headers["x-api-key"]).toBe(id === "header" ? SECRETS.API_KEY : undefined);
     }
@@ -273,14 +287,33 @@ describe("a bad neighbour", () => {
     const headers = {
       "set-cookie": "a=b",
       "access-control-allow-origin": "*",
+      "access-control-allow-credentials": "true",
+      authorization: "Bearer of-the-origin",
+      "www-authenticate": 'Bearer resource_metadata="https://evil.example"',
+      location: "https://evil.example",
+      refresh: "0; url=https://evil.example",
+      link: "<https://evil.example>; rel=preload",
+      "content-security-policy": "default-src *",
+      "strict-transport-security": "max-age=0",
+      "clear-site-data": '"*"',
+      server: "of-the-origin",
+      via: "1.1 of-the-origin",
       "x-powered-by": "y",
+      "alt-svc": 'h3="evil.example:443"',
       "cache-control": "public",
+      "cdn-cache-control": "public, max-age=9",
+      etag: '"of-the-origin"',
+      vary: "of-the-origin",
     };
-    origin.on("tools/call", () => ({ ...text("fine"), headers }));
-    for (const name of ["kept", "plain"]) {
-      const got = await ask(call(at("open"), name, { cookies: 1 }));
-      expect(said(got)).toBe("fine");
-      for (const header of Object.keys(headers)) expect(got.headers).not.toHaveProperty(header);
+    for (const sse of [false, true]) {
+      origin.on("tools/call", () => ({ ...text("fine"), headers, sse }));
+      for (const name of ["kept", "plain"]) {
+        for (const asked of [call, legacyCall]) {
+          const got = await ask(asked(at("open"), name, { cookies: `${sse}` }));
+          expect(said(got)).toBe("fine");
+          for (const header of Object.keys(headers)) expect([header, got.headers[header]]).toEqual([header, undefined]);
+        }
+      }
     }
   });
 });

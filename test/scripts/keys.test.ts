@@ -70,6 +70,10 @@ test("a key is made, listed, rotated and revoked, and nothing but the key goes t
   const json = JSON.parse((await run("list", "--json")).out);
   expect(json.keys).toEqual([expect.objectContaining({ id, name: "agent one", state: "rotating" })]);
 
+  expect((await run("rotate", id, "--overlap", "0s")).aside).toContain(
+    "The old one is refused everywhere within two minutes.",
+  );
+
   const third = JSON.parse((await run("create", "--name", "other", "--json")).out);
   expect((await run("revoke", third.id)).out).toBe(
     `Key "other" (id ${third.id}) is revoked: within two minutes it is refused everywhere.`,

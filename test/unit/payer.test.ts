@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { principalOf } from "../../src/access/callerIn.ts";
-import { networkOf, payerOf } from "../../src/access/payer.ts";
+import { networkOf } from "../../src/access/networkOf.ts";
+import { payerOf } from "../../src/access/payer.ts";
 
 const open = { principal: "anonymous" };
 const HOST = "replica.example.com";

@@ -8,11 +8,13 @@ import { KvStore } from "../../src/cache/KvStore.ts";
 import { MemoryStore } from "../../src/cache/MemoryStore.ts";
 import { needsSaving, traitsOf } from "../../src/cache/save.ts";
 import type { Store } from "../../src/cache/Store.ts";
+import { Vault } from "../../src/cache/Vault.ts";
 
 const KV = (env as unknown as { KV: KVNamespace }).KV;
 const T0 = 1_800_000_000_000;
 const ALICE: Partition = { scope: "private", principal: "alice" };
 const BOB: Partition = { scope: "private", principal: "bob" };
+const CY: Partition = { scope: "private", principal: "cy" };
 
 function addressFor(
   partition: Partition = PUBLIC,
@@ -49,13 +51,22 @@ async function entryOf(change: Partial<Entry> = {}): Promise<Entry> {
   return { ...entry, hash: await hashOf(entry.body, entry.meta) };
 }
 
-const stores: [string, () => Store][] = [
-  ["MemoryStore", () => new MemoryStore(10_000_000)],
-  ["KvStore", () => new KvStore(KV)],
+const SECRET = "0123456789abcdef".repeat(4);
+const kvStore = (kv = KV) => new KvStore(kv, new Vault(SECRET));
+
+/** Each store, and whose entries are put into it where the test does not say. */
+const stores: [string, () => Store, Partition][] = [
+  ["MemoryStore", () => new MemoryStore(10_000_000), PUBLIC],
+  ["KvStore", kvStore, PUBLIC],
+  ["KvStore, sealed,", kvStore, CY],
 ];
 
-describe.each(stores)("%s keeps what a store keeps", (_, create) => {
+describe.each(stores)("%s keeps what a store keeps", (_, create, own) => {
   let store: Store;
+  const { scope } = own;
+  const addressOf = (partition = own, change = {}) => addressFor(partition, change);
+  const put = async (address: Address, change: Partial<Entry> = {}) =>
+    store.put(address, await entryOf({ scope: address.partition.scope, ...change }));
 
   beforeEach(async () => {
     for (const { name } of (await KV.list()).keys) await KV.delete(name);
@@ -63,40 +74,40 @@ describe.each(stores)("%s keeps what a store keeps", (_, create) => {
   });
 
   test("what was put is found, byte for byte, and nothing else", async () => {
-    const entry = await entryOf({ only: "modern", clientTtlMs: 5, contentEnd: 11 });
-    await store.put(addressFor(), entry);
-    expect(await store.get(addressFor())).toEqual(entry);
+    const entry = await entryOf({ scope, only: "modern", clientTtlMs: 5, contentEnd: 11 });
+    await store.put(addressOf(), entry);
+    expect(await store.get(addressOf())).toEqual(entry);
     for (const other of [
-      addressFor(ALICE),
-      addressFor(PUBLIC, { originId: "other" }),
-      addressFor(PUBLIC, { method: "prompts/get" }),
-      addressFor(PUBLIC, { variant: {} }),
+      addressOf(ALICE),
+      addressOf(own, { originId: "other" }),
+      addressOf(own, { method: "prompts/get" }),
+      addressOf(own, { variant: {} }),
     ]) {
       expect(await store.get(other)).toBeUndefined();
     }
   });
 
   test("what was never put is not found", async () => {
-    expect(await store.get(addressFor())).toBeUndefined();
-    await store.delete(addressFor());
+    expect(await store.get(addressOf())).toBeUndefined();
+    await store.delete(addressOf());
     await store.purge("catalog", "tools/call");
   });
 
   test("the last one put counts", async () => {
-    await store.put(addressFor(), await entryOf());
-    const second = await entryOf({ body: '"content":[]', meta: "", scope: "private" });
-    await store.put(addressFor(), second);
-    expect(await store.get(addressFor())).toEqual(second);
+    await put(addressOf());
+    const second = await entryOf({ body: '"content":[]', meta: "", scope });
+    await store.put(addressOf(), second);
+    expect(await store.get(addressOf())).toEqual(second);
   });
 
   test("what was deleted is gone, its neighbours stay", async () => {
-    await store.put(addressFor(), await entryOf());
-    await store.put(addressFor(ALICE), await entryOf());
-    await store.delete(addressFor());
-    expect(await store.get(addressFor())).toBeUndefined();
-    expect(await store.get(addressFor(ALICE))).toBeDefined();
-    await store.put(addressFor(), await entryOf());
-    expect(await store.get(addressFor())).toBeDefined();
+    await put(addressOf());
+    await put(addressOf(ALICE));
+    await store.delete(addressOf());
+    expect(await store.get(addressOf())).toBeUndefined();
+    expect(await store.get(addressOf(ALICE))).toBeDefined();
+    await put(addressOf());
+    expect(await store.get(addressOf())).toBeDefined();
   });
 
   test("private partitions never see each other's entries, nor the public one's", async () => {
@@ -105,28 +116,27 @@ describe.each(stores)("%s keeps what a store keeps", (_, create) => {
       principal,
     }));
     const partitions = [PUBLIC, ALICE, BOB, ...odd];
+    for (const [at, partition] of partitions.entries()) await put(addressOf(partition), { body: `"n":${at}` });
     for (const [at, partition] of partitions.entries())
-      await store.put(addressFor(partition), await entryOf({ body: `"n":${at}` }));
-    for (const [at, partition] of partitions.entries())
-      expect((await store.get(addressFor(partition)))!.body).toBe(`"n":${at}`);
-    await store.delete(addressFor(ALICE));
+      expect((await store.get(addressOf(partition)))!.body).toBe(`"n":${at}`);
+    await store.delete(addressOf(ALICE));
     for (const partition of partitions)
-      expect((await store.get(addressFor(partition))) === undefined, JSON.stringify(partition)).toBe(
+      expect((await store.get(addressOf(partition))) === undefined, JSON.stringify(partition)).toBe(
         partition === ALICE,
       );
   });
 
   test("a purge removes one method of one origin, for everybody", async () => {
-    const gone = [addressFor(), addressFor(ALICE), addressFor(PUBLIC, { variant: { q: "coffee" } })];
+    const gone = [addressOf(), addressOf(ALICE), addressOf(own, { variant: { q: "coffee" } })];
     // Names of which one begins as another does are different names.
     const stay = [
-      addressFor(PUBLIC, { method: "tools/list" }),
-      addressFor(PUBLIC, { method: "resources/templates/list" }),
-      addressFor(ALICE, { method: "resources/list" }),
-      addressFor(PUBLIC, { originId: "catalog2" }),
-      addressFor(ALICE, { originId: "cat" }),
+      addressOf(own, { method: "tools/list" }),
+      addressOf(own, { method: "resources/templates/list" }),
+      addressOf(ALICE, { method: "resources/list" }),
+      addressOf(own, { originId: "catalog2" }),
+      addressOf(ALICE, { originId: "cat" }),
     ];
-    for (const address of [...gone, ...stay]) await store.put(address, await entryOf());
+    for (const address of [...gone, ...stay]) await put(address);
     await store.purge("catalog", "tools/call");
     for (const address of gone) expect(await store.get(address)).toBeUndefined();
     for (const address of stay) expect(await store.get(address), address.text).toBeDefined();
@@ -138,12 +148,10 @@ describe.each(stores)("%s keeps what a store keeps", (_, create) => {
   test("a purge of one scope leaves the other", async () => {
     const odd: Partition = { scope: "private", principal: "public" };
     const fill = async () => {
-      for (const partition of [PUBLIC, ALICE, odd]) await store.put(addressFor(partition), await entryOf());
+      for (const partition of [PUBLIC, ALICE, odd]) await put(addressOf(partition));
     };
     const present = async () =>
-      Promise.all(
-        [PUBLIC, ALICE, odd].map(async (partition) => (await store.get(addressFor(partition))) !== undefined),
-      );
+      Promise.all([PUBLIC, ALICE, odd].map(async (partition) => (await store.get(addressOf(partition))) !== undefined));
     await fill();
     await store.purge("catalog", "tools/call", "public");
     expect(await present()).toEqual([false, true, true]);
@@ -153,8 +161,8 @@ describe.each(stores)("%s keeps what a store keeps", (_, create) => {
   });
 
   test("an entry that could serve nobody for long is kept all the same", async () => {
-    await store.put(addressFor(), await entryOf({ ttlMs: 1, staleIfErrorMs: 0 }));
-    expect(await store.get(addressFor())).toBeDefined();
+    await put(addressOf(), { ttlMs: 1, staleIfErrorMs: 0 });
+    expect(await store.get(addressOf())).toBeDefined();
   });
 });
 
@@ -164,7 +172,7 @@ describe("KvStore", () => {
   });
 
   test("counts what is kept of an origin by method and by tool, whoever it belongs to", async () => {
-    const store = new KvStore(KV);
+    const store = kvStore();
     const named = { method: "resources/templates/list" };
     // KV takes 1,024 bytes beside a value.
     const long = ["\u0001", "😀", "é", '"', "x"].map((character) => `x${character.repeat(1_000)}`);
@@ -196,7 +204,7 @@ describe("KvStore", () => {
       const keys = tools.map((tool) => ({ name: "e1/o/tools/call/public/0", metadata: { tool } }));
       return { keys, list_complete: false, cursor: `c${cursors.length}` };
     };
-    const counted = await new KvStore({ list } as unknown as KVNamespace).count("o");
+    const counted = await kvStore({ list } as unknown as KVNamespace).count("o");
     expect([counted.isWhole, counted.total]).toEqual([false, 10_000]);
     expect(cursors).toEqual([undefined, ...Array.from({ length: 9 }, (_, page) => `c${page + 1}`)]);
     expect(Object.keys(counted.byTool)).toHaveLength(201);
@@ -204,7 +212,7 @@ describe("KvStore", () => {
   });
 
   test("knows whether anything of a method is kept, for anybody", async () => {
-    const store = new KvStore(KV);
+    const store = kvStore();
     expect(await store.hasAny("catalog", "server/discover")).toBe(false);
     await store.put(addressFor(ALICE, { method: "server/discover" }), await entryOf());
     expect(await store.hasAny("catalog", "server/discover")).toBe(true);
@@ -215,7 +223,7 @@ describe("KvStore", () => {
   });
 
   test("names tell neither who called nor what was asked", async () => {
-    const store = new KvStore(KV);
+    const store = kvStore();
     await store.put(addressFor(ALICE), await entryOf());
     await store.put(addressFor(), await entryOf());
     const names = (await KV.list()).keys.map(({ name }) => name);
@@ -229,7 +237,7 @@ describe("KvStore", () => {
 
   test("values lapse when nothing could serve them, and not before a minute", async () => {
     const expiry = async (change: Partial<Entry>) => {
-      await new KvStore(KV).put(addressFor(), await entryOf(change));
+      await kvStore().put(addressFor(), await entryOf(change));
       return (await KV.list()).keys[0]!.expiration! - Math.floor(Date.now() / 1_000);
     };
     const near = (seconds: number) => [seconds - 1, seconds, seconds + 1];
@@ -241,7 +249,7 @@ describe("KvStore", () => {
   });
 
   test("a broken value is a miss", async () => {
-    const store = new KvStore(KV);
+    const store = kvStore();
     await store.put(addressFor(), await entryOf());
     const name = (await KV.list()).keys[0]!.name;
     for (const value of ["", "x", "{}\n", (await KV.get(name))!.slice(0, -1)]) {
@@ -251,7 +259,7 @@ describe("KvStore", () => {
   });
 
   test("a purge takes all pages of names", async () => {
-    const store = new KvStore(KV);
+    const store = kvStore();
     const listed: (string | undefined)[] = [];
     // One name a page, so that the cursor has to be followed.
     const paged = new Proxy(KV, {
@@ -264,7 +272,7 @@ describe("KvStore", () => {
           : (kv[member] as (...args: unknown[]) => unknown).bind(kv),
     });
     for (const q of ["a", "b", "c"]) await store.put(addressFor(PUBLIC, { variant: { q } }), await entryOf());
-    await new KvStore(paged).purge("catalog", "tools/call");
+    await kvStore(paged).purge("catalog", "tools/call");
     expect(await store.hasAny("catalog", "tools/call")).toBe(false);
     expect(listed.length).toBeGreaterThanOrEqual(3);
   });

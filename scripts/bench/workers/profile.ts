@@ -71,7 +71,7 @@ function partsOf(filled: Filled): Part[] {
     session: undefined,
     sessionId: undefined,
     trace: { correlationId: "", flags: "01" },
-    kv: new KvStore(undefined as unknown as KVNamespace),
+    kv: new KvStore(undefined as unknown as KVNamespace, undefined),
     now: Date.now,
     arrivedAt: Date.now(),
     random: Math.random,

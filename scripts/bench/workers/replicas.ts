@@ -9,6 +9,8 @@ import { FeedView } from "../../../src/sync/FeedView.ts";
 import { Listening } from "../../../src/sync/Listening.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
+import { Worlds } from "../../../src/http/Worlds.ts";
+import type { Isolate } from "../../../src/lanes/Exchange.ts";
 import { Schemas } from "../../../src/lanes/Schemas.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
 import { SILENT } from "../../../src/telemetry/events.ts";
@@ -91,22 +93,24 @@ export async function filledReplica(
       ...(invalidations !== undefined && { feedId: FEED_ID, seq: 0 }),
     });
   }
+  const isolate: Isolate = {
+    memory,
+    catalogues: new Map([[settings.id, catalogue]]),
+    schemas: new Schemas(),
+    eras: new Map(),
+    surfacesAt: new Map(),
+    suspectAt: new Map(),
+    sessions: new S3Fifo(1),
+    sealKeys: new Map(),
+    pooled: new SessionSource(),
+    listening: new Listening(),
+    inFlight: new InFlight(),
+  };
   const serving: Serving = {
     replica,
     report: SILENT,
-    isolate: {
-      memory,
-      catalogues: new Map([[settings.id, catalogue]]),
-      schemas: new Schemas(),
-      eras: new Map(),
-      surfacesAt: new Map(),
-      suspectAt: new Map(),
-      sessions: new S3Fifo(1),
-      sealKeys: new Map(),
-      pooled: new SessionSource(),
-      listening: new Listening(),
-      inFlight: new InFlight(),
-    },
+    isolate,
+    worlds: new Worlds(replica, isolate),
     authenticator: new Authenticator(replica.access),
   };
   return {

@@ -1,5 +1,4 @@
 import { authenticateAdmin } from "../../access/authenticateAdmin.ts";
-import { clientAddress } from "../../access/clientAddress.ts";
 import { isFromHere } from "../../access/isFromHere.ts";
 import type { Replica } from "../../config/replica.ts";
 import type { Trouble } from "../errors.ts";
@@ -19,8 +18,8 @@ export async function admitAdmin(
   if (turnedAway) return turnedAway;
   // No page of a browser is an operator, on whatever machine. What a page embeds is asked for without an `Origin`.
   if (headers.has("origin") || (headers.get("sec-fetch-site") ?? "none") !== "none") return { kind: "from-page" };
-  const isHere = isFromHere(place.hostname, headers);
-  const stranger = isHere ? undefined : limits.strangers.at(clientAddress(headers));
+  const isHere = isFromHere(place.hostname, headers.get("cf-connecting-ip"));
+  const stranger = isHere ? undefined : limits.strangers.of(headers);
   const waitMs = stranger?.take(Date.now()) ?? 0;
   if (waitMs > 0) return { kind: "rate-limited", retryAfterMs: waitMs };
   const refusal = await authenticateAdmin({ authorization: headers.get("authorization"), isHere, token });

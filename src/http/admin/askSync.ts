@@ -4,22 +4,28 @@ import { hear } from "../../lanes/hear.ts";
 import { within } from "../../lanes/within.ts";
 import { originSync } from "../../origin/originSync.ts";
 import type { Since } from "../../sync/Feed.ts";
-import type { FeedView } from "../../sync/FeedView.ts";
+import type { FeedView, Question } from "../../sync/FeedView.ts";
 import type { PulseReply } from "../../sync/Pulse.ts";
 import { reasonOf, type Reporter, type SyncOperation } from "../../telemetry/events.ts";
 import type { Trouble } from "../errors.ts";
 
 /** How long the object is waited for: whoever asks gives up some time as well, and should know what to do. */
-const PATIENCE_MS = 10_000;
+export const PATIENCE_MS = 10_000;
+
+/** The question of who knows nothing of a feed. */
+const NOTHING_KNOWN: Question = { nth: 0, seq: 0, feedId: undefined };
 
 /** What is needed to change a feed on somebody's word. */
 export interface Syncing {
   replica: Replica;
-  /** By origin id. */
-  feeds: ReadonlyMap<string, FeedView>;
+  /** By the id that the origin has in a world; of a tenant's, where this isolate knows it. */
+  feeds: Pick<ReadonlyMap<string, FeedView>, "get">;
   isolate: Isolate;
   report: Reporter;
 }
+
+/** Calls an `OriginSync`; `since` is what is known of its feed. */
+export type AskObject<Reply> = (object: ReturnType<typeof originSync>, since: Since) => Promise<Reply>;
 
 /** What was invalidated. */
 export interface Invalidated {
@@ -36,14 +42,14 @@ export async function askSync<Reply extends PulseReply>(
   env: Cloudflare.Env,
   { settings }: Origin,
   operation: SyncOperation,
-  ask: (object: ReturnType<typeof originSync>, since: Since) => Promise<Reply>,
+  ask: AskObject<Reply>,
 ): Promise<{ reply: Reply } | { trouble: Trouble }> {
-  const feed = feeds.get(settings.id)!;
-  const question = feed.ask();
+  const feed = feeds.get(settings.id);
+  const question = feed?.ask() ?? NOTHING_KNOWN;
   try {
     const asked = ask(originSync(env, settings), { seq: question.seq, feedId: question.feedId });
     const reply = await within(PATIENCE_MS, asked);
-    hear(isolate, settings.id, feed, { question, reply, now: Date.now() });
+    if (feed) hear(isolate, settings.id, feed, { question, reply, now: Date.now() });
     return { reply };
   } catch (error) {
     const reason = reasonOf(error);

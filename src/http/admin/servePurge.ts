@@ -1,13 +1,15 @@
+import type { PulseReply } from "../../sync/Pulse.ts";
 import type { Trouble } from "../errors.ts";
 import { readBody } from "../readBody.ts";
-import { askSync, type Invalidated, type Syncing } from "./askSync.ts";
+import { askSync, type AskObject, type Invalidated, type Syncing } from "./askSync.ts";
+import { askTenants } from "./askTenants.ts";
 import { originNamed } from "./originNamed.ts";
 import { parsePurge } from "./purgeRequest.ts";
 import { respondJson } from "./respondJson.ts";
 
 const MAX_BYTES = 1_048_576;
 
-/** Serves `POST /admin/purge`: invalidates tags of an origin, for every isolate. */
+/** Serves `POST /admin/purge`: invalidates tags of an origin, for every isolate and all tenants. */
 export async function servePurge(syncing: Syncing, request: Request, env: Cloudflare.Env): Promise<Response> {
   return respondJson(await purge(syncing, request, env), syncing.report, "/admin/purge");
 }
@@ -26,10 +28,11 @@ async function purge(
   const { tags, hard } = parsed;
   const origin = originNamed(syncing.replica, parsed.origin);
   if ("trouble" in origin) return origin;
-  const asked = await askSync(syncing, env, origin, "invalidate", (object, since) =>
-    object.invalidate(tags, { hard }, since),
-  );
+  const invalidate: AskObject<PulseReply> = (object, since) => object.invalidate(tags, { hard }, since);
+  const asked = await askSync(syncing, env, origin, "invalidate", invalidate);
   if ("trouble" in asked) return asked;
+  const others = await askTenants(syncing, env, origin, "invalidate", invalidate);
+  if ("trouble" in others) return others;
   const { feedId, seq } = asked.reply;
   return { origin: origin.settings.id, tags, hard, feedId, seq };
 }

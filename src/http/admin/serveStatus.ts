@@ -1,4 +1,5 @@
 import { KvStore } from "../../cache/KvStore.ts";
+import { isPersonal } from "../../config/originAuth.ts";
 import type { Origin } from "../../config/replica.ts";
 import { storedEras } from "../../lanes/eras.ts";
 import type { Counted } from "../../telemetry/Counted.ts";
@@ -26,7 +27,7 @@ async function statusOf(showing: Showing, origin: Origin, env: Cloudflare.Env): 
   const [told, eras, entries] = await Promise.all([
     totalsOf(showing, origin, env),
     showing.isolate.eras.get(id)?.eras ?? storedEras(env, origin.settings).catch(() => null),
-    new KvStore(env.KV).count(id).catch((error: unknown) => ({ reason: reasonOf(error) })),
+    new KvStore(env.KV, undefined).count(id).catch((error: unknown) => ({ reason: reasonOf(error) })),
   ]);
   if ("reason" in told) return { eras, sync: { up: false, reason: told.reason }, entries };
   const { counted, ...rest } = told.totals;
@@ -34,6 +35,7 @@ async function statusOf(showing: Showing, origin: Origin, env: Cloudflare.Env): 
     eras,
     sync: { up: true },
     ...rest,
+    listen: isPersonal(origin.settings) ? { ...rest.listen, state: "callers-only" } : rest.listen,
     refreshedAt: counted.refreshedAt || null,
     entries,
     counted: {

@@ -1,11 +1,12 @@
-import { clientAddress } from "../../access/clientAddress.ts";
 import { Strangers } from "../../access/Strangers.ts";
 import { claimIn, isSigned, sentAt, TOLERANCE_MS, webhookKey } from "../../access/webhookSignature.ts";
+import type { DeliveryReply } from "../../sync/Deliveries.ts";
 import type { Trouble } from "../errors.ts";
 import { guard } from "../guard.ts";
 import { placeOf } from "../place.ts";
 import { readBytes, textOf } from "../readBody.ts";
-import { askSync, type Invalidated, type Syncing } from "./askSync.ts";
+import { askSync, type AskObject, type Invalidated, type Syncing } from "./askSync.ts";
+import { askTenants } from "./askTenants.ts";
 import { respondJson } from "./respondJson.ts";
 import { parseWebhook } from "./webhookRequest.ts";
 
@@ -49,7 +50,7 @@ async function heed(
   if (headers.has("origin")) return { trouble: { kind: "from-page" } };
   if (request.method !== "POST") return { trouble: { kind: "method-not-allowed" } };
   const now = Date.now();
-  const stranger = strangers.at(clientAddress(headers));
+  const stranger = strangers.of(headers);
   const waitMs = stranger.take(now);
   if (waitMs > 0) return { trouble: { kind: "rate-limited", retryAfterMs: waitMs } };
 
@@ -74,9 +75,15 @@ async function heed(
   const news = "trouble" in read ? { detail: "the body is not UTF-8" } : parseWebhook(read.text);
   if ("detail" in news) return { trouble: { kind: "bad-webhook", detail: news.detail } };
   const delivery = { id: claim.id, until: sentAt(claim) + TOLERANCE_MS, ...news };
-  const asked = await askSync(syncing, env, origin, "deliver", (object, since) => object.deliver(delivery, since));
+  const deliver: AskObject<DeliveryReply> = (object, since) => object.deliver(delivery, since);
+  const asked = await askSync(syncing, env, origin, "deliver", deliver);
   if ("trouble" in asked) return asked;
+  // Also what was delivered before: it may not have come to all of them.
+  const others = await askTenants(syncing, env, origin, "deliver", deliver);
+  if ("trouble" in others) return others;
+  for (const { delivery } of [asked.reply, ...others.replies]) {
+    if (delivery.taken === "refused") return { trouble: { kind: "rate-limited", retryAfterMs: delivery.retryAfterMs } };
+  }
   const { feedId, seq, delivery: heeded } = asked.reply;
-  if (heeded.taken === "refused") return { trouble: { kind: "rate-limited", retryAfterMs: heeded.retryAfterMs } };
   return { origin: id, ...news, feedId, seq, ...(heeded.taken === "duplicate" && { duplicate: true }) };
 }

@@ -14,7 +14,7 @@ const PATIENCE_MS = 4_000;
 export interface Showing {
   replica: Replica;
   /** What the isolate knows of the origins, by id. */
-  known: ReadonlyMap<string, { feed: FeedView; tally: Tally }>;
+  known: Pick<ReadonlyMap<string, { feed: FeedView; tally: Tally }>, "get">;
   isolate: Pick<Isolate, "eras">;
   report: Reporter;
 }

@@ -16,17 +16,6 @@ export const REGISTERS = {
   write: { write: { invalidates: ["register:{key}"] } },
 } satisfies OriginConfig["tools"];
 
-/** Numbers of 0 to 1 from a seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /**
  * Makes the origin keep registers. It takes a moment before and after it looks at one, or writes it; some writes fail and
  * change nothing, some are answered in streams, and those of the key `doubtful` may break off, made or not.

@@ -4,7 +4,8 @@ import path from "node:path";
 import { type LocalKv, type ServeOptions, type Served, serve } from "../../../scripts/serve/serve.ts";
 import { encodeEntry, hashOf } from "../../../src/cache/codec.ts";
 import type { Entry, Position } from "../../../src/cache/entry.ts";
-import { addressOf, digest } from "../../../src/cache/key.ts";
+import { addressOf, digest, type Partition } from "../../../src/cache/key.ts";
+import { isSealed, vaultFor } from "../../../src/cache/Vault.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import type { OriginConfig, ReplicaConfig } from "../../../src/config/types.ts";
 
@@ -17,6 +18,9 @@ export interface Replica extends Served {
   /** What the Worker has logged. */
   lines: string[];
 }
+
+/** What the replicas under test seal private entries with. */
+export const ENTRY_SECRET = "secret of the tests ".repeat(4);
 
 /** Serves the configuration. Access is open unless it says otherwise; nor is anything listened to at an origin. */
 export async function startReplica(
@@ -34,7 +38,8 @@ export async function startReplica(
   await writeFile(file, `export default ${JSON.stringify(whole)};`);
   const lines: string[] = [];
   try {
-    const served = await serve({ ...options, config: file, onLine: (line) => lines.push(line) });
+    const vars = { ENTRY_SECRET, ...options.vars };
+    const served = await serve({ ...options, vars, config: file, onLine: (line) => lines.push(line) });
     return { ...served, config: whole, mcp: `${served.url}/mcp`, store: await served.kv(), lines };
   } finally {
     await rm(folder, { recursive: true });
@@ -98,8 +103,27 @@ export async function seed(replica: Replica, what: Seed): Promise<string> {
     meta,
   };
   const name = await nameInKv(replica, what);
-  await replica.store.put(name, encodeEntry(entry));
+  await replica.store.put(name, await sealedAs(name, encodeEntry(entry), what.principal));
   return name;
+}
+
+/** A stored value of that name, as the replica writes it. */
+export async function sealedAs(name: string, text: string, principal?: string): Promise<string | Uint8Array> {
+  const owner = ownerIn(name, principal);
+  return isSealed(owner) ? vaultFor(ENTRY_SECRET)!.seal(owner, name, text) : text;
+}
+
+/** What is stored under a name, unsealed where it is a principal's; `null` where nothing is that opens. */
+export async function textIn({ store }: Pick<Replica, "store">, name: string, principal?: string) {
+  const owner = ownerIn(name, principal);
+  if (!isSealed(owner)) return store.get(name);
+  const value = await store.get(name, "arrayBuffer");
+  return value && ((await vaultFor(ENTRY_SECRET)!.open(owner, name, value)) ?? null);
+}
+
+function ownerIn(name: string, principal = "anonymous"): { originId: string; partition: Partition } {
+  const isPublic = name.split("/").at(-2) === "public";
+  return { originId: name.split("/")[1]!, partition: isPublic ? { scope: "public" } : { scope: "private", principal } };
 }
 
 /** The names in KV under a method of an origin. */
@@ -110,5 +134,5 @@ export async function stored(replica: Replica, method: string, origin = "o"): Pr
 
 /** The header line of a stored entry. */
 export async function headerOf(replica: Replica, name: string): Promise<Record<string, any>> {
-  return JSON.parse((await replica.store.get(name))!.split("\n")[0]!);
+  return JSON.parse((await textIn(replica, name))!.split("\n")[0]!);
 }
