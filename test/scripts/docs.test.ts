@@ -58,13 +58,14 @@ test("the schema of what is stored names every table with its columns, and no ot
   }
 });
 
-test("every attack on the page on security names a test that there is", () => {
+test("every attack on the page on security names a test that there is, and every kind of attack has one", () => {
   const [, attacks = ""] = read("docs/security.md").split("\n## Attacks");
   const kinds = attacks.split("\n## ")[0]!.split("\n### ").slice(1);
   expect(kinds.length).toBeGreaterThan(5);
   for (const kind of kinds) {
     const rows = kind.split("\n").filter((line) => line.startsWith("|"));
     // The first two are the table's head.
+    expect(rows.length, kind).toBeGreaterThan(2);
     for (const row of rows.slice(2)) {
       const [, file = "", title = ""] = /^\| .+ \| .+ \| `(test\/[^`]+\.test\.ts)`: (.+) \|$/.exec(row) ?? [];
       expect(file, row).not.toBe("");
