@@ -2,6 +2,7 @@ import type { Caller } from "../access/Caller.ts";
 import { payerOf, type Payer } from "../access/payer.ts";
 import { KvStore } from "../cache/KvStore.ts";
 import { vaultFor } from "../cache/Vault.ts";
+import { asCaller } from "../config/originAuth.ts";
 import { answer } from "../lanes/answer.ts";
 import { MAX_MESSAGES } from "../lanes/batch.ts";
 import { isSaved } from "../lanes/countAnswer.ts";
@@ -112,7 +113,8 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
 function inTenant({ worlds }: Serving, x: Exchange, tenant: string): Answer | Promise<Answer> {
   const own = worlds.get(x.origin.settings.id)!;
   const within = ({ origin, feed }: World) => {
-    x.origin = origin;
+    // Whoever needs a token there has one: it was looked for when the caller was let in.
+    x.origin = asCaller(origin, x.caller) ?? origin;
     x.feed = feed;
     tellOwn(x, own);
     return answer(x);

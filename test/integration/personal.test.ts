@@ -5,7 +5,7 @@ import { createLocalJWKSet, decodeJwt, jwtVerify } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type BearerOrigin, startBearerOrigin } from "./support/bearerOrigin.ts";
 import { Fixture, tool } from "./support/fixture.ts";
-import { Issuer } from "./support/issuer.ts";
+import { Issuer, signingKey } from "./support/issuer.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { makeStateful } from "./support/stateful.ts";
@@ -13,6 +13,8 @@ import { TokenServer } from "./support/tokenServer.ts";
 import { call, codeOf, type Got, initialize, legacyCall, modern, said, send } from "./support/wire.ts";
 
 const issuer = new Issuer();
+/** Its tokens say whose world their callers live in. */
+const ofTenants = new Issuer();
 const exchange = new TokenServer();
 const stateful = new Fixture();
 const redirecting = new Fixture();
@@ -28,10 +30,13 @@ const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const PERSONAL = ["exchanged", "forwarded"];
 
 beforeAll(async () => {
-  await Promise.all([issuer, exchange, stateful, redirecting, elsewhere].map((one) => one.start()));
+  await Promise.all([issuer, ofTenants, exchange, stateful, redirecting, elsewhere].map((one) => one.start()));
   state = await mkdtemp(path.join(tmpdir(), "personal-test-"));
-  const verify = (token: string) =>
-    jwtVerify(token, createLocalJWKSet({ keys: issuer.keys.map(({ jwk }) => jwk) }), { audience: origin.url });
+  ofTenants.keys = [await signingKey("k2")];
+  const verify = (token: string) => {
+    const keys = [...issuer.keys, ...ofTenants.keys].map(({ jwk }) => jwk);
+    return jwtVerify(token, createLocalJWKSet({ keys }), { audience: origin.url });
+  };
   exchange.subjectOf = async (token) => {
     const { sub } = (await verify(token)).payload;
     if (sub === "mallory") throw new Error("nothing for this one");
@@ -76,7 +81,10 @@ beforeAll(async () => {
       },
       access: {
         keys: true,
-        jwt: { issuer: issuer.url, jwks: issuer.jwks, audience: origin.url },
+        jwt: [
+          { issuer: issuer.url, jwks: issuer.jwks, audience: origin.url },
+          { issuer: ofTenants.url, jwks: ofTenants.jwks, audience: origin.url, claims: { tenant: "org" } },
+        ],
         dev: { tokens: { "dev-ann": { subject: "ann" } } },
       },
     },
@@ -92,7 +100,7 @@ beforeEach(() => {
 });
 afterAll(async () => {
   await replica?.close();
-  await Promise.all([issuer, exchange, stateful, redirecting, elsewhere].map((one) => one.stop()));
+  await Promise.all([issuer, ofTenants, exchange, stateful, redirecting, elsewhere].map((one) => one.stop()));
   await origin?.close();
   await rm(state, { recursive: true });
 });
@@ -140,6 +148,17 @@ describe.each(PERSONAL)("an origin that is asked in the caller's name: %s", (id)
     const { keys } = await replica.store.list({ prefix: `e1/${id}/` });
     const open = keys.filter(({ name }) => name.includes("/public/")).map(({ name }) => name.split("/")[2]);
     expect(open).toEqual(["tools"]);
+  });
+
+  test("is asked in callers' names in the worlds of tenants, too, each of which has its own", async () => {
+    const asked = ["acme", "umbrella", "acme"].map((org) => ofTenants.token(origin.url, { sub: "ann", org }));
+    const got: Got[] = [];
+    for (const token of await Promise.all(asked)) {
+      tokens.push(token);
+      got.push(await ask(call(at(id), "shared", { q: "tenants" }, bearer(token))));
+    }
+    for (const one of got) expect(said(one)).toMatch(/^ann/);
+    expect(got.map(({ cache }) => cache?.status)).toEqual(["miss", "miss", "hit"]);
   });
 
   test("is not asked for callers who have no such token", async () => {
