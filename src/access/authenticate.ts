@@ -1,6 +1,5 @@
 import type { Access } from "../config/replica.ts";
 import type { DevCaller } from "../config/types.ts";
-import { isLoopback } from "../config/address.ts";
 import { SILENT, type Reporter } from "../telemetry/events.ts";
 import { ANYBODY, type Caller } from "./Caller.ts";
 import { principalOf } from "./callerIn.ts";
@@ -8,6 +7,7 @@ import { isFromHere } from "./isFromHere.ts";
 import { KeyDoor, type KeyCredentials, type KeyRefusal } from "./KeyDoor.ts";
 import { Remembered } from "./Remembered.ts";
 import { sameText } from "./sameText.ts";
+import { Strangers } from "./Strangers.ts";
 import { Tokens } from "./Tokens.ts";
 
 const OPEN: Authenticated = Object.freeze({ caller: ANYBODY });
@@ -38,6 +38,9 @@ export interface Credentials extends KeyCredentials {
 /** Keys are remembered for this long: a revoked one may work as much longer. */
 const REMEMBERED_KEY_MS = 60_000;
 
+/** What may come of one address that has a token's form and is none: each costs a look at its signature. */
+const FORGERIES = { burst: 100, perSecond: 5 };
+
 /** A token is not remembered to its very end, in ms: answering takes its time. */
 const EARLY_MS = 5_000;
 
@@ -60,6 +63,7 @@ export class Authenticator {
   readonly #keepsToken: boolean;
   readonly #remembered = new Remembered();
   readonly #keys = new KeyDoor();
+  readonly #strangers = new Strangers(FORGERIES);
 
   /** `keepsToken`: whether callers carry their tokens, because some origin is asked with them. */
   constructor(
@@ -82,7 +86,8 @@ export class Authenticator {
       const where = authorization.startsWith(KEY_SIGN, SIGN_AT) ? ANYWHERE : by.resource;
       return this.#remembered.find(where, authorization, by.now()) ?? this.#bySent(authorization, where, by);
     }
-    if (open && (openOnPurpose || isLoopback(by.hostname))) return OPEN;
+    // A tunnel may give a request of anybody's a loopback name.
+    if (open && (openOnPurpose || isFromHere(by.hostname, by.headers.get("cf-connecting-ip")))) return OPEN;
     if (this.#looks) return UNAUTHORIZED;
     if (open) return { refusal: { kind: "closed" } };
     return { refusal: { kind: "unconfigured", detail: "the configuration's access lets nobody in" } };
@@ -123,7 +128,14 @@ export class Authenticator {
     where: string,
     by: Credentials,
   ): Promise<Authenticated> {
+    const { headers, hostname, now } = by;
+    const isHere = isFromHere(hostname, headers.get("cf-connecting-ip"));
+    const stranger = isHere ? undefined : this.#strangers.of(headers);
+    const retryAfterMs = stranger?.take(now()) ?? 0;
+    if (retryAfterMs > 0) return { refusal: { kind: "rate-limited", retryAfterMs } };
     const verified = await tokens.verify(sent, by.resource, this.#keepsToken, by);
+    // That its keys cannot be had is not the caller's doing.
+    if (!("reason" in verified)) stranger?.giveBack();
     if ("caller" in verified) {
       const found = { caller: verified.caller };
       this.#remembered.keep(where, authorization, found, verified.expiresAt - EARLY_MS, by.now());

@@ -1,28 +1,16 @@
-import type { AdminRefusal } from "../access/authenticateAdmin.ts";
 import type { Refusal } from "../access/authenticate.ts";
-import type { WebhookRefusal } from "../access/webhookSignature.ts";
 import type { Failure } from "../lanes/Exchange.ts";
 import { CODE, META_ERROR } from "../mcp/names.ts";
-import type { OriginFailure } from "../origin/failure.ts";
+import { http, inBand, limited, type Worded } from "./words/Worded.ts";
+import { wordOperator, type OperatorTrouble } from "./words/wordOperator.ts";
+import { wordOrigin } from "./words/wordOrigin.ts";
 
 /** Everything for which the replica words an error itself. */
 export type Trouble =
   | Failure
   | Refusal
-  | AdminRefusal
-  | WebhookRefusal
-  | { kind: "webhook-not-configured" }
-  | { kind: "bad-webhook"; detail: string }
+  | OperatorTrouble
   | { kind: "rate-limited"; retryAfterMs: number }
-  | { kind: "bad-key"; detail: string }
-  | { kind: "unknown-key"; id: string }
-  | { kind: "unknown-role"; role: string; known: readonly string[] }
-  | { kind: "bad-purge"; detail: string }
-  | { kind: "bad-warm"; detail: string }
-  | { kind: "warm-not-cached"; tool: string }
-  | { kind: "warm-private"; tool: string }
-  | { kind: "unknown-origin"; known: readonly string[] }
-  | { kind: "sync-unavailable"; reason: string }
   | { kind: "token-needed" }
   | { kind: "get-only" }
   | { kind: "get-or-post" }
@@ -56,16 +44,6 @@ export interface WireError {
   body: string;
   /** When it may be tried again, where that is known. */
   retryAfterMs?: number;
-}
-
-/** An error before it is put into its form. In band: HTTP 200, for SDK clients show their users no other (DESIGN, section 3). */
-interface Worded {
-  status: number | "in-band";
-  rpcCode: number;
-  code: string;
-  message: string;
-  retryAfterMs?: number;
-  data?: unknown;
 }
 
 /** Of a name in a sentence. */
@@ -107,8 +85,11 @@ const OUT_OF_BAND: ReadonlyMap<string, number> = new Map([
 
 function word(trouble: Trouble): Worded {
   switch (trouble.kind) {
-    case "origin":
-      return wordOrigin(trouble.failure);
+    case "origin": {
+      const { failure } = trouble;
+      const isOurs = failure.kind === "token-needed" || failure.kind === "asked-back";
+      return isOurs ? word(failure) : wordOrigin(failure);
+    }
     case "not-cached":
       return inBand(
         "not_cached",
@@ -217,79 +198,11 @@ function word(trouble: Trouble): Worded {
         ...http(503, "keys_unavailable", "Keys cannot be looked up or changed just now. Try again."),
         retryAfterMs: 1_000,
       };
-    case "bad-key":
-      return http(400, "bad_key", `What is to be done about keys cannot be understood: ${trouble.detail}.`);
-    case "unknown-key":
-      return http(404, "unknown_key", `There is no key ${trouble.id}. List them to see which there are.`);
-    case "unknown-role":
-      return http(
-        400,
-        "unknown_role",
-        `There is no role ${trouble.role} in access.roles. ${trouble.known.length > 0 ? `There are: ${trouble.known.join(", ")}.` : "There are none."}`,
-      );
-    case "admin-unauthorized":
-      return http(401, "admin_unauthorized", "The admin token is needed: send it as Authorization: Bearer <token>.");
-    case "admin-closed":
-      return http(
-        403,
-        "admin_on_loopback_only",
-        "Without the secret ADMIN_TOKEN this is open on loopback only. Its operator can set the secret.",
-      );
-    case "webhook-unsigned":
-      return http(
-        403,
-        "webhook_unsigned",
-        "Sign the delivery as Standard Webhooks has it: with the headers webhook-id, webhook-timestamp and webhook-signature.",
-      );
-    case "webhook-stale":
-      return http(
-        403,
-        "webhook_stale",
-        "The webhook-timestamp is more than five minutes from now. Sign each attempt anew, by a clock that is right.",
-      );
-    case "webhook-signature":
-      return http(
-        403,
-        "webhook_signature",
-        "No webhook-signature is one of this id, timestamp and body under the origin's secret. Sign the bytes as they are sent.",
-      );
-    case "webhook-not-configured":
-      return http(
-        404,
-        "webhook_not_configured",
-        "There is no webhook at this path. The operator gives an origin one by sync.webhook, and the secret that it names.",
-      );
-    case "bad-webhook":
-      return http(400, "bad_webhook", `The delivery cannot be understood: ${trouble.detail}.`);
     case "rate-limited": {
       const { retryAfterMs } = trouble;
       const again = `Try again in ${Math.ceil(retryAfterMs / 1_000)} s.`;
       return { ...http(429, "rate_limited", `Too much has come in a short time. ${again}`), retryAfterMs };
     }
-    case "bad-purge":
-      return http(400, "bad_purge", `The purge cannot be understood: ${trouble.detail}.`);
-    case "bad-warm":
-      return http(400, "bad_warm", `What is to be kept cannot be understood: ${trouble.detail}.`);
-    case "warm-not-cached":
-      return http(
-        400,
-        "warm_not_cached",
-        `Answers of the tool ${trouble.tool} are not kept here, so there is nothing to do. Its operator can give it a cache.`,
-      );
-    case "warm-private":
-      return http(
-        400,
-        "warm_private",
-        `Answers of the tool ${trouble.tool} are private: one that was kept in advance would be nobody's. Where all may have the same, set cache.scope to "public".`,
-      );
-    case "unknown-origin":
-      return http(404, "unknown_origin", `Name one of these origins: ${trouble.known.join(", ")}.`);
-    case "sync-unavailable":
-      return http(
-        503,
-        "sync_unavailable",
-        `An OriginSync object of the origin cannot be reached, and nothing was invalidated for certain: ${trouble.reason}. Try again.`,
-      );
     case "bad-host":
       return http(
         403,
@@ -325,119 +238,7 @@ function word(trouble: Trouble): Worded {
         ...inBand("internal", "The replica failed on this request. Report it with the correlation id."),
         rpcCode: CODE.internal,
       };
+    default:
+      return wordOperator(trouble);
   }
-}
-
-function wordOrigin(failure: OriginFailure): Worded {
-  switch (failure.kind) {
-    case "unreachable":
-      return inBand(
-        "origin_unavailable",
-        "The origin server cannot be reached, and nothing is stored that could answer this. Try again later.",
-        1_000,
-      );
-    case "timeout":
-      return inBand(
-        "origin_timeout",
-        `The origin server did not answer within ${failure.afterMs} ms. Try again later.`,
-        1_000,
-      );
-    case "status": {
-      const code = failure.status === 429 ? "origin_rate_limited" : "origin_unavailable";
-      return inBand(
-        code,
-        `The origin server answered with HTTP ${failure.status}, and nothing is stored that could answer this. Try again later.`,
-        failure.retryAfterMs || 1_000,
-      );
-    }
-    case "refused":
-      return inBand(
-        "origin_refused",
-        `The origin server refused the credential that the replica showed it (HTTP ${failure.status}). The operator has to mend it.`,
-      );
-    case "no-token":
-      return inBand(
-        "origin_unavailable",
-        `The origin server cannot be asked, for ${failure.detail}, and nothing is stored that could answer this. Try again later.`,
-        failure.retryAfterMs,
-      );
-    case "not-granted":
-      return inBand(
-        "origin_not_granted",
-        `The origin server is asked in your name, and ${failure.server} gives you no access (${failure.error}). Ask whoever runs it.`,
-      );
-    case "token-needed":
-      return word(failure);
-    case "garbage":
-      return inBand("origin_invalid", `The origin server's answer cannot be used: ${failure.detail}.`);
-    case "asked-back":
-      return word(failure);
-    case "misconfigured":
-      return inBand("misconfigured", `The replica is not set up for this origin: ${failure.detail}.`);
-    case "busy":
-      return inBand(
-        "origin_busy",
-        "Too many calls are waiting for the origin server. Try again later.",
-        failure.retryAfterMs || 1_000,
-      );
-    case "down":
-      return inBand(
-        "origin_unavailable",
-        "The origin server has failed too often to be asked now, and nothing is stored that could answer this. Try again later.",
-        failure.retryAfterMs,
-      );
-    case "limited":
-      return limited("calls that reach the origin server", failure.retryAfterMs);
-    case "too-many-calls":
-      return inBand(
-        "too_many_calls",
-        "You have as many calls under way at the origin server as one caller may have. Wait for one to end, and try again.",
-        1_000,
-      );
-    case "shed":
-      return inBand(
-        "shed",
-        "The origin server is in trouble, and this tool is among those that are refused first to spare it. Try again later.",
-        failure.retryAfterMs,
-      );
-    case "over-budget":
-      return inBand(
-        "over_budget",
-        `The answer ${overIn(failure)} allowed for this tool here, and the call was ended. Ask for less at a time. If the tool changes something, whether it has is not known: look before you call it again.`,
-      );
-  }
-}
-
-function limited(what: string, retryAfterMs: number): Worded {
-  const again = `Try again in ${Math.ceil(retryAfterMs / 1_000)} s`;
-  return inBand(
-    "rate_limited",
-    `You have made as many ${what} as you may for now. ${again}, or call less often.`,
-    retryAfterMs,
-  );
-}
-
-function overIn({ of, most }: Extract<OriginFailure, { kind: "over-budget" }>): string {
-  switch (of) {
-    case "bytes":
-      return `is larger than the ${most} bytes`;
-    case "tokens":
-      return `is larger than the ${most} tokens, of about four bytes each,`;
-    case "time":
-      return `takes longer than the ${most} ms`;
-  }
-}
-
-function inBand(code: string, message: string, retryAfterMs?: number): Worded {
-  return {
-    status: "in-band",
-    rpcCode: CODE.replica,
-    code,
-    message,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  };
-}
-
-function http(status: number, code: string, message: string): Worded {
-  return { status, rpcCode: CODE.invalidRequest, code, message };
 }

@@ -113,8 +113,8 @@ export async function serveMcp(serving: Serving, incoming: Incoming): Promise<Re
 function inTenant({ worlds }: Serving, x: Exchange, tenant: string): Answer | Promise<Answer> {
   const own = worlds.get(x.origin.settings.id)!;
   const within = ({ origin, feed }: World) => {
-    // Whoever needs a token there has one: it was looked for when the caller was let in.
-    x.origin = asCaller(origin, x.caller) ?? origin;
+    // It has been let in, so it has what the origin is to be asked with.
+    x.origin = asCaller(origin, x.caller)!;
     x.feed = feed;
     tellOwn(x, own);
     return answer(x);

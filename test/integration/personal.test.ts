@@ -5,7 +5,7 @@ import { createLocalJWKSet, decodeJwt, jwtVerify } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type BearerOrigin, startBearerOrigin } from "./support/bearerOrigin.ts";
 import { Fixture, tool } from "./support/fixture.ts";
-import { Issuer, signingKey } from "./support/issuer.ts";
+import { Issuer } from "./support/issuer.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { makeStateful } from "./support/stateful.ts";
@@ -13,8 +13,8 @@ import { TokenServer } from "./support/tokenServer.ts";
 import { call, codeOf, type Got, initialize, legacyCall, modern, said, send } from "./support/wire.ts";
 
 const issuer = new Issuer();
-/** Its tokens say whose world their callers live in. */
-const ofTenants = new Issuer();
+/** Whose tokens name a tenant. */
+const tenants = new Issuer();
 const exchange = new TokenServer();
 const stateful = new Fixture();
 const redirecting = new Fixture();
@@ -30,12 +30,11 @@ const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const PERSONAL = ["exchanged", "forwarded"];
 
 beforeAll(async () => {
-  await Promise.all([issuer, ofTenants, exchange, stateful, redirecting, elsewhere].map((one) => one.start()));
+  await Promise.all([issuer, tenants, exchange, stateful, redirecting, elsewhere].map((one) => one.start()));
   state = await mkdtemp(path.join(tmpdir(), "personal-test-"));
-  ofTenants.keys = [await signingKey("k2")];
-  const verify = (token: string) => {
-    const keys = [...issuer.keys, ...ofTenants.keys].map(({ jwk }) => jwk);
-    return jwtVerify(token, createLocalJWKSet({ keys }), { audience: origin.url });
+  const verify = async (token: string) => {
+    const { keys } = decodeJwt(token).iss === tenants.url ? tenants : issuer;
+    return jwtVerify(token, createLocalJWKSet({ keys: keys.map(({ jwk }) => jwk) }), { audience: origin.url });
   };
   exchange.subjectOf = async (token) => {
     const { sub } = (await verify(token)).payload;
@@ -83,7 +82,7 @@ beforeAll(async () => {
         keys: true,
         jwt: [
           { issuer: issuer.url, jwks: issuer.jwks, audience: origin.url },
-          { issuer: ofTenants.url, jwks: ofTenants.jwks, audience: origin.url, claims: { tenant: "org" } },
+          { issuer: tenants.url, jwks: tenants.jwks, audience: origin.url, claims: { tenant: "tenant" } },
         ],
         dev: { tokens: { "dev-ann": { subject: "ann" } } },
       },
@@ -100,7 +99,7 @@ beforeEach(() => {
 });
 afterAll(async () => {
   await replica?.close();
-  await Promise.all([issuer, ofTenants, exchange, stateful, redirecting, elsewhere].map((one) => one.stop()));
+  await Promise.all([issuer, tenants, exchange, stateful, redirecting, elsewhere].map((one) => one.stop()));
   await origin?.close();
   await rm(state, { recursive: true });
 });
@@ -136,6 +135,25 @@ describe.each(PERSONAL)("an origin that is asked in the caller's name: %s", (id)
     }
   });
 
+  test("is asked so for who has a tenant, and knows each in each", async () => {
+    const by = async (sub: string, tenant: string) => {
+      const token = await tenants.token(origin.url, { sub, tenant, jti: `${sub} ${tenant} ${tokens.length}` });
+      tokens.push(token);
+      return ask(call(at(id), "whoami", {}, bearer(token)));
+    };
+    const callers = [
+      ["ann", "acme"],
+      ["bob", "acme"],
+      ["ann", "globex"],
+    ] as const;
+    for (const status of ["miss", "hit"]) {
+      for (const [sub, tenant] of callers) {
+        const got = await by(sub, tenant);
+        expect([got.cache?.status, said(got)]).toEqual([status, expect.stringMatching(new RegExp(`^${sub}`))]);
+      }
+    }
+  });
+
   test("is given nothing public but by its name, lists included", async () => {
     for (const sub of ["ann", "bob"]) {
       const listed = await ask(modern(at(id), "tools/list", {}, bearer(await tokenOf(sub))));
@@ -148,17 +166,6 @@ describe.each(PERSONAL)("an origin that is asked in the caller's name: %s", (id)
     const { keys } = await replica.store.list({ prefix: `e1/${id}/` });
     const open = keys.filter(({ name }) => name.includes("/public/")).map(({ name }) => name.split("/")[2]);
     expect(open).toEqual(["tools"]);
-  });
-
-  test("is asked in callers' names in the worlds of tenants, too, each of which has its own", async () => {
-    const asked = ["acme", "umbrella", "acme"].map((org) => ofTenants.token(origin.url, { sub: "ann", org }));
-    const got: Got[] = [];
-    for (const token of await Promise.all(asked)) {
-      tokens.push(token);
-      got.push(await ask(call(at(id), "shared", { q: "tenants" }, bearer(token))));
-    }
-    for (const one of got) expect(said(one)).toMatch(/^ann/);
-    expect(got.map(({ cache }) => cache?.status)).toEqual(["miss", "miss", "hit"]);
   });
 
   test("is not asked for callers who have no such token", async () => {

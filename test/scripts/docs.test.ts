@@ -22,7 +22,8 @@ test("the config in the README is one that the replica takes", async () => {
 test("the README names every error code, and no other", () => {
   const table = read("README.md").split("| code | what to do |")[1]!.split("\n\n")[0]!;
   const named = [...table.matchAll(/`([a-z_]+)`/g)].map(([, code]) => code!);
-  const errors = read("src/http/errors.ts");
+  const words = readdirSync(path.join(ROOT, "src/http/words")).map((file) => `src/http/words/${file}`);
+  const errors = ["src/http/errors.ts", ...words].map(read).join("\n");
   const worded = [...errors.matchAll(/(?:inBand\(\s*|http\(\s*\d+,\s*)"([a-z_]+)"/g)].map(([, code]) => code!);
   const chosen = [...errors.matchAll(/\? "([a-z_]+)" : "([a-z_]+)"/g)].flatMap(([, a, b]) => [a!, b!]);
   // A defect is nothing that anybody should meet.
@@ -57,13 +58,14 @@ test("the schema of what is stored names every table with its columns, and no ot
   }
 });
 
-test("every attack on the page on security names a test that there is", () => {
+test("every attack on the page on security names a test that there is, and every kind of attack has one", () => {
   const [, attacks = ""] = read("docs/security.md").split("\n## Attacks");
   const kinds = attacks.split("\n## ")[0]!.split("\n### ").slice(1);
   expect(kinds.length).toBeGreaterThan(5);
   for (const kind of kinds) {
     const rows = kind.split("\n").filter((line) => line.startsWith("|"));
     // The first two are the table's head.
+    expect(rows.length, kind).toBeGreaterThan(2);
     for (const row of rows.slice(2)) {
       const [, file = "", title = ""] = /^\| .+ \| .+ \| `(test\/[^`]+\.test\.ts)`: (.+) \|$/.exec(row) ?? [];
       expect(file, row).not.toBe("");

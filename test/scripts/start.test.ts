@@ -51,7 +51,7 @@ test("npm start serves the origin to try it with, prints a line for each request
   await expect(fetch(origin)).rejects.toThrow();
 });
 
-test("state persists over a restart, and --fresh drops it", async () => {
+test("state persists over a restart, and --fresh drops it", { timeout: 60_000 }, async () => {
   const state = tempFolder();
   const first = start("--state", state);
   const [, url = ""] = await first.line(/^ready (\S+)$/m);

@@ -195,6 +195,16 @@ describe("API keys", () => {
     const outcome = await new Authenticator(rules).authenticate({ ...by(null), hostname });
     expect("caller" in outcome ? outcome.caller.principal : outcome.refusal.kind).toBe(expected);
   });
+
+  test("open access on loopback is not for what comes through Cloudflare, whatever name a tunnel gives it", async () => {
+    const door = new Authenticator({ open: true, openOnPurpose: false, keys: false });
+    const from = (address: string) => {
+      const headers = new Headers({ "cf-connecting-ip": address });
+      return door.authenticate({ ...by(null), hostname: "localhost", headers });
+    };
+    expect(from("192.0.2.1")).toEqual({ refusal: { kind: "closed" } });
+    expect(from("127.0.0.1")).toHaveProperty("caller");
+  });
 });
 
 describe("the log", () => {
