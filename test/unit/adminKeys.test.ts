@@ -181,6 +181,7 @@ test.each([
   [{ do: "create", name: "n", key: "erk_" }, "key"],
   [{ do: "create", name: "n", roles: "reader" }, "roles"],
   [{ do: "create", name: "n", tenant: "" }, "tenant: 1 to 128 characters"],
+  [{ do: "create", name: "n", tenant: "😀".repeat(65) }, "tenant: 1 to 128 characters"],
   [{ do: "create", name: "n", scopes: ["a b"] }, "scopes.0: a scope"],
   [{ do: "create", name: "n", expires: "soon" }, 'expires: a duration of "1m" to "3650d"'],
   [{ do: "create", name: "n", expires: "0s" }, "expires"],
