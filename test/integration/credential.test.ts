@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import type { OriginConfig } from "../../src/config/types.ts";
 import { type BearerOrigin, startBearerOrigin } from "./support/bearerOrigin.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { TokenServer, type Trouble } from "./support/tokenServer.ts";
+import { writtenIn } from "./support/writtenIn.ts";
 import { call, codeOf, type Got, legacyCall, modern, said, send, until } from "./support/wire.ts";
 
 const issuer = new TokenServer();
@@ -97,13 +98,6 @@ async function ask(asked: Promise<Got>): Promise<Got> {
 /** How many requests with a method the origin has taken. */
 function executed(method: string): number {
   return origin.seen.filter((one) => one.status === 200 && one.method === method).length;
-}
-
-/** What is written down anywhere. */
-async function written(): Promise<string> {
-  const files = await readdir(state, { recursive: true, withFileTypes: true });
-  const read = files.filter((file) => file.isFile()).map((file) => readFile(path.join(file.parentPath, file.name)));
-  return (await Promise.all(read)).map((bytes) => bytes.toString("latin1")).join("\n");
 }
 
 describe("a token of the replica's own", () => {
@@ -244,7 +238,7 @@ describe("a login", () => {
 });
 
 test("no token and no secret is told to anybody, logged or written down", async () => {
-  const everything = [...told, ...lines, ...replica.lines, await written()].join("\n");
+  const everything = [...told, ...lines, ...replica.lines, await writtenIn(state)].join("\n");
   expect(everything.includes("misconfigured")).toBe(true);
   expect(issuer.secrets.length).toBeGreaterThan(10);
   expect(issuer.secrets.filter((secret) => everything.includes(secret))).toEqual([]);
