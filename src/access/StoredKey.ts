@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { MAX_TENANT_LENGTH } from "../config/tenant.ts";
 
 /** An API key as kept in KV, under `key/<id>`. Never the key itself. Times are epoch ms. */
 export interface StoredKey {
@@ -29,7 +30,11 @@ export const keyRoles = z
   .array(z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "the name of a role"))
   .max(16, "at most 16");
 /** The tenant of a key. */
-export const keyTenant = z.string().regex(/^\P{C}{1,128}$/u, "1 to 128 characters");
+export const keyTenant = z
+  .string()
+  .regex(/^\P{C}+$/u, "1 to 128 characters")
+  // `max` would count a pair as one.
+  .refine((name) => name.length <= MAX_TENANT_LENGTH, "1 to 128 characters");
 /** The scopes of a key (RFC 6749, 3.3). */
 export const keyScopes = z
   .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, "a scope"))

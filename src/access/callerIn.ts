@@ -1,4 +1,5 @@
 import type { Issuer } from "../config/replica.ts";
+import { MAX_TENANT_LENGTH } from "../config/tenant.ts";
 import { isObject } from "../mcp/isObject.ts";
 import type { Caller, Principal } from "./Caller.ts";
 
@@ -17,7 +18,8 @@ export function callerIn(
   const roles = wordsIn(claims.roles && claimIn(payload, claims.roles));
   if (!roles) return { fault: "roles" };
   const tenant = claims.tenant === undefined ? undefined : claimIn(payload, claims.tenant);
-  if (claims.tenant !== undefined && !isText(tenant)) return { fault: "tenant" };
+  if (claims.tenant !== undefined && !(isText(tenant) && tenant.length <= MAX_TENANT_LENGTH))
+    return { fault: "tenant" };
   return {
     principal: principalOf("jwt", issuer, sub, tenant as string | undefined, scopes),
     roles,

@@ -3,6 +3,7 @@ import { isAskable } from "./address.ts";
 import { parseDuration, type Duration } from "./duration.ts";
 import { ALGORITHMS, unsound, type JwtAlgorithm } from "./publicJwk.ts";
 import { rolesShape } from "./roleShape.ts";
+import { MAX_TENANT_LENGTH } from "./tenant.ts";
 
 /** Clocks that are further apart than this are wrong. */
 const MAX_TOLERANCE_MS = 300_000;
@@ -56,7 +57,7 @@ const dev = z.strictObject({
     z.strictObject({
       subject: name,
       roles: z.array(name).max(64, "at most 64 roles").optional(),
-      tenant: name.optional(),
+      tenant: name.max(MAX_TENANT_LENGTH, "at most 128 characters").optional(),
       scopes,
     }),
   ),

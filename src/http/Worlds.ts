@@ -1,6 +1,6 @@
 import { digest } from "../cache/key.ts";
 import type { Origin, Replica } from "../config/replica.ts";
-import { inWorld, tenantId } from "../config/tenant.ts";
+import { inWorld, MAX_TENANT_LENGTH, tenantId } from "../config/tenant.ts";
 import type { Isolate } from "../lanes/Exchange.ts";
 import { labelOf } from "../lanes/labelOf.ts";
 import { FeedView } from "../sync/FeedView.ts";
@@ -9,8 +9,6 @@ import { Tally } from "../telemetry/Tally.ts";
 
 /** As many tenants' worlds an isolate knows. One that it has forgotten it gets to know again. */
 const MAX_TENANTS = 200;
-/** The longest name of a tenant, in characters: what is longer is nobody's. */
-const MAX_LENGTH = 128;
 /** Views of one feed count their versions from places that are this far apart, so that what one has judged says nothing to the next. */
 const VERSIONS = 2 ** 32;
 
@@ -76,7 +74,7 @@ export class Worlds {
   }
 
   async #make({ origin, feed, tally }: World, tenant: string, key: string): Promise<World> {
-    if (tenant === "" || tenant.length > MAX_LENGTH) throw new Error("a tenant without a usable name");
+    if (tenant === "" || tenant.length > MAX_TENANT_LENGTH) throw new Error("a tenant without a usable name");
     const at = inWorld(origin, await worldOf(origin.settings.id, tenant));
     // Another request may have come first.
     const known = this.#tenants.get(key);

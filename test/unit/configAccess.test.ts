@@ -173,5 +173,6 @@ describe("access.dev", () => {
     [{ a: { subject: "" } }],
     [{ a: {} }],
     [{ a: { subject: "s", scopes: ['"'] } }],
+    [{ a: { subject: "s", tenant: "x".repeat(129) } }],
   ])("refuses %j", (tokens) => expect(problems({ dev: { tokens } })[0]!.path).toMatch(/^access\.dev\.tokens\.\*/));
 });
