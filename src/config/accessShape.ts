@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { isAskable } from "./address.ts";
 import { parseDuration, type Duration } from "./duration.ts";
-import { MAX_TENANT_LENGTH } from "./tenant.ts";
 import { ALGORITHMS, unsound, type JwtAlgorithm } from "./publicJwk.ts";
 import { rolesShape } from "./roleShape.ts";
+import { MAX_TENANT_LENGTH } from "./tenant.ts";
 
 /** Clocks that are further apart than this are wrong. */
 const MAX_TOLERANCE_MS = 300_000;
@@ -57,7 +57,7 @@ const dev = z.strictObject({
     z.strictObject({
       subject: name,
       roles: z.array(name).max(64, "at most 64 roles").optional(),
-      tenant: name.max(MAX_TENANT_LENGTH, "1 to 128 printable characters").optional(),
+      tenant: name.max(MAX_TENANT_LENGTH, "at most 128 characters").optional(),
       scopes,
     }),
   ),

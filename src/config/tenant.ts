@@ -3,7 +3,7 @@ import type { Origin } from "./replica.ts";
 /** Stands between an origin's id and the hash of a tenant: no origin's own id has it. */
 const MARK = "@";
 
-/** The longest name of a tenant, in characters: what is longer is nobody's. */
+/** The longest name of a tenant, in UTF-16 code units. */
 export const MAX_TENANT_LENGTH = 128;
 
 /** The id of an origin in the world of one tenant; `hash` is lower-case hex. */

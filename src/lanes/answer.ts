@@ -21,6 +21,7 @@ import { fromEntry, standIn } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { inStep } from "./inStep.ts";
 import { listen } from "./listen.ts";
+import { listsOthers } from "./listsOthers.ts";
 import { local } from "./local.ts";
 import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, wantsSessions } from "./eras.ts";
 import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
@@ -298,10 +299,11 @@ function failureIn(call: Call, given: Answer): { status: number | undefined; isR
 }
 
 /**
- * Why the operator's `deny` keeps a request from the origin, however it is formed. Where tools write or are bounded, too,
+ * Why a request is kept from the origin, however it is formed: by the operator's `deny`, or as it asks for others' tasks. Where tools write or are bounded, too,
  * nobody may call one in words that the replica reads otherwise.
  */
 function denial(x: Exchange): Failure | undefined {
+  if (listsOthers(x)) return { kind: "denied", what: "the method tasks/list" };
   const { settings, hasWrites, isBounded } = x.origin;
   if (settings.denied === undefined && !hasWrites && !isBounded) return undefined;
   if (x.scan.duplicates || isEquivocal(x.body)) return DUPLICATE_KEYS;

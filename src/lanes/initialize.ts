@@ -5,12 +5,15 @@ import { tell, type CacheWord } from "../cache/tell.ts";
 import type { Entry } from "../cache/entry.ts";
 import { isModern } from "../mcp/envelope.ts";
 import { errorCode } from "../mcp/errorCode.ts";
+import { initializeRequest } from "../mcp/initializeRequest.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { acceptsBoth } from "../mcp/recognise.ts";
 import { unpromising } from "../mcp/unpromising.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { callOrigin, failureOf } from "../origin/callOrigin.ts";
 import { statusOf, type OriginFailure } from "../origin/failure.ts";
+import { closeSession, MESSAGE_HEADERS } from "../origin/inSession.ts";
+import { FILL_ID } from "../origin/land.ts";
 import { readReply, type Reply } from "../origin/readReply.ts";
 import { barred } from "./barred.ts";
 import { berthFor } from "./berth.ts";
@@ -116,9 +119,30 @@ async function fromDiscover(x: Exchange, opens: Opening, refused = false): Promi
   const call = bootstrapCall("server/discover", MODERN_VERSION);
   const obtained = await obtain(x, call, x.origin.lists, directivesOf(x, undefined));
   if (obtained.kind !== "entry" || obtained.entry.era !== "modern") return undefined;
-  if (refused) await noteEras(x, { modern: true, legacy: "none" });
+  if (refused) {
+    if (!(await refusesUs(x))) return undefined;
+    await noteEras(x, { modern: true, legacy: "none" });
+  }
   const { entry, word, outcome } = obtained;
   return told(x, asInitialize(x, entry, opens.version), opens, word, outcome);
+}
+
+/**
+ * Whether the origin refuses to initialize in the replica's own words, too. A caller may have been refused for its words,
+ * and what it sends must not decide how the others are served.
+ */
+async function refusesUs(x: Exchange): Promise<boolean> {
+  const version = LEGACY_VERSIONS[0]!;
+  const candidates = initializeCandidates(x, version);
+  const reply = await ask(x, MESSAGE_HEADERS, initializeRequest(FILL_ID), FILL_ID, candidates, undefined);
+  if ("failure" in reply) return reply.failure.kind === "garbage" && reply.failure.status !== undefined;
+  if (!("text" in reply)) return false;
+  // The session was opened for the answer alone.
+  if (reply.sessionId !== undefined) {
+    const bindings = x.env as unknown as Record<string, unknown>;
+    await closeSession(x.origin.settings, bindings, { id: reply.sessionId, version });
+  }
+  return errorCode(reply.text) !== undefined;
 }
 
 /**

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { Fixture, type Seen, text, tool } from "./support/fixture.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { type Replica, startReplica, stored } from "./support/replica.ts";
-import { call, codeOf, type Got, initialize, legacyCall, modern, modernBody } from "./support/wire.ts";
+import { call, codeOf, type Got, initialize, legacy, legacyCall, modern, modernBody } from "./support/wire.ts";
 import { modernHeaders, type Params, said, send } from "./support/wire.ts";
 
 type Caller = { headers: Record<string, string> };
@@ -52,7 +52,7 @@ beforeAll(async () => {
         old: { url, lists, tools: { t: shared } },
         ...Object.fromEntries(CODES.map((code) => [`code${-code}`, { url, lists, tools: { t: shared } }])),
         ...Object.fromEntries(
-          ["refusing", "relaying", "telling"].map((id) => [id, { url, lists, tools: { t: shared } }]),
+          ["refusing", "relaying", "telling", "fussy", "gruff"].map((id) => [id, { url, lists, tools: { t: shared } }]),
         ),
         raw: { url: `http://127.0.0.1:${(raw.address() as AddressInfo).port}/mcp`, tools: { t: shared } },
       },
@@ -261,6 +261,25 @@ describe("initialize", () => {
     expect((await modern(at("secretive"), "initialize", params, ann)).body.result).toBeUndefined();
     expect(origin.seen.filter(({ method, isModern }) => method === "initialize" && isModern)).toHaveLength(2);
   });
+
+  test.each([
+    ["fussy", { status: 400, error: { code: -32_602, message: "Invalid params" } }],
+    ["gruff", { status: 400, text: "Bad Request", headers: { "content-type": "text/plain" } }],
+  ])(
+    "that an origin refuses for its words, be it a %s one, says nothing of how others are served",
+    async (id, refusal) => {
+      const usual = {
+        protocolVersion: "2025-11-25",
+        capabilities: { tools: {} },
+        serverInfo: { name: "f", version: "1" },
+      };
+      origin.on("initialize", ({ params: sent }) => (sent.clientInfo ? { result: usual } : refusal));
+      await legacy(at(id), "initialize", { ...params, clientInfo: undefined }, ann);
+      expect((await initialize(at(id), "2025-11-25", bob)).body.result.serverInfo.name).toBe("f");
+      await legacyCall(at(id), "t", {}, bob);
+      expect(origin.last("tools/call").isModern).toBe(false);
+    },
+  );
 
   test("with an invented version leaves nothing in KV, and opens a connection all the same in an outage", async () => {
     await initialize(at("secretive"), "2025-11-25", ann);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { ToolConfig } from "../../src/config/types.ts";
 import { Fixture, type Seen, text, tool } from "./support/fixture.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
+import { makeStateful } from "./support/stateful.ts";
 import { scrape, sumOf } from "./support/metrics.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import {
@@ -11,6 +12,7 @@ import {
   codeOf,
   type Got,
   initialize,
+  legacy,
   legacyCall,
   modern,
   modernBody,
@@ -324,6 +326,22 @@ test.each([
       expect([values[at], parsed(values[at]!)]).toContain(got);
     }
   }
+});
+
+test("the tasks of all whom an origin takes for one are listed for nobody", async () => {
+  origin.on("tasks/list", () => ({ result: { tasks: [{ taskId: "another's", status: "completed" }] } }));
+  for (const who of [ann, cy]) {
+    const got = await legacy(mcp(), "tasks/list", {}, who);
+    expect([got.status, got.body.error?.data?.code]).toEqual([200, "denied"]);
+    expect((await modern(mcp(), "tasks/list", {}, who)).body.error.data.code).toBe("denied");
+  }
+  expect(origin.count("tasks/list")).toBe(0);
+  // In a session of its own the origin may know whose they are.
+  makeStateful(origin);
+  const { headers } = await initialize(`${replica.url}/mcp/s`, "2025-11-25", ann);
+  const inSession = { ...ann!.headers, "mcp-session-id": headers["mcp-session-id"]! };
+  const got = await legacy(`${replica.url}/mcp/s`, "tasks/list", {}, { headers: inSession });
+  expect(got.body.result.tasks).toHaveLength(1);
 });
 
 test("logs and metrics name the origin, and count all tenants under it", async () => {

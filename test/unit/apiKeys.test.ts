@@ -83,6 +83,7 @@ describe("a record", () => {
     ["one whose role is none", { ...RECORD, roles: ["__proto__"] }],
     ["one of an empty tenant", { ...RECORD, tenant: "" }],
     ["one of a long tenant", { ...RECORD, tenant: "t".repeat(129) }],
+    ["one of a tenant that is long in pairs", { ...RECORD, tenant: "😀".repeat(65) }],
     ["one of a tenant in two lines", { ...RECORD, tenant: "a\nb" }],
     ["one whose scope is two", { ...RECORD, scopes: ["a b"] }],
     ["one whose older key lasts", { ...RECORD, previous: { hmac: B } }],
