@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { resolve } from "./config/resolve.ts";
 import { createApp } from "./http/app.ts";
-import { setupOf } from "./http/setup.ts";
+import { lacksOf } from "./http/lacksOf.ts";
 import config from "./replica.config.ts";
 import { consoleReporter } from "./telemetry/consoleReporter.ts";
 
@@ -13,8 +13,8 @@ const given = env as unknown as Record<string, unknown>;
 const replica = resolve(config, given);
 const report = consoleReporter(env.REPLICA_LOG);
 const app = createApp(replica, report);
-const { missing, warnings } = setupOf(replica, given);
-const lacks = missing.map((name) => `${name} is not there, which the configuration needs.`);
-for (const message of [...lacks, ...warnings]) report({ type: "setup-warning", message });
+const { missing, warnings } = lacksOf(replica, given);
+const needed = missing.map((name) => `${name} is not there, which the configuration needs.`);
+for (const message of [...needed, ...warnings]) report({ type: "setup-warning", message });
 
 export default { fetch: app.fetch } satisfies ExportedHandler<Cloudflare.Env>;

@@ -12,7 +12,7 @@ export function callerIn(
   { issuer, claims }: Pick<Issuer, "issuer" | "claims">,
 ): Caller | { fault: string } {
   const { sub } = payload;
-  if (!isText(sub, MAX_TEXT)) return { fault: "sub" };
+  if (!isText(sub)) return { fault: "sub" };
   const scopes = wordsIn(claims.scopes ? claimIn(payload, claims.scopes) : (payload["scope"] ?? payload["scp"]), " ");
   if (!scopes) return { fault: "scopes" };
   const roles = wordsIn(claims.roles && claimIn(payload, claims.roles));
@@ -69,10 +69,10 @@ function wordsIn(claim: unknown, separator?: string): string[] | undefined {
       : Array.isArray(claim)
         ? claim
         : undefined;
-  if (!words || words.length > MAX_WORDS || !words.every((word) => isText(word, MAX_TEXT))) return undefined;
+  if (!words || words.length > MAX_WORDS || !words.every(isText)) return undefined;
   return [...new Set(words)].sort();
 }
 
-function isText(value: unknown, most: number): value is string {
-  return typeof value === "string" && value.length > 0 && value.length <= most && value.isWellFormed();
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= MAX_TEXT && value.isWellFormed();
 }

@@ -2,7 +2,7 @@ import { KvStore } from "../cache/KvStore.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import { probeOrigin } from "../origin/probeOrigin.ts";
-import { setupOf } from "./setup.ts";
+import { lacksOf } from "./lacksOf.ts";
 
 /** Whether one origin can be served now, and from what. */
 export interface Readiness {
@@ -50,7 +50,7 @@ export class Health {
     const probe = async ([id, origin]: [string, Origin]) => void (origins[id] = await this.#readiness(id, origin, env));
     await Promise.all([...this.#replica.origins].map(probe));
     const isReady = Object.values(origins).every(({ reachable, stored }) => reachable || stored);
-    const { missing, warnings } = setupOf(this.#replica, env as unknown as Bindings);
+    const { missing, warnings } = lacksOf(this.#replica, env as unknown as Bindings);
     return {
       ready: isReady && missing.length === 0,
       origins,

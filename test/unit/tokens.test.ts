@@ -433,7 +433,6 @@ describe("what a token says of its caller", () => {
     [{ role: "x".repeat(513) }, { roles: "role" }, "roles"],
     [{}, { tenant: "org" }, "tenant"],
     [{ org: "" }, { tenant: "org" }, "tenant"],
-    [{ org: "x".repeat(129) }, { tenant: "org" }, "tenant"],
     [{ org: 7 }, { tenant: "org" }, "tenant"],
     [{ org: ["x"] }, { tenant: "org" }, "tenant"],
     [{ org: "x".repeat(129) }, { tenant: "org" }, "tenant"],

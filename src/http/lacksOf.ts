@@ -2,17 +2,10 @@ import { isLimiter } from "../access/askLimiter.ts";
 import { secretProblem } from "../cache/Vault.ts";
 import type { Replica } from "../config/replica.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
-
-/** What the operator has yet to provide besides the configuration. */
-export interface Setup {
-  /** The names of secrets and bindings that the configuration needs and that are not there: somebody is refused for that. Sorted. */
-  missing: string[];
-  /** What the replica does without meanwhile, a sentence each. */
-  warnings: string[];
-}
+import type { Lacks } from "./Lacks.ts";
 
 /** Holds what the configuration names against what the Worker was given. */
-export function setupOf({ access, limits, origins }: Replica, env: Bindings): Setup {
+export function lacksOf({ access, limits, origins }: Replica, env: Bindings): Lacks {
   const isSecret = (name: string) => typeof env[name] === "string" && env[name] !== "";
   const missing = new Set<string>();
   const warnings: string[] = [];

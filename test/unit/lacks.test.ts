@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
-import { setupOf } from "../../src/http/setup.ts";
+import { lacksOf } from "../../src/http/lacksOf.ts";
 
 const URL_OK = "https://mcp.example.com/mcp";
 const CLIENT = { tokenEndpoint: "https://auth.example.com/token", clientId: "c" };
@@ -33,21 +33,21 @@ const whole = {
 };
 
 test("nothing is missing where all is there, and nothing that nobody needs", () => {
-  expect(setupOf(replica, whole)).toEqual({ missing: [], warnings: [] });
+  expect(lacksOf(replica, whole)).toEqual({ missing: [], warnings: [] });
   const open = resolve({ origins: { a: { url: URL_OK } }, access: { open: true } });
-  expect(setupOf(open, { ENTRY_SECRET: whole.ENTRY_SECRET })).toEqual({ missing: [], warnings: [] });
+  expect(lacksOf(open, { ENTRY_SECRET: whole.ENTRY_SECRET })).toEqual({ missing: [], warnings: [] });
 });
 
 test.each(["KEY_PEPPER", "FIXED", "OWN", "LOGIN", "THEIRS", "BOUND", "EDGE", "ORIGIN", "TOOL_LIMIT"])(
   "%s is named where it is not there, and where it is empty",
   (name) => {
     for (const value of [undefined, ""])
-      expect(setupOf(replica, { ...whole, [name]: value })).toEqual({ missing: [name], warnings: [] });
+      expect(lacksOf(replica, { ...whole, [name]: value })).toEqual({ missing: [name], warnings: [] });
   },
 );
 
 test("what the replica can do without is told as that", () => {
-  const { missing, warnings } = setupOf(replica, { ...whole, HOOK: undefined, ENTRY_SECRET: "short" });
+  const { missing, warnings } = lacksOf(replica, { ...whole, HOOK: undefined, ENTRY_SECRET: "short" });
   expect(missing).toEqual([]);
   expect(warnings).toEqual([
     "The secret HOOK is not set: the webhook of fixed takes nothing.",
