@@ -18,8 +18,7 @@ export function callerIn(
   const roles = wordsIn(claims.roles && claimIn(payload, claims.roles));
   if (!roles) return { fault: "roles" };
   const tenant = claims.tenant === undefined ? undefined : claimIn(payload, claims.tenant);
-  if (claims.tenant !== undefined && !(isText(tenant) && tenant.length <= MAX_TENANT_LENGTH))
-    return { fault: "tenant" };
+  if (claims.tenant !== undefined && !isText(tenant, MAX_TENANT_LENGTH)) return { fault: "tenant" };
   return {
     principal: principalOf("jwt", issuer, sub, tenant as string | undefined, scopes),
     roles,
@@ -70,10 +69,10 @@ function wordsIn(claim: unknown, separator?: string): string[] | undefined {
       : Array.isArray(claim)
         ? claim
         : undefined;
-  if (!words || words.length > MAX_WORDS || !words.every(isText)) return undefined;
+  if (!words || words.length > MAX_WORDS || !words.every((word) => isText(word))) return undefined;
   return [...new Set(words)].sort();
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value.length > 0 && value.length <= MAX_TEXT && value.isWellFormed();
+function isText(value: unknown, most = MAX_TEXT): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= most && value.isWellFormed();
 }

@@ -19,7 +19,12 @@ const pulse = duration.refine((value) => {
   return ms >= 250 && ms <= 60_000;
 }, '"250ms" to "1m"');
 const size = z.custom<string>((value) => parseSize(value) !== undefined, SIZE_SHAPE);
-const secretName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, "the name of a Worker secret, such as CATALOG_TOKEN");
+/** Secrets of the replica itself: no origin is ever to be sent one, or to share one. */
+const OWN_SECRETS: ReadonlySet<string> = new Set(["ADMIN_TOKEN", "ENTRY_SECRET", "KEY_PEPPER"]);
+const secretName = z
+  .string()
+  .regex(/^[A-Z][A-Z0-9_]*$/, "the name of a Worker secret, such as CATALOG_TOKEN")
+  .refine((name) => !OWN_SECRETS.has(name), "a secret of its own: this one is the replica's");
 const secret = z.strictObject({ secret: secretName });
 const headerName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "an HTTP header name");
 const tag = z.string().regex(/^[\x21-\x7e]{1,128}$/, "a tag of 1 to 128 printable characters without spaces");

@@ -1,9 +1,8 @@
-import { isLimiter } from "../access/askLimiter.ts";
 import { KvStore } from "../cache/KvStore.ts";
-import { secretProblem } from "../cache/Vault.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import { probeOrigin } from "../origin/probeOrigin.ts";
+import { lacksOf } from "./lacksOf.ts";
 
 /** Whether one origin can be served now, and from what. */
 export interface Readiness {
@@ -17,7 +16,7 @@ export interface Readiness {
 interface Ready {
   ready: boolean;
   origins: Record<string, Readiness>;
-  /** The rate-limit bindings that the configuration names and nobody has bound. */
+  /** The secrets and bindings that the configuration needs and that are not there; absent where none is. */
   missing?: string[];
   /** What the operator has to provide for the replica to do all it can; absent where that is nothing. No failure. */
   warnings?: string[];
@@ -45,19 +44,18 @@ export class Health {
     this.#replica = replica;
   }
 
-  /** By origin id. Ready is what is reachable or stored, where every rate-limit binding is there that the configuration names. */
+  /** By origin id. Ready is what is reachable or stored, where every secret and binding is there that the configuration needs. */
   async readiness(env: Cloudflare.Env): Promise<Ready> {
     const origins: Record<string, Readiness> = {};
     const probe = async ([id, origin]: [string, Origin]) => void (origins[id] = await this.#readiness(id, origin, env));
     await Promise.all([...this.#replica.origins].map(probe));
     const isReady = Object.values(origins).every(({ reachable, stored }) => reachable || stored);
-    const missing = limitersOf(this.#replica).filter((name) => !isLimiter((env as unknown as Bindings)[name]));
-    const problem = secretProblem(env.ENTRY_SECRET);
+    const { missing, warnings } = lacksOf(this.#replica, env as unknown as Bindings);
     return {
       ready: isReady && missing.length === 0,
       origins,
       ...(missing.length > 0 && { missing }),
-      ...(problem !== undefined && { warnings: [problem] }),
+      ...(warnings.length > 0 && { warnings }),
     };
   }
 
@@ -76,13 +74,6 @@ export class Health {
     probe.found = { reachable, stored };
     return probe.found;
   }
-}
-
-/** The names of all rate-limit bindings in a configuration. */
-function limitersOf({ limits, origins }: Replica): string[] {
-  const ofTools = [...origins.values()].flatMap(({ toolLimiters }) => toolLimiters);
-  const named = [limits.edge, limits.origin, ...ofTools].filter((name) => name !== undefined);
-  return [...new Set(named)];
 }
 
 async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<boolean> {

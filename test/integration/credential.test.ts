@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import type { OriginConfig } from "../../src/config/types.ts";
 import { type BearerOrigin, startBearerOrigin } from "./support/bearerOrigin.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { TokenServer, type Trouble } from "./support/tokenServer.ts";
+import { writtenIn } from "./support/writtenIn.ts";
 import { call, codeOf, type Got, legacyCall, modern, said, send, until } from "./support/wire.ts";
 
 const issuer = new TokenServer();
@@ -18,7 +19,7 @@ const lines: string[] = [];
 const at = (id: string) => `${replica.url}/mcp/${id}`;
 
 /** Each is an origin of its own, which knows no token of another. */
-const NAMES = ["first", "many", "withdrawn", "down", ...Array.from({ length: 10 }, (_, n) => `odd-${n}`)];
+const NAMES = ["first", "many", "withdrawn", "down", ...Array.from({ length: 11 }, (_, n) => `odd-${n}`)];
 const CC = "client_credentials";
 const REFRESH = "refresh_token";
 
@@ -99,13 +100,6 @@ function executed(method: string): number {
   return origin.seen.filter((one) => one.status === 200 && one.method === method).length;
 }
 
-/** What is written down anywhere. */
-async function written(): Promise<string> {
-  const files = await readdir(state, { recursive: true, withFileTypes: true });
-  const read = files.filter((file) => file.isFile()).map((file) => readFile(path.join(file.parentPath, file.name)));
-  return (await Promise.all(read)).map((bytes) => bytes.toString("latin1")).join("\n");
-}
-
 describe("a token of the replica's own", () => {
   test("is got when it is needed, for the origin alone, and serves all callers", async () => {
     expect(said(await ask(call(at("first"), "plain")))).toMatch(/^the replica/);
@@ -182,6 +176,7 @@ describe("an authorization server", () => {
   const TROUBLES: [how: string, code: string, trouble: Trouble][] = [
     ["sends elsewhere", "origin_unavailable", (to) => to.writeHead(307, { location: `http://${issuer.host}/x` }).end()],
     ["is not well", "origin_unavailable", (to) => to.writeHead(503, { "retry-after": "2" }).end("s3cret")],
+    ["wants a day", "origin_unavailable", (to) => to.writeHead(503, { "retry-after": "86400" }).end()],
     ["has no room", "origin_unavailable", (to) => to.writeHead(429).end('{"error":"slow_down"}')],
     ["says what is no JSON", "origin_unavailable", (to) => to.end("<html>s3cret")],
     ["does not end", "origin_unavailable", (to) => void to.write(Buffer.alloc(1_000_000, "x"))],
@@ -198,6 +193,9 @@ describe("an authorization server", () => {
     expect([got.status, codeOf(got)]).toEqual([200, code]);
     expect(said(got)).toContain(issuer.host);
     expect(got.text).not.toContain("s3cret");
+    // Nobody waits longer than a minute for it.
+    const { retryAfterMs = 0 } = got.body.result._meta["edge-replica/error"];
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000);
     expect(origin.seen).toEqual([]);
     expect(issuer.seen).toHaveLength(1);
   });
@@ -244,7 +242,7 @@ describe("a login", () => {
 });
 
 test("no token and no secret is told to anybody, logged or written down", async () => {
-  const everything = [...told, ...lines, ...replica.lines, await written()].join("\n");
+  const everything = [...told, ...lines, ...replica.lines, await writtenIn(state)].join("\n");
   expect(everything.includes("misconfigured")).toBe(true);
   expect(issuer.secrets.length).toBeGreaterThan(10);
   expect(issuer.secrets.filter((secret) => everything.includes(secret))).toEqual([]);

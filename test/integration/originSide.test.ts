@@ -35,6 +35,8 @@ beforeAll(async () => {
         header: { url, lists, tools, auth: { header: { name: "X-Api-Key", secret: "API_KEY" } } },
         missing: { url, lists, tools, auth: { bearer: { secret: "NOT_SET" } } },
       },
+      // Also for who says that it comes through Cloudflare.
+      access: { open: true, openOnPurpose: true },
     },
     { vars: { ...SECRETS, REPLICA_LOG: "json" } },
   );

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createLocalJWKSet, decodeJwt, jwtVerify } from "jose";
@@ -10,6 +10,7 @@ import { bearer, makeKey, PEPPER } from "./support/keys.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { makeStateful } from "./support/stateful.ts";
 import { TokenServer } from "./support/tokenServer.ts";
+import { writtenIn } from "./support/writtenIn.ts";
 import { call, codeOf, type Got, initialize, legacyCall, modern, said, send } from "./support/wire.ts";
 
 const issuer = new Issuer();
@@ -321,10 +322,7 @@ describe("tokens that are sent on", () => {
 });
 
 test("no token is told to anybody else, logged or written down", async () => {
-  const files = await readdir(state, { recursive: true, withFileTypes: true });
-  const read = files.filter((file) => file.isFile()).map((file) => readFile(path.join(file.parentPath, file.name)));
-  const written = (await Promise.all(read)).map((bytes) => bytes.toString("latin1"));
-  const everything = [...told, ...replica.lines, ...written].join("\n");
+  const everything = [...told, ...replica.lines, await writtenIn(state)].join("\n");
   // What is looked through is what there is to look through.
   expect(["origin_not_granted", "pooled_session"].filter((word) => !everything.includes(word))).toEqual([]);
   expect(tokens.length).toBeGreaterThan(20);

@@ -43,7 +43,7 @@ beforeAll(async () => {
     default: true,
     url: origin.url,
     tools: TOOLS,
-    sync: { webhook: { secret: "HOOK" } },
+    sync: { pulse: "1s", webhook: { secret: "HOOK" } },
     lists: { defaultTtl: "1h" },
   } as const;
   const vars = { KEY_PEPPER: PEPPER, HOOK: `whsec_${WEBHOOK}`, REPLICA_LOG: "json" };

@@ -259,7 +259,7 @@ test("in a session a call is judged by the session's own list", async () => {
 test.each(CLIENTS)("the client %s hands the error to its model", async (_, connect) => {
   const client = await connect(at("sdk"));
   await client.listTools();
-  const result: any = await client.callTool({ name: "do", arguments: { q: 7 } });
+  const result: any = await client.callTool({ name: "do", arguments: { q: [7] } });
   expect([result.isError, result.content[0].text]).toEqual([true, expect.stringContaining("/q must be a string")]);
   expect(asked()).toBe(0);
   await client.close();

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
 import { readConfig } from "../../scripts/serve/bundle.ts";
@@ -17,6 +18,22 @@ test("the config in the README is one that the replica takes", async () => {
   expect(denied).toEqual([["admin_*", true]]);
   expect(defaultOrigin?.tools.find("get_product")?.value.cache?.strict).toBe(true);
   expect([...hosts]).toEqual(["replica.example.com"]);
+});
+
+test("every piece of a config in the documentation is one that the replica takes", () => {
+  const text = ["README.md", "docs/configuration.md"].map(read).join("\n");
+  const pieces = [...text.matchAll(/```js\n(\w+): ([\s\S]*?),?\n```/g)];
+  expect(pieces.length).toBeGreaterThan(4);
+  for (const [, name = "", code = ""] of pieces) {
+    const value: unknown = runInNewContext(`(${code})`);
+    const [origin, access] = [{ url: "https://mcp.example.com/mcp" }, { keys: true }];
+    const file: object = {
+      origins: { catalog: name === "tools" ? { ...origin, tools: value } : origin },
+      access: name === "roles" ? { ...access, roles: value } : access,
+      ...(name !== "tools" && name !== "roles" && { [name]: value }),
+    };
+    expect(() => resolve(structuredClone(file)), `${name}: ${code}`).not.toThrow();
+  }
 });
 
 test("the README names every error code, and no other", () => {

@@ -47,7 +47,8 @@ test("the configuration is one that the replica takes", () => {
 });
 
 test("the page names every code that the webhook has of its own", () => {
-  const errors = readFileSync(path.join(ROOT, "src/http/errors.ts"), "utf8");
+  const files = ["src/http/errors.ts", "src/http/words/wordOperator.ts"];
+  const errors = files.map((file) => readFileSync(path.join(ROOT, file), "utf8")).join("\n");
   const codes = [...errors.matchAll(/"(webhook_[a-z_]+|bad_webhook|rate_limited)"/g)].map(([, code]) => code!);
   expect(codes.length).toBeGreaterThan(5);
   for (const code of codes) expect(page).toContain(`\`${code}\``);

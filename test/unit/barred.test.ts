@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { asCaller } from "../../src/config/originAuth.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { barred } from "../../src/lanes/barred.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
@@ -94,6 +95,22 @@ test("where the replica itself is not set up, callers are told so: the origin is
   const { x, fail } = setUp({ secret: "TOKEN" });
   fail();
   expect(await barred(x, true)).toBeUndefined();
+});
+
+test("where each caller has a credential of its own, the probe shows none: how that caller fares is nothing to the others", async () => {
+  const { x, probes, fail, answer } = setUp();
+  const client = { tokenEndpoint: "https://as.example/token", clientId: "c", secret: "NOT_SET" };
+  const issuer = { issuer: "https://as.example", jwks: "https://as.example/jwks" };
+  const config = {
+    origins: { o: { service: "ORIGIN", auth: { exchange: { ...client, audience: "o" } } } },
+    access: { jwt: issuer },
+  };
+  x.origin = asCaller(resolve(config).origins.get("o")!, { principal: "a", token: "t" })!;
+  fail();
+  const patient = barred(x, true);
+  expect(probes).toHaveLength(1);
+  await answer(503);
+  expect(await patient).toMatchObject({ kind: "down" });
 });
 
 test("where every call is relayed, it is", () => {

@@ -42,6 +42,13 @@ describe("with what an origin is asked", () => {
     expect(originOf({ exchange: CLIENT }).settings.auth).toEqual({ kind: "exchange", resource: URL_OK, ...CLIENT });
     const { resource: _, ...audience } = { ...CLIENT, audience: "origin", resource: "" };
     expect(originOf({ exchange: audience }).settings.auth).toEqual({ kind: "exchange", ...audience });
+    const unsaid = { ...CLIENT, resource: false };
+    expect(originOf({ clientCredentials: unsaid }).settings.auth).toEqual({ kind: "client-credentials", ...CLIENT });
+    expect(originOf({ exchange: unsaid }).settings.auth).toEqual({ kind: "exchange", ...CLIENT });
+    expect(originOf({ exchange: { ...CLIENT, audience: "a", resource: "r" } }).settings.auth).toMatchObject({
+      audience: "a",
+      resource: "r",
+    });
     expect(originOf({ forward: true, sameResource: true }).settings.auth).toEqual({ kind: "forward" });
   });
 
@@ -153,6 +160,16 @@ describe("with what an origin is asked", () => {
     const problems = problemsOf(file(auth));
     expect(problems.map((one) => one.path)).toEqual([`origins.o.${path}`]);
     expect(JSON.stringify(problems)).not.toContain("s3cret");
+  });
+
+  test.each(["ADMIN_TOKEN", "ENTRY_SECRET", "KEY_PEPPER"])("is never the replica's own secret %s", (secret) => {
+    for (const auth of [{ bearer: { secret } }, { header: { name: "x-key", secret } }, { login: { secret } }])
+      expect(problemsOf(file(auth)), JSON.stringify(auth)).toHaveLength(1);
+    for (const kind of ["clientCredentials", "exchange"])
+      expect(problemsOf(file({ [kind]: { ...CLIENT, secret } }))).toMatchObject([
+        { path: `origins.o.auth.${kind}.secret`, expected: "a secret of its own: this one is the replica's" },
+      ]);
+    expect(problemsOf(file(undefined, { sync: { webhook: { secret } } }))).toHaveLength(1);
   });
 
   test("may be at a private address where the operator says so", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { NOBODY } from "../../src/access/payer.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { candidatesOf } from "../../src/lanes/candidates.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
@@ -14,11 +15,12 @@ const META = { "io.modelcontextprotocol/protocolVersion": MODERN_VERSION };
 /** A modern request whose caller may leave, to an origin that answers `respond`, or flights that end in `boarding`. */
 function setUp(respond: () => Response = () => new Response(null, { status: 503 }), boarding?: Boarding) {
   const leaving = new AbortController();
-  const origin = resolve({ origins: { o: { service: "ORIGIN" } }, access: { open: true } }).origins.get("o")!;
+  const replica = resolve({ origins: { o: { service: "ORIGIN" } }, access: { open: true } });
+  const origin = replica.origins.get("o")!;
   const feed = new FeedView(() => "i");
   const body = { jsonrpc: "2.0", id: 1, method: "acme/one", params: { _meta: META } };
   const x = {
-    replica: { enabled: true },
+    replica,
     origin,
     feed,
     env: {
@@ -37,7 +39,9 @@ function setUp(respond: () => Response = () => new Response(null, { status: 503 
     httpMethod: "POST",
     body,
     text: JSON.stringify(body),
+    caller: { principal: "ann" },
     principal: "ann",
+    payer: NOBODY,
     left: () => leaving.signal,
     waitUntil: () => {},
     report: () => {},

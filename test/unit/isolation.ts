@@ -169,7 +169,7 @@ class Play {
   readonly #env: Cloudflare.Env;
   readonly #newApp: () => App;
   #apps: App[];
-  #background: Promise<unknown>[] = [];
+  readonly #background = new Set<Promise<unknown>>();
   /** How much later it is than it is, in ms. */
   #lateMs = 0;
   /** By trace: who asked, and what. */
@@ -313,7 +313,8 @@ class Play {
 
   /** What happens besides: isolates end, flights are lost, an operator purges, time passes, values in KV are moved. */
   async #disturb(): Promise<void> {
-    await this.#settle();
+    // The Coalescer writes after it has answered.
+    await scheduler.wait(2);
     const random = this.#random;
     // Chance alone would leave out one of them now and then: of twenty each has its share.
     const kind = (((this.#disturbed++ * 7) % 20) + random()) / 20;
@@ -342,15 +343,16 @@ class Play {
   }
 
   #fetch(app: App, request: Request): Promise<Response> {
-    const waitUntil = (work: Promise<unknown>) => void this.#background.push(work);
+    const waitUntil = (work: Promise<unknown>) => {
+      const going: Promise<unknown> = work.catch(() => {}).then(() => this.#background.delete(going));
+      this.#background.add(going);
+    };
     return Promise.resolve(app.fetch(request, this.#env, { waitUntil } as unknown as ExecutionContext));
   }
 
   /** Lets what goes on behind the answers come to its end. */
   async #settle(): Promise<void> {
-    while (this.#background.length > 0) await Promise.allSettled(this.#background.splice(0));
-    // The Coalescer writes after it has answered.
-    await scheduler.wait(2);
+    while (this.#background.size > 0) await Promise.all(this.#background);
   }
 
   /** The origin. */

@@ -11,7 +11,7 @@ describe("what a schema certainly does not allow is told, with its place", () =>
   test.each<[string, unknown, unknown, string]>([
     ["a type", { type: "integer" }, "five", "must be a whole number"],
     ["a number that is not whole", { type: "integer" }, 1.5, "must be a whole number"],
-    ["one of two types", { type: ["string", "null"] }, 1, "must be a string or null"],
+    ["one of two types", { type: ["string", "null"] }, [1], "must be a string or null"],
     ["an enum", { enum: ["eu", "us", 3] }, "mars", 'must be one of "eu", "us", 3'],
     ["a const", { const: { a: [1] } }, { a: [2] }, 'must be {"a":[1]}'],
     ["a minimum", { minimum: 3 }, 2, "must be at least 3"],
@@ -19,24 +19,11 @@ describe("what a schema certainly does not allow is told, with its place", () =>
     ["an exclusive minimum", { exclusiveMinimum: 3 }, 3, "must be more than 3"],
     ["an exclusive maximum", { exclusiveMaximum: 3 }, 3, "must be less than 3"],
     ["a multiple", { multipleOf: 5 }, 12, "must be a multiple of 5"],
-    [
-      "a length in characters, not in UTF-16 units",
-      { minLength: 3 },
-      "\u{1f600}\u{1f600}",
-      "must have at least 3 characters",
-    ],
+    ["too short a text", { minLength: 5 }, "\u{1f600}\u{1f600}", "must have at least 5 characters"],
     ["too long a text", { maxLength: 1 }, "ab", "must have at most 1 characters"],
+    ["too long a text however it is counted", { maxLength: 1 }, " \u{1f600}b ", "must have at most 1 characters"],
     ["too few items", { minItems: 1 }, [], "must have at least 1 items"],
     ["too many items", { maxItems: 1 }, [1, 2], "must have at most 1 items"],
-    [
-      "an item twice, its members in another order",
-      { uniqueItems: true },
-      [
-        { a: 1, b: 2 },
-        { b: 2, a: 1 },
-      ],
-      "must have no item twice",
-    ],
     [
       "nothing of what an array must contain",
       { contains: { type: "null" } },
@@ -71,7 +58,7 @@ describe("what a schema certainly does not allow is told, with its place", () =>
     ],
     ["what it asks for otherwise", { if: { minimum: 3 }, else: { multipleOf: 2 } }, 1, "must be a multiple of 2"],
     ["what one of allOf does not allow", { allOf: [{}, { maximum: 1 }] }, 2, "must be at most 1"],
-    ["what a reference leads to", { $ref: "#/$defs/a~1b/%7E0" }, 2, "must be a string"],
+    ["what a reference leads to", { $ref: "#/$defs/a~1b/%7E0" }, [2], "must be a string"],
     ["what stands beside a reference", { $ref: "#/$defs/any", maximum: 1 }, 2, "must be at most 1"],
     ["anything where nothing is allowed", false, 1, "must not be there"],
   ])("%s", (_, schema, x, expected) => {
@@ -81,7 +68,7 @@ describe("what a schema certainly does not allow is told, with its place", () =>
 
   test("the place is a JSON pointer, however deep", () => {
     const schema = object({ list: { items: object({ "a/b~c": { type: "boolean" } }) } });
-    expect(misfits(schema, { list: [{}, { "a/b~c": "perhaps" }] })).toEqual([
+    expect(misfits(schema, { list: [{}, { "a/b~c": {} }] })).toEqual([
       { at: "/list/1/a~1b~0c", expected: "must be true or false" },
     ]);
   });
@@ -148,7 +135,22 @@ describe("what servers may take all the same is not refused:", () => {
     ["text that reads as one of the numbers", { type: "integer", enum: [1, 2] }, "2"],
     ["text that reads as true or false", { type: "boolean" }, "True"],
     ["0 and 1 for true and false", { type: "boolean" }, 1],
+    ["another word for it", { type: "boolean" }, "enabled"],
+    ["a number in hexadecimal", { type: "number" }, "0x1F"],
+    ["a number as text that has to be text", { type: "string" }, 5],
+    ["seconds for a date", { type: "string", format: "date-time" }, 1_700_000_000],
+    ["a choice in other letters", { type: "string", enum: ["eu", "us"] }, "EU "],
+    ["a choice that is text, as a number", { enum: ["1", "2"] }, 1],
     ["a list as text", { type: "array" }, " [1, 2]"],
+    ["a list with commas", { type: "array", items: { type: "string" } }, "a,b"],
+    ["one thing for a list of one", { type: "array", items: { type: "number" } }, 5],
+    ["an item twice in a set", { type: "array", uniqueItems: true, maxItems: 2 }, ["a", "a", "b"]],
+    ["a length in UTF-16 units", { minLength: 3 }, "\u{1f600}\u{1f600}"],
+    ["a length in characters", { maxLength: 2 }, "\u{1f600}\u{1f600}"],
+    ["a length without the spaces at the ends", { maxLength: 2 }, " \u{1f600}b\n"],
+    ["what is there under another spelling of its name", object({}, { required: ["userId"] }), { user_id: 1 }],
+    ["what is missing and has a default", object({ a: { default: 1 } }, { required: ["a"] }), {}],
+    ["a length under not", { not: { minLength: 2 } }, "\u{1f600}"],
     ["an object as text", { anyOf: [{ type: "object" }, { type: "null" }] }, '{"a":1}'],
     ["null as text", { type: ["array", "null"] }, "null"],
     ["null", { type: "string", enum: ["a"] }, null],
@@ -184,7 +186,7 @@ describe("what servers may take all the same is not refused:", () => {
     ["a reference to nowhere", { $ref: "#/$defs/nothing/at/all" }, 1],
     ["a reference that cannot be read", { $ref: "#/%E0%A4%A" }, 1],
     ["a reference to what every object has", { $ref: "#/constructor/prototype" }, 1],
-    ["what stands under an address of its own", { $id: "https://example.com/other", type: "string" }, 1],
+    ["what stands under an address of its own", { $id: "https://example.com/other", type: "string" }, [1]],
     ["a reference that only goes round", { $ref: "#/properties/x" }, 1],
     ["no schema at all", "string", 1],
   ])("%s", (_, schema, x) => {
@@ -206,7 +208,7 @@ describe("what servers may take all the same is not refused:", () => {
     expect(
       misfits(
         { $schema, properties: { x: { $ref: "#/definitions/any", type: "string" } }, definitions: { any: {} } },
-        { x: 1 },
+        { x: [1] },
       ),
     ).toEqual([]);
   });
@@ -241,9 +243,9 @@ test("neither schema nor value is changed, so that what is sent on is what came"
     { n: { type: "integer", default: 5 }, m: { $ref: "#/$defs/m" } },
     { $defs: { m: { type: "string" } } },
   );
-  const value = { m: 1 };
+  const value = { m: {} };
   expect(misfits(deepFrozen(schema), deepFrozen(value))).toHaveLength(1);
-  expect(value).toEqual({ m: 1 });
+  expect(value).toEqual({ m: {} });
 });
 
 describe("a schema, or a value, that takes more looks than honest ones do", () => {

@@ -3,9 +3,10 @@ import type { Dialect } from "./dialect.ts";
 import { equal } from "./equal.ts";
 import { both, NO, opposite, PERHAPS, YES, type Fit } from "./Fit.ts";
 import { itemsOf } from "./itemsOf.ts";
+import { mayLack } from "./mayLack.ts";
 import { multiple } from "./multiple.ts";
 import { References } from "./References.ts";
-import { isOf, mayBeRead, typesOf, wordsFor } from "./types.ts";
+import { isOf, mayBeRead, typesOf, wordOf, wordsFor } from "./types.ts";
 import { formsOf, pointerTo, shownOf, type Place } from "./words.ts";
 
 /** Where a value does not fit. */
@@ -22,9 +23,6 @@ type Schema = Readonly<Record<string, unknown>>;
 const MAX_STEPS = 20_000;
 const MAX_DEPTH = 100;
 const MAX_MISFITS = 4;
-/** Longer text reads as no number or word. */
-const MAX_WORD = 100;
-
 /** What refines other keywords in ways that are not looked at here. */
 const NOT_LOOKED_AT = ["$dynamicRef", "$recursiveRef", "dependencies"] as const;
 
@@ -36,7 +34,11 @@ const NOT_LOOKED_AT = ["$dynamicRef", "$recursiveRef", "dependencies"] as const;
  * - `additionalProperties: false` and the like: servers publish it and drop what they do not know (zod does);
  * - that `oneOf` fits more than once, which sloppy schemas say where they mean `anyOf`;
  * - references that lead out of the schema, or to names instead of places;
- * - text that reads as the type that is wanted, and null and empty text, which stand for what is absent with many.
+ * - what reads as the type that is wanted, or as one of the choices, and null and empty text, which stand for what is
+ *   absent with many;
+ * - that something is missing which has a default (zod says of what it gives out that it is always there), or which is
+ *   there under a name that is spelt otherwise (pydantic's aliases, .NET's letters);
+ * - that an item is there twice: who reads a set (pydantic does) drops it, before items are counted.
  * Its effort is bounded by the number of looks, whatever schema and value are. It never changes either.
  */
 export class Judge {
@@ -111,14 +113,13 @@ export class Judge {
   }
 
   #among(choices: readonly unknown[], value: unknown, place: Place | undefined): Fit {
-    const word = typeof value === "string" && value.length <= MAX_WORD ? value.trim().toLowerCase() : undefined;
+    const word = wordOf(value);
     let isLike = value === null;
     for (const choice of choices) {
       if (!this.#spend(1)) return PERHAPS;
       if (equal(choice, value, this.#counted)) return YES;
-      // Text that reads as the number.
-      isLike ||=
-        word !== undefined && typeof choice !== "object" && typeof choice !== "string" && String(choice) === word;
+      // What reads as the choice: the number as text, the word in other letters.
+      isLike ||= word !== undefined && wordOf(choice) === word;
     }
     return isLike ? PERHAPS : this.#no(place, `must be ${choices.length === 1 ? "" : "one of "}${shownOf(choices)}`);
   }
@@ -145,19 +146,23 @@ export class Judge {
 
   #string(schema: Schema, value: string, place: Place | undefined): Fit {
     const { minLength, maxLength, pattern, format } = schema;
-    let fit: Fit = pattern === undefined && format === undefined ? YES : PERHAPS;
+    const fit: Fit = pattern === undefined && format === undefined ? YES : PERHAPS;
     if (minLength === undefined && maxLength === undefined) return fit;
-    // A character may take two units, so that units decide only where they are few or many.
-    const isLong = (least: number) =>
-      value.length >= 2 * least || (value.length >= least && this.#length(value) >= least);
-    fit = both(fit, this.#bound(minLength, place, isLong, "must have at least", "characters"));
-    const isShort = (most: number) => value.length <= most || (value.length <= 2 * most && this.#length(value) <= most);
-    return both(fit, this.#bound(maxLength, place, isShort, "must have at most", "characters"));
+    // Servers differ in what a length is: in characters, as the draft has it, or UTF-16 units; with the spaces at the ends, or without.
+    const most = value.length;
+    const least = this.#length(value.trim());
+    const bounded = (shortest: number, longest: number, place: Place | undefined) =>
+      both(
+        this.#bound(minLength, place, (bound) => longest >= bound, "must have at least", "characters"),
+        this.#bound(maxLength, place, (bound) => shortest <= bound, "must have at most", "characters"),
+      );
+    const loosely = bounded(least, most, place);
+    return both(fit, loosely === YES && bounded(most, least, undefined) !== YES ? PERHAPS : loosely);
   }
 
   /** The length in characters, as JSON Schema counts them, not in UTF-16 units. */
   #length(value: string): number {
-    this.#spend(value.length >> 6);
+    if (!this.#spend(value.length >> 6)) return value.length;
     let length = 0;
     for (const _ of value) length++;
     return length;
@@ -165,11 +170,15 @@ export class Judge {
 
   #array(schema: Schema, value: readonly unknown[], place: Place | undefined, depth: number): Fit {
     const { minItems, maxItems, uniqueItems } = schema;
+    const isSet = uniqueItems !== undefined && uniqueItems !== false;
     let fit = this.#bound(minItems, place, (bound) => value.length >= bound, "must have at least", "items");
-    fit = both(
-      fit,
-      this.#bound(maxItems, place, (bound) => value.length <= bound, "must have at most", "items"),
-    );
+    if (isSet) fit = both(fit, PERHAPS);
+    else {
+      fit = both(
+        fit,
+        this.#bound(maxItems, place, (bound) => value.length <= bound, "must have at most", "items"),
+      );
+    }
     const { firsts, rest, isWhole } = itemsOf(schema, this.#dialect);
     if (!isWhole) fit = both(fit, PERHAPS);
     for (const [index, item] of value.entries()) {
@@ -178,18 +187,7 @@ export class Judge {
       if (schema !== undefined)
         fit = both(fit, this.#look(schema, item, place && { under: place, key: index }, depth + 1));
     }
-    if (uniqueItems !== undefined && uniqueItems !== false) fit = both(fit, this.#unique(value, place));
     return schema["contains"] === undefined ? fit : both(fit, this.#contains(schema, value, place, depth));
-  }
-
-  #unique(value: readonly unknown[], place: Place | undefined): Fit {
-    for (let index = 1; index < value.length; index++) {
-      for (let before = 0; before < index; before++) {
-        if (!this.#spend(1)) return PERHAPS;
-        if (equal(value[before], value[index], this.#counted)) return this.#no(place, "must have no item twice");
-      }
-    }
-    return YES;
   }
 
   #contains(schema: Schema, value: readonly unknown[], place: Place | undefined, depth: number): Fit {
@@ -212,7 +210,7 @@ export class Judge {
   #object(schema: Schema, value: Schema, place: Place | undefined, depth: number): Fit {
     const { required, properties, patternProperties, additionalProperties, propertyNames } = schema;
     const { minProperties, maxProperties, dependentRequired, dependentSchemas, unevaluatedProperties } = schema;
-    let fit: Fit = this.#required(required, value, place);
+    let fit: Fit = this.#required(required, value, place, properties);
     if (unevaluatedProperties !== undefined) fit = both(fit, PERHAPS);
     const needsKeys = [
       properties,
@@ -257,7 +255,8 @@ export class Judge {
     if (isObject(dependentRequired)) {
       for (const key of Object.keys(dependentRequired)) {
         if (!this.#spend(1)) return PERHAPS;
-        if (Object.hasOwn(value, key)) fit = both(fit, this.#required(dependentRequired[key], value, place));
+        if (Object.hasOwn(value, key))
+          fit = both(fit, this.#required(dependentRequired[key], value, place, properties));
       }
     }
     if (isObject(dependentSchemas)) {
@@ -269,17 +268,24 @@ export class Judge {
     return fit;
   }
 
-  #required(names: unknown, value: Schema, place: Place | undefined): Fit {
+  #required(names: unknown, value: Schema, place: Place | undefined, properties: unknown): Fit {
     if (names === undefined) return YES;
     if (!Array.isArray(names)) return PERHAPS;
     let fit: Fit = YES;
     for (const name of names) {
       if (!this.#spend(1)) return PERHAPS;
       if (typeof name !== "string") fit = both(fit, PERHAPS);
-      else if (!Object.hasOwn(value, name)) fit = this.#no(place && { under: place, key: name }, "is missing");
+      else if (Object.hasOwn(value, name)) continue;
+      else if (this.#mayLack(name, value, properties)) fit = both(fit, PERHAPS);
+      else fit = this.#no(place && { under: place, key: name }, "is missing");
       if (this.#isDecided(fit, place)) return fit;
     }
     return fit;
+  }
+
+  #mayLack(name: string, value: Schema, properties: unknown): boolean {
+    const keys = Object.keys(value);
+    return !this.#spend(keys.length) || mayLack(name, keys, properties);
   }
 
   #combined(schema: Schema, value: unknown, place: Place | undefined, depth: number): Fit {

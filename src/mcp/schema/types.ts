@@ -4,7 +4,7 @@ import { isObject } from "../isObject.ts";
 type Test = (value: unknown) => boolean;
 
 const TESTS: ReadonlyMap<string, { words: string; is: Test; mayBeRead: Test }> = new Map([
-  ["string", { words: "a string", is: (value: unknown) => typeof value === "string", mayBeRead: () => false }],
+  ["string", { words: "a string", is: (value: unknown) => typeof value === "string", mayBeRead: isWord }],
   ["number", { words: "a number", is: (value: unknown) => typeof value === "number", mayBeRead: readsAsNumber }],
   ["integer", { words: "a whole number", is: Number.isInteger, mayBeRead: readsAsNumber }],
   [
@@ -12,11 +12,10 @@ const TESTS: ReadonlyMap<string, { words: string; is: Test; mayBeRead: Test }> =
     {
       words: "true or false",
       is: (value: unknown) => typeof value === "boolean",
-      mayBeRead: (value: unknown) =>
-        value === 0 || value === 1 || textLike(value, /^(?:true|false|t|f|yes|no|y|n|on|off|1|0)$/i),
+      mayBeRead: isWord,
     },
   ],
-  ["array", { words: "an array", is: Array.isArray, mayBeRead: (value: unknown) => textLike(value, /^\[/) }],
+  ["array", { words: "an array", is: Array.isArray, mayBeRead: isWord }],
   ["object", { words: "an object", is: isObject, mayBeRead: (value: unknown) => textLike(value, /^\{/) }],
   [
     "null",
@@ -38,7 +37,8 @@ export function isOf(type: string, value: unknown): boolean {
 
 /**
  * Whether a server may take a value for one of the type although it is none: models send numbers, lists and objects as
- * text, and servers that are widely used read them (pydantic's lax mode, and what FastMCP parses beforehand).
+ * text, or one thing for a list of one, and servers that are widely used read them (pydantic's lax mode, which also takes
+ * numbers for dates; what FastMCP parses beforehand; zod's `coerce` and `preprocess`, of which their schemas say nothing).
  */
 export function mayBeRead(type: string, value: unknown): boolean {
   return TESTS.get(type)!.mayBeRead(value);
@@ -50,7 +50,18 @@ export function wordsFor(types: readonly string[]): string {
 }
 
 function readsAsNumber(value: unknown): boolean {
-  return typeof value === "boolean" || textLike(value, /^[-+]?(?:[\d._]+(?:e[-+]?\d+)?|nan|inf(?:inity)?)$/i);
+  if (typeof value === "boolean") return true;
+  return textLike(value, /^[-+]?(?:[\d._]+(?:e[-+]?\d+)?|0[box][\da-f]+|nan|inf(?:inity)?)$/i);
+}
+
+function isWord(value: unknown): boolean {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+}
+
+/** What a value reads as in one word, whatever its type; `undefined` where it is none, or a long one. */
+export function wordOf(value: unknown): string | undefined {
+  if (!isWord(value) || (value as string).length > MAX_WORD) return undefined;
+  return String(value).trim().toLowerCase();
 }
 
 /** Longer texts than these stand for no number or word. */

@@ -150,7 +150,7 @@ export const CASES = {
     act: ({ call }) => call("nothing"),
   },
   "bad argument": {
-    act: ({ call }) => call("plain", { q: 7 }),
+    act: ({ call }) => call("plain", { q: [7] }),
     direct: "`isError`",
   },
   "unknown method": {
