@@ -7,6 +7,8 @@ const file = (tools: unknown, limits?: unknown) => ({
   ...(limits !== undefined && { limits }),
 });
 
+const BINDING = "the name of a rate-limit binding, such as EDGE_LIMIT; its numbers stand in wrangler.toml";
+
 function problemsOf(config: unknown): string[] {
   try {
     resolve(config);
@@ -51,11 +53,11 @@ test("limits, budgets and what is expensive are resolved, and budgets are part o
 });
 
 test.each([
-  ["limits.edge", file(undefined, { edge: "edge limit" }), "the name of a rate-limit binding, such as EDGE_LIMIT"],
-  ["limits.origin", file(undefined, { origin: 50 }), "a string"],
+  ["limits.edge", file(undefined, { edge: "edge limit" }), BINDING],
+  ["limits.origin", file(undefined, { origin: 50 }), BINDING],
   ["limits.concurrency", file(undefined, { concurrency: 0 }), "a whole number of 1 to 1000"],
   ["limits.concurrency", file(undefined, { concurrency: 1_001 }), "a whole number of 1 to 1000"],
-  ["origins.a.tools.t.limit", file({ t: { limit: "" } }), "the name of a rate-limit binding, such as EDGE_LIMIT"],
+  ["origins.a.tools.t.limit", file({ t: { limit: "" } }), BINDING],
   ["origins.a.tools.t.expensive", file({ t: { expensive: "yes" } }), "a boolean"],
   ["origins.a.tools.t.budget", file({ t: { budget: {} } }), "at least one of bytes, tokens and time"],
   ["origins.a.tools.t.budget.bytes", file({ t: { budget: { bytes: "17MB" } } }), 'more than "0B", at most "16MB"'],
