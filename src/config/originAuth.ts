@@ -16,11 +16,14 @@ export interface FixedAuth {
 }
 
 /** A token that is asked for. */
-export type TokenAuth = OwnTokenAuth | ({ kind: "exchange"; audience?: string } & TokenClientConfig);
+export type TokenAuth = OwnTokenAuth | ({ kind: "exchange"; audience?: string } & TokenClientAuth);
+
+/** How a token is asked for, with what it is for where that is said. */
+type TokenClientAuth = Omit<TokenClientConfig, "resource"> & { resource?: string };
 
 /** A token of the replica's own, which `OriginSync` keeps. */
 export type OwnTokenAuth =
-  | ({ kind: "client-credentials" } & TokenClientConfig)
+  | ({ kind: "client-credentials" } & TokenClientAuth)
   /** How it is asked for, the secret says. `allowPrivate`: its URL may be a private one. */
   | { kind: "login"; secret: string; allowPrivate: boolean };
 
@@ -37,7 +40,7 @@ export function authShape(secretName: z.ZodType<string>, headerName: z.ZodType<s
     clientId: text,
     secret: secretName,
     scope: text.optional(),
-    resource: text.optional(),
+    resource: z.union([text, z.literal(false)]).optional(),
   });
   return z.union(
     [
@@ -89,11 +92,17 @@ export function authOf(
   if (!auth) return undefined;
   if ("bearer" in auth) return { header: "authorization", prefix: "Bearer ", secret: auth.bearer.secret };
   if ("header" in auth) return { header: auth.header.name.toLowerCase(), prefix: "", secret: auth.header.secret };
-  const own = "url" in endpoint && { resource: endpoint.url };
-  if ("clientCredentials" in auth) return { kind: "client-credentials", ...own, ...auth.clientCredentials };
+  const own = "url" in endpoint ? endpoint.url : undefined;
+  if ("clientCredentials" in auth) return { kind: "client-credentials", ...clientAuth(auth.clientCredentials, own) };
   if ("login" in auth) return { kind: "login", secret: auth.login.secret, allowPrivate };
   if ("forward" in auth) return { kind: "forward" };
-  return { kind: "exchange", ...(auth.exchange.audience === undefined && own), ...auth.exchange };
+  const { audience } = auth.exchange;
+  return { kind: "exchange", ...clientAuth(auth.exchange, audience === undefined ? own : undefined) };
+}
+
+function clientAuth<T extends TokenClientConfig>({ resource, ...client }: T, own: string | undefined) {
+  const said = resource === false ? undefined : (resource ?? own);
+  return { ...(said !== undefined && { resource: said }), ...client };
 }
 
 /** What of `auth` makes an origin's answers others: who asks, as far as the configuration says. */

@@ -97,8 +97,8 @@ export interface TokenClientConfig {
   secret: string;
   /** What is asked for. Default: what the authorization server gives. */
   scope?: string;
-  /** What the token is for (RFC 8707). Default: the origin's URL, unless an `audience` says it. */
-  resource?: string;
+  /** What the token is for (RFC 8707); `false`: that is not said, as some authorization servers refuse to be told. Default: the origin's URL, unless an `audience` says it. */
+  resource?: string | false;
 }
 
 /** A secret, by the name of the Worker secret that holds it; never the value. */

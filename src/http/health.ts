@@ -26,6 +26,9 @@ interface Ready {
 const PROBED_MS = 5_000;
 const PROBE_TIMEOUT_MS = 2_000;
 
+/** The methods that open a connection. */
+const OPENING = ["server/discover", "initialize"];
+
 /** What a probe found, or that one is under way. */
 interface Probe {
   at: number;
@@ -80,8 +83,8 @@ async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<b
 async function isStored(id: string, env: Cloudflare.Env): Promise<boolean> {
   const kv = new KvStore(env.KV, undefined);
   try {
-    const [discover, initialize] = await Promise.all([kv.hasAny(id, "server/discover"), kv.hasAny(id, "initialize")]);
-    return discover || initialize;
+    const found = await Promise.all(OPENING.map((method) => kv.hasAny(id, method)));
+    return found.includes(true) || (await kv.hasAnyOfTenants(id, OPENING));
   } catch {
     return false;
   }

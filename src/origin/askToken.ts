@@ -30,6 +30,8 @@ const MAX_BYTES = 65_536;
 const DEFAULT_S = 300;
 const MAX_S = 30 * 86_400;
 const AGAIN_MS = 1_000;
+/** It is asked again after this at the latest, whatever it says: without a token nothing of the origin can be served. */
+const MAX_AGAIN_MS = 60_000;
 
 /**
  * Asks an authorization server for a token (RFC 6749; the client says who it is by `client_secret_basic`). What goes wrong
@@ -78,7 +80,7 @@ export async function askToken(
 
 function down(host: string, how: string, waitMs = AGAIN_MS): TokenAnswer {
   const detail = `the authorization server ${host} ${how}`;
-  return { failure: { kind: "no-token", detail, retryAfterMs: Math.max(AGAIN_MS, waitMs) } };
+  return { failure: { kind: "no-token", detail, retryAfterMs: Math.min(MAX_AGAIN_MS, Math.max(AGAIN_MS, waitMs)) } };
 }
 
 /** The token in an answer (RFC 6749, 5.1). Anything but a bearer token, of characters that a header may have, is none. */

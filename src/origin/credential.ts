@@ -26,6 +26,8 @@ const REFUSED_MS = 5_000;
 /** An exchange of which nothing is heard for so long is lost. Longer than one takes. */
 const LEASE_MS = 15_000;
 const LOOK_EVERY_MS = 20;
+/** What a header's value is made of (RFC 9110, 5.5). */
+const SHOWABLE = /^[\t\x20-\x7e\x80-\xff]+$/;
 
 /** What is remembered of a token; times are epoch ms. `undefined` reply: somebody is asking for it. */
 interface Remembered {
@@ -52,8 +54,12 @@ export function credentialOf(
   if (auth === undefined) return undefined;
   if (auth.kind === undefined) {
     const secret = bindings[auth.secret];
-    if (typeof secret === "string" && secret !== "") return { header: auth.header, value: auth.prefix + secret };
-    return { failure: { kind: "misconfigured", detail: `the secret ${auth.secret} is not set` } };
+    const misconfigured = (how: string) =>
+      ({ failure: { kind: "misconfigured", detail: `the secret ${auth.secret} ${how}` } }) as const;
+    if (typeof secret !== "string" || secret.trim() === "") return misconfigured("is not set");
+    // A request with it could not be made, which would look like an origin that cannot be reached.
+    if (!SHOWABLE.test(secret.trim())) return misconfigured("has characters that no header can have");
+    return { header: auth.header, value: auth.prefix + secret.trim() };
   }
   const isOwn = auth.kind === "client-credentials" || auth.kind === "login";
   if (!isOwn && !caller) return { failure: { kind: "token-needed" } };

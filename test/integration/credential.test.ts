@@ -19,7 +19,7 @@ const lines: string[] = [];
 const at = (id: string) => `${replica.url}/mcp/${id}`;
 
 /** Each is an origin of its own, which knows no token of another. */
-const NAMES = ["first", "many", "withdrawn", "down", ...Array.from({ length: 10 }, (_, n) => `odd-${n}`)];
+const NAMES = ["first", "many", "withdrawn", "down", ...Array.from({ length: 11 }, (_, n) => `odd-${n}`)];
 const CC = "client_credentials";
 const REFRESH = "refresh_token";
 
@@ -176,6 +176,7 @@ describe("an authorization server", () => {
   const TROUBLES: [how: string, code: string, trouble: Trouble][] = [
     ["sends elsewhere", "origin_unavailable", (to) => to.writeHead(307, { location: `http://${issuer.host}/x` }).end()],
     ["is not well", "origin_unavailable", (to) => to.writeHead(503, { "retry-after": "2" }).end("s3cret")],
+    ["wants a day", "origin_unavailable", (to) => to.writeHead(503, { "retry-after": "86400" }).end()],
     ["has no room", "origin_unavailable", (to) => to.writeHead(429).end('{"error":"slow_down"}')],
     ["says what is no JSON", "origin_unavailable", (to) => to.end("<html>s3cret")],
     ["does not end", "origin_unavailable", (to) => void to.write(Buffer.alloc(1_000_000, "x"))],
@@ -192,6 +193,9 @@ describe("an authorization server", () => {
     expect([got.status, codeOf(got)]).toEqual([200, code]);
     expect(said(got)).toContain(issuer.host);
     expect(got.text).not.toContain("s3cret");
+    // Nobody waits longer than a minute for it.
+    const { retryAfterMs = 0 } = got.body.result._meta["edge-replica/error"];
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000);
     expect(origin.seen).toEqual([]);
     expect(issuer.seen).toHaveLength(1);
   });

@@ -42,6 +42,13 @@ describe("with what an origin is asked", () => {
     expect(originOf({ exchange: CLIENT }).settings.auth).toEqual({ kind: "exchange", resource: URL_OK, ...CLIENT });
     const { resource: _, ...audience } = { ...CLIENT, audience: "origin", resource: "" };
     expect(originOf({ exchange: audience }).settings.auth).toEqual({ kind: "exchange", ...audience });
+    const unsaid = { ...CLIENT, resource: false };
+    expect(originOf({ clientCredentials: unsaid }).settings.auth).toEqual({ kind: "client-credentials", ...CLIENT });
+    expect(originOf({ exchange: unsaid }).settings.auth).toEqual({ kind: "exchange", ...CLIENT });
+    expect(originOf({ exchange: { ...CLIENT, audience: "a", resource: "r" } }).settings.auth).toMatchObject({
+      audience: "a",
+      resource: "r",
+    });
     expect(originOf({ forward: true, sameResource: true }).settings.auth).toEqual({ kind: "forward" });
   });
 

@@ -148,6 +148,7 @@ describe("what servers may take all the same is not refused:", () => {
     ["a length in UTF-16 units", { minLength: 3 }, "\u{1f600}\u{1f600}"],
     ["a length in characters", { maxLength: 2 }, "\u{1f600}\u{1f600}"],
     ["a length without the spaces at the ends", { maxLength: 2 }, " \u{1f600}b\n"],
+    ["what is there under another spelling of its name", object({}, { required: ["userId"] }), { user_id: 1 }],
     ["what is missing and has a default", object({ a: { default: 1 } }, { required: ["a"] }), {}],
     ["a length under not", { not: { minLength: 2 } }, "\u{1f600}"],
     ["an object as text", { anyOf: [{ type: "object" }, { type: "null" }] }, '{"a":1}'],

@@ -233,6 +233,11 @@ describe("calling the origin", () => {
   test("a secret or a binding that is not there is said by its name", async () => {
     const secret = await callOrigin(settings({ service: "S", auth: { bearer: { secret: "TOKEN" } } }), {}, request);
     expect(secret).toEqual({ failure: { kind: "misconfigured", detail: "the secret TOKEN is not set" } });
+    const odd = settings({ service: "S", auth: { bearer: { secret: "TOKEN" } } });
+    for (const TOKEN of ["two\nlines", "not \u{1f600} a token"])
+      expect(await callOrigin(odd, { TOKEN }, request)).toEqual({
+        failure: { kind: "misconfigured", detail: "the secret TOKEN has characters that no header can have" },
+      });
     const service = await callOrigin(settings({ service: "S" }), {}, request);
     expect(service).toEqual({ failure: { kind: "misconfigured", detail: "the service binding S is not there" } });
   });

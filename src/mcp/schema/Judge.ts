@@ -3,6 +3,7 @@ import type { Dialect } from "./dialect.ts";
 import { equal } from "./equal.ts";
 import { both, NO, opposite, PERHAPS, YES, type Fit } from "./Fit.ts";
 import { itemsOf } from "./itemsOf.ts";
+import { mayLack } from "./mayLack.ts";
 import { multiple } from "./multiple.ts";
 import { References } from "./References.ts";
 import { isOf, mayBeRead, typesOf, wordOf, wordsFor } from "./types.ts";
@@ -35,7 +36,8 @@ const NOT_LOOKED_AT = ["$dynamicRef", "$recursiveRef", "dependencies"] as const;
  * - references that lead out of the schema, or to names instead of places;
  * - what reads as the type that is wanted, or as one of the choices, and null and empty text, which stand for what is
  *   absent with many;
- * - that something is missing which has a default (zod says of what it gives out that it is always there);
+ * - that something is missing which has a default (zod says of what it gives out that it is always there), or which is
+ *   there under a name that is spelt otherwise (pydantic's aliases, .NET's letters);
  * - that an item is there twice: who reads a set (pydantic does) drops it, before items are counted.
  * Its effort is bounded by the number of looks, whatever schema and value are. It never changes either.
  */
@@ -274,11 +276,16 @@ export class Judge {
       if (!this.#spend(1)) return PERHAPS;
       if (typeof name !== "string") fit = both(fit, PERHAPS);
       else if (Object.hasOwn(value, name)) continue;
-      else if (hasDefault(properties, name)) fit = both(fit, PERHAPS);
+      else if (this.#mayLack(name, value, properties)) fit = both(fit, PERHAPS);
       else fit = this.#no(place && { under: place, key: name }, "is missing");
       if (this.#isDecided(fit, place)) return fit;
     }
     return fit;
+  }
+
+  #mayLack(name: string, value: Schema, properties: unknown): boolean {
+    const keys = Object.keys(value);
+    return !this.#spend(keys.length) || mayLack(name, keys, properties);
   }
 
   #combined(schema: Schema, value: unknown, place: Place | undefined, depth: number): Fit {
@@ -357,10 +364,4 @@ export class Judge {
     this.#left -= steps;
     return this.#left >= 0;
   }
-}
-
-/** Whether what is missing has a value all the same. */
-function hasDefault(properties: unknown, name: string): boolean {
-  const own = isObject(properties) && Object.hasOwn(properties, name) ? properties[name] : undefined;
-  return isObject(own) && Object.hasOwn(own, "default");
 }
