@@ -18,7 +18,8 @@ export function callerIn(
   const roles = wordsIn(claims.roles && claimIn(payload, claims.roles));
   if (!roles) return { fault: "roles" };
   const tenant = claims.tenant === undefined ? undefined : claimIn(payload, claims.tenant);
-  if (claims.tenant !== undefined && !isText(tenant, MAX_TENANT_LENGTH)) return { fault: "tenant" };
+  if (claims.tenant !== undefined && !(isText(tenant) && tenant.length <= MAX_TENANT_LENGTH))
+    return { fault: "tenant" };
   return {
     principal: principalOf("jwt", issuer, sub, tenant as string | undefined, scopes),
     roles,
