@@ -70,10 +70,10 @@ function wordsIn(claim: unknown, separator?: string): string[] | undefined {
       : Array.isArray(claim)
         ? claim
         : undefined;
-  if (!words || words.length > MAX_WORDS || !words.every((word) => isText(word))) return undefined;
+  if (!words || words.length > MAX_WORDS || !words.every(isText)) return undefined;
   return [...new Set(words)].sort();
 }
 
-function isText(value: unknown, most = MAX_TEXT): value is string {
-  return typeof value === "string" && value.length > 0 && value.length <= most && value.isWellFormed();
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= MAX_TEXT && value.isWellFormed();
 }
