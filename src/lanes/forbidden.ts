@@ -73,8 +73,19 @@ function unless(x: Exchange, rights: Rights, kind: ListName, name: string): Fail
   if (rights.may(kind, name)) return undefined;
   // Only who has scopes can be granted more of them.
   const scopes = x.caller.scopes && rights.scopesFor(kind, name);
-  if (scopes) return { kind: "insufficient-scope", scopes };
+  if (scopes) return { kind: "insufficient-scope", scopes: together(x.caller.scopes!, scopes) };
   return { kind: "denied", what: `the ${KINDS[kind]} ${name.slice(0, MAX_NAME)}` };
+}
+
+/** As it is told in a header, which issuers need not know (RFC 6749, 3.3). */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
+/**
+ * What to ask for to have what is lacking beside what one has: clients ask for just what they are told (basic/authorization,
+ * step-up), and a token that had lost the one for the other would be refused the next time.
+ */
+function together(granted: readonly string[], lacking: readonly string[]): string[] {
+  return [...new Set([...granted.filter((scope) => SCOPE.test(scope)), ...lacking])].sort();
 }
 
 /** Completing values tells of what a prompt or a resource has: also where its type says that it is the other. */

@@ -89,6 +89,12 @@ describe("a request for what may not be used is refused before anything is looke
       kind: "insufficient-scope",
       scopes: ["mcp:read", "mcp:write"],
     });
+    // Whoever asks for these alone must not lose what it has.
+    const also = { ...TOKEN, scopes: ['a"b', "c\nd", "mcp:read", "offline_access"] };
+    expect(failureOf(answerTo(call("update_x"), also))).toEqual({
+      kind: "insufficient-scope",
+      scopes: ["mcp:read", "mcp:write", "offline_access"],
+    });
     expect(failureOf(answerTo(call("admin"), TOKEN))).toEqual({ kind: "denied", what: "the tool admin" });
     expect(failureOf(answerTo(call("update_x"), READER))).toEqual({ kind: "denied", what: "the tool update_x" });
   });
