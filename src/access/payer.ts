@@ -26,7 +26,7 @@ export function payerOf({ caller, hostname, address }: Asking): Payer {
   return caller.principal === ANONYMOUS ? `address:${networkOf(address ?? "")}` : withoutScopes(caller.principal);
 }
 
-/** Whoever may choose the scopes of its tokens would otherwise have as many limits as there are choices. */
-function withoutScopes(principal: string): string {
+/** Who it is, whatever was granted: whoever may choose the scopes of its tokens would otherwise have as many limits as there are choices. */
+export function withoutScopes(principal: string): string {
   return principal.startsWith("[") ? JSON.stringify((JSON.parse(principal) as unknown[]).slice(0, -1)) : principal;
 }

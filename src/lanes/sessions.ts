@@ -1,3 +1,4 @@
+import { withoutScopes } from "../access/payer.ts";
 import { seal, unseal, type Session } from "../mcp/Session.ts";
 import { originSync } from "../origin/originSync.ts";
 import { reasonOf } from "../telemetry/events.ts";
@@ -69,9 +70,15 @@ async function unsealed(x: Exchange, sealed: string): Promise<Session | undefine
   return usable(x, met ?? known);
 }
 
-/** A session is its principal's alone (security best practices, session hijacking), and its origin's. */
+/**
+ * A session is the user's alone who has opened it (security best practices, session hijacking), and its origin's. It goes on
+ * when the user has been granted more, as clients ask for that in the middle of one; what is kept of it goes by what is
+ * granted all the same.
+ */
 function usable(x: Exchange, { session, at, hasEnded }: KnownSession): Session | undefined {
-  const isTheirs = session.principal === x.principal && at === x.origin.settings.id;
+  const isTheirs =
+    (session.principal === x.principal || withoutScopes(session.principal) === withoutScopes(x.principal)) &&
+    at === x.origin.settings.id;
   return isTheirs && !hasEnded && x.now() < session.expiresAt ? session : undefined;
 }
 

@@ -108,6 +108,17 @@ describe("a caller with a token", () => {
     expect(told.at(-1)).toEqual({ type: "not-let-in", reason: "token: malformed", correlationId: expect.any(String) });
   });
 
+  test("that was granted more goes on with its session, in which nobody else does", async () => {
+    const url = `${replica.url}/mcp/s`;
+    const sent = async (claims: object) => bearer(await issuer.token(url, claims));
+    const { headers } = await initialize(url, "2025-11-25", await sent({}));
+    const inSession = (who: { headers: Record<string, string> }) =>
+      legacyCall(url, "any", {}, { headers: { ...who.headers, "mcp-session-id": headers["mcp-session-id"]! } });
+    expect((await inSession(await sent({ scope: "mcp more" }))).status).toBe(200);
+    for (const claims of [{ sub: "bob" }, { sub: "bob", scope: "mcp more" }])
+      expect((await inSession(await sent(claims))).status).toBe(404);
+  });
+
   test("that lapses listens no longer in a session, at the replica and at the origin", async () => {
     const url = `${replica.url}/mcp/s`;
     let gone: Promise<void> | undefined;
