@@ -1,4 +1,5 @@
 import { parseDuration } from "./duration.ts";
+import { thatCount } from "./thatCount.ts";
 import type { Budget, ToolBounds } from "./replica.ts";
 import { parseSize } from "./size.ts";
 import type { ToolConfig } from "./types.ts";
@@ -23,12 +24,10 @@ export function boundsOf(name: string, { limit, budget, expensive }: ToolConfig)
   };
 }
 
-/** The budgets of an origin's tools by name or pattern, `null` where an entry has none; `undefined` where none has one. */
+/** The budgets of an origin's tools by name or pattern, see `thatCount`. */
 export function budgetsOf(tools: Readonly<Record<string, ToolConfig>> = {}): Record<string, Budget | null> | undefined {
-  const budgets = Object.entries(tools).map(([name, tool]) => [name, boundsOf(name, tool)?.budget ?? null] as const);
-  return budgets.some(([, budget]) => budget !== null) ? Object.fromEntries(budgets.sort(byName)) : undefined;
-}
-
-function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1;
+  return thatCount(
+    Object.entries(tools).map(([name, tool]) => [name, boundsOf(name, tool)?.budget ?? null]),
+    null,
+  );
 }

@@ -105,9 +105,9 @@ export interface OriginSettings {
   region: LocationHint | undefined;
   /** What makes answers of one configuration unusable for another: the endpoint, the credential's name, the denied tools, the budgets. */
   identity: string;
-  /** Whether a tool is denied, by name or pattern of the operator's entries; absent where none is. Lists are stored without them. */
+  /** Whether a tool is denied, by name or pattern of the operator's entries that count for it; absent where none is. Lists are stored without them. */
   denied: Readonly<Record<string, boolean>> | undefined;
-  /** The budgets of tools, by name or pattern of the operator's entries, `null` for one without; absent where there is none. Lists are stored with them. */
+  /** The budgets of tools, by name or pattern of the operator's entries that count for it, `null` for one without; absent where there is none. Lists are stored with them. */
   budgets: Readonly<Record<string, Budget | null>> | undefined;
   /** The largest result that is stored, in bytes. */
   entryBytes: number;

@@ -8,6 +8,7 @@ import { authOf, identityOf, isPersonal } from "./originAuth.ts";
 import { patternTable, type PatternTable } from "./pattern.ts";
 import type { CacheRule, Origin, OriginSettings, Replica, TargetPolicy } from "./replica.ts";
 import { parseSize } from "./size.ts";
+import { thatCount } from "./thatCount.ts";
 import type { OriginConfig, ToolCacheConfig, ToolConfig } from "./types.ts";
 import { validate } from "./validate.ts";
 
@@ -65,8 +66,10 @@ function resolveOrigin(
   endpoint: OriginSettings["endpoint"],
   entryBytes: number,
 ): Origin {
-  const denials = Object.entries(config.tools ?? {}).map(([name, { deny }]) => [name, deny ?? false] as const);
-  const denied = denials.some(([, deny]) => deny) ? Object.fromEntries(denials.sort()) : undefined;
+  const denied = thatCount(
+    Object.entries(config.tools ?? {}).map(([name, { deny = false }]) => [name, deny]),
+    false,
+  );
   const budgets = budgetsOf(config.tools);
   const auth = authOf(config, endpoint);
   // What it answers is the caller's own, but where the operator says of something by its name that it is not.

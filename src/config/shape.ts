@@ -26,7 +26,12 @@ const secretName = z
   .regex(/^[A-Z][A-Z0-9_]*$/, "the name of a Worker secret, such as CATALOG_TOKEN")
   .refine((name) => !OWN_SECRETS.has(name), "a secret of its own: this one is the replica's");
 const secret = z.strictObject({ secret: secretName });
-const headerName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "an HTTP header name");
+/** What the replica, the protocol or HTTP itself says in a request. */
+const TAKEN = /^(accept|connection|content-.*|host|last-event-id|mcp-.*|te|traceparent|transfer-encoding|upgrade)$/i;
+const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "an HTTP header name")
+  .refine((name) => !TAKEN.test(name), "a header that says nothing else, such as X-Api-Key");
 const tag = z.string().regex(/^[\x21-\x7e]{1,128}$/, "a tag of 1 to 128 printable characters without spaces");
 
 const cache = z.strictObject({
@@ -37,7 +42,8 @@ const cache = z.strictObject({
   tags: z.array(tag).max(32, "at most 32 tags").optional(),
   clientTtl: duration.optional(),
 });
-const binding = z.string().regex(/^[A-Z][A-Z0-9_]*$/, "the name of a rate-limit binding, such as EDGE_LIMIT");
+const BINDING = "the name of a rate-limit binding, such as EDGE_LIMIT; its numbers stand in wrangler.toml";
+const binding = z.custom<string>((value) => typeof value === "string" && /^[A-Z][A-Z0-9_]*$/.test(value), BINDING);
 const budget = z
   .strictObject({
     bytes: size

@@ -217,7 +217,7 @@ describe("defaults", () => {
       concurrency: 3,
       region: "weur",
       entryBytes: 65_536,
-      denied: { search: false, "admin_*": true },
+      denied: { "admin_*": true },
     });
     expect(catalog.lists).toEqual({ ...PROTOCOL_RULE, defaultTtlMs: 60_000, staleIfErrorMs: 7 * 86_400_000 });
     expect(catalog.modernize).toBe("always");

@@ -52,6 +52,15 @@ describe("with what an origin is asked", () => {
     expect(originOf({ forward: true, sameResource: true }).settings.auth).toEqual({ kind: "forward" });
   });
 
+  test("is shown in a header that says nothing else", () => {
+    for (const name of ["Host", "content-type", "Mcp-Session-Id", "Accept"]) {
+      expect(problemsOf({ origins: { o: { url: URL_OK, auth: { header: { name, secret: "S" } } } } })).toHaveLength(1);
+    }
+    expect(originOf({ header: { name: "X-Api-Key", secret: "S" } }).settings.auth).toMatchObject({
+      header: "x-api-key",
+    });
+  });
+
   test("makes another origin of it, whatever of it is another", () => {
     const auths = [
       undefined,

@@ -7,6 +7,8 @@ const file = (tools: unknown, limits?: unknown) => ({
   ...(limits !== undefined && { limits }),
 });
 
+const BINDING = "the name of a rate-limit binding, such as EDGE_LIMIT; its numbers stand in wrangler.toml";
+
 function problemsOf(config: unknown): string[] {
   try {
     resolve(config);
@@ -30,6 +32,7 @@ test("limits, budgets and what is expensive are resolved, and budgets are part o
   const tools = {
     search: { limit: "SEARCH_LIMIT", budget: { bytes: "64KB", tokens: 8_000, time: "5s" }, expensive: true },
     "get_*": { cache: { ttl: "1m" }, budget: { time: "2s" } },
+    get_free: { expensive: false },
     other: { expensive: false },
   };
   const { limits, origins } = resolve(file(tools, { edge: "EDGE_LIMIT", origin: "ORIGIN_LIMIT", concurrency: 5 }));
@@ -45,17 +48,24 @@ test("limits, budgets and what is expensive are resolved, and budgets are part o
   expect(a.tools.find("get_x")!.value.bounds).toMatchObject({ name: "get_*", budget: { timeMs: 2_000 } });
   expect(a.tools.find("other")!.value.bounds).toBeUndefined();
   expect([a.isBounded, a.toolLimiters]).toEqual([true, ["SEARCH_LIMIT"]]);
-  expect(a.settings.budgets).toEqual({ "get_*": { timeMs: 2_000 }, other: null, search: budget });
+  expect(a.settings.budgets).toEqual({ "get_*": { timeMs: 2_000 }, get_free: null, search: budget });
   const without = resolve(file({ ...tools, "get_*": {} })).origins.get("a")!;
   expect(without.settings.identity).not.toBe(a.settings.identity);
+  // What has nothing to do with it ends no session, and loses nothing that is stored.
+  const more = resolve(file({ ...tools, more: { cache: { ttl: "1m" } } })).origins.get("a")!;
+  expect(more.settings.identity).toBe(a.settings.identity);
+  const denies = (tools: object) => resolve(file(tools)).origins.get("a")!.settings;
+  const before = denies({ "drop_*": { deny: true }, drop_a: {}, "*_all": {} });
+  expect(before.denied).toEqual({ "drop_*": true, drop_a: false, "*_all": false });
+  expect(denies({ "drop_*": { deny: true }, drop_a: {}, "*_all": {}, get: {} }).identity).toBe(before.identity);
 });
 
 test.each([
-  ["limits.edge", file(undefined, { edge: "edge limit" }), "the name of a rate-limit binding, such as EDGE_LIMIT"],
-  ["limits.origin", file(undefined, { origin: 50 }), "a string"],
+  ["limits.edge", file(undefined, { edge: "edge limit" }), BINDING],
+  ["limits.origin", file(undefined, { origin: 50 }), BINDING],
   ["limits.concurrency", file(undefined, { concurrency: 0 }), "a whole number of 1 to 1000"],
   ["limits.concurrency", file(undefined, { concurrency: 1_001 }), "a whole number of 1 to 1000"],
-  ["origins.a.tools.t.limit", file({ t: { limit: "" } }), "the name of a rate-limit binding, such as EDGE_LIMIT"],
+  ["origins.a.tools.t.limit", file({ t: { limit: "" } }), BINDING],
   ["origins.a.tools.t.expensive", file({ t: { expensive: "yes" } }), "a boolean"],
   ["origins.a.tools.t.budget", file({ t: { budget: {} } }), "at least one of bytes, tokens and time"],
   ["origins.a.tools.t.budget.bytes", file({ t: { budget: { bytes: "17MB" } } }), 'more than "0B", at most "16MB"'],

@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import type { Address } from "../../src/cache/key.ts";
+import { Rights } from "../../src/access/Rights.ts";
 import { MemoryStore } from "../../src/cache/MemoryStore.ts";
 import { Vault, type Owner } from "../../src/cache/Vault.ts";
 import { runs, timeLimitMs } from "../support/runs.ts";
@@ -27,7 +28,7 @@ test("whatever happens, nobody is told what is another's", PATIENCE, async () =>
     expect(foreign).toBeUndefined();
     // All of it was met with; what is rare, not by each run.
     expect(met.hits).toBeGreaterThan(OPERATIONS / 3);
-    for (const what of ["shared", "renewed"] as const) expect(met[what], what).toBeGreaterThan(500);
+    for (const what of ["shared", "renewed", "denied", "cut"] as const) expect(met[what], what).toBeGreaterThan(500);
     for (const what of whats) rare[what] += met[what];
   }
   for (const what of whats) expect(rare[what], what).toBeGreaterThan(0);
@@ -65,6 +66,7 @@ test.each<[string, Build, (() => void)?]>([
   ["heeds no tenant", { callers: ({ tenant: _, ...person }) => person }],
   ["heeds no scopes", { callers: ({ scopes: _, ...person }) => person }],
   ["takes all of a tenant for one", { callers: (person) => ({ ...person, subject: "somebody" }) }],
+  ["heeds no role", {}, () => void vi.spyOn(Rights.prototype, "may").mockReturnValue(true)],
   [
     "keeps in memory without saying whose it is",
     {},
