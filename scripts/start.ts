@@ -1,6 +1,7 @@
 /** `npm start`: the replica on workerd, in front of the origin to try it with, or of any other. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import type { Access } from "../src/config/replica.ts";
 import { resolve } from "../src/config/resolve.ts";
 import { options, run, UsageError } from "./commandLine.ts";
 import { startOrigin, type Origin } from "./origin/startOrigin.ts";
@@ -10,6 +11,7 @@ import { localSecrets } from "./serve/localSecrets.ts";
 import { localVars } from "./serve/localVars.ts";
 import { wranglerRateLimits } from "./serve/rateLimits.ts";
 import { serve } from "./serve/serve.ts";
+import { wanted } from "./serve/wanted.ts";
 
 const USAGE = `npm start -- [options]
   --origin URL    put the replica in front of this MCP server (default: the origin to try it with)
@@ -69,7 +71,7 @@ await run(USAGE, async () => {
     announce(
       paths.map((at) => served.url + at),
       tried,
-      replica.access.keys && !replica.access.open,
+      replica.access,
     );
     await interrupted();
     await served.close();
@@ -96,14 +98,14 @@ async function startTried(state: string): Promise<Origin> {
   }
 }
 
-function announce(urls: readonly string[], tried: Origin | undefined, wantsKey: boolean): void {
+function announce(urls: readonly string[], tried: Origin | undefined, access: Access): void {
   if (tried) console.log(`origin ${tried.url}`);
   for (const url of urls) console.log(`ready ${url}`);
   const url = urls[0]!;
   const { origin } = new URL(url);
   const where = origin === LOCAL_URL ? "" : ` --url ${origin}`;
-  if (wantsKey) console.log(`\nCallers need a key: KEY=$(npm run -s replica -- keys create --name me${where})`);
-  const key = wantsKey ? ` -H "Authorization: Bearer $KEY"` : "";
+  const { line, option: key } = wanted(access, where) ?? { option: "" };
+  if (line !== undefined) console.log(`\n${line}`);
   console.log(`
 Connect a client, for instance
   Claude Code  claude mcp add --transport http replica ${url}${key}

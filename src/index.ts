@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
-import { secretProblem } from "./cache/Vault.ts";
 import { resolve } from "./config/resolve.ts";
 import { createApp } from "./http/app.ts";
+import { lacksOf } from "./http/lacksOf.ts";
 import config from "./replica.config.ts";
 import { consoleReporter } from "./telemetry/consoleReporter.ts";
 
@@ -9,10 +9,12 @@ export { Coalescer } from "./origin/Coalescer.ts";
 export { OriginSync } from "./sync/OriginSync.ts";
 
 // A configuration that cannot be used stops the Worker when it starts, not at the first request.
-const replica = resolve(config, env as unknown as Record<string, unknown>);
+const given = env as unknown as Record<string, unknown>;
+const replica = resolve(config, given);
 const report = consoleReporter(env.REPLICA_LOG);
 const app = createApp(replica, report);
-const problem = secretProblem(env.ENTRY_SECRET);
-if (problem !== undefined) report({ type: "setup-warning", message: problem });
+const { missing, warnings } = lacksOf(replica, given);
+const needed = missing.map((name) => `${name} is not there, which the configuration needs.`);
+for (const message of [...needed, ...warnings]) report({ type: "setup-warning", message });
 
 export default { fetch: app.fetch } satisfies ExportedHandler<Cloudflare.Env>;

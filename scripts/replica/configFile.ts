@@ -25,6 +25,8 @@ ${proposals.map(line).join("\n")}
   },
   // Anybody, on loopback only. Before you deploy: access: { keys: true }, and the host names you serve in hosts.
   access: { open: true },
+  // Of one caller. The numbers stand in wrangler.toml; on loopback nobody is counted.
+  limits: { edge: "EDGE_LIMIT", origin: "ORIGIN_LIMIT" },
 });
 `;
 }

@@ -77,6 +77,9 @@ function tellMade(done: "create" | "rotate", text: string, json: boolean): void 
     `${titleOf(made)} ${isRotated ? "has a new secret" : "is made"}. It is shown this once; send it as Authorization: Bearer.`,
     ...(made.expiresAt === undefined ? [] : [`It expires at ${dateOf(made.expiresAt)}.`]),
     ...(isRotated ? [`The old one ${old}.`] : []),
+    ...(made.isIdle
+      ? ["It has none of the roles in access.roles, so it may use nothing: make another with --role."]
+      : []),
     "Where the replica runs in several places, some may learn of it a minute later.",
   ];
   console.error(facts.join("\n"));

@@ -1,4 +1,5 @@
 import type { OriginStatus } from "../../src/http/admin/OriginStatus.ts";
+import type { Lacks } from "../../src/http/Lacks.ts";
 import { OTHER } from "../../src/telemetry/Counted.ts";
 import { options } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
@@ -29,12 +30,16 @@ export async function status(args: string[]): Promise<void> {
     console.log(text);
     return;
   }
-  const { origins } = JSON.parse(text) as { origins: Record<string, OriginStatus> };
-  console.log(
-    Object.entries(origins)
-      .map(([id, one]) => statusText(id, one, Date.now()))
-      .join("\n\n"),
-  );
+  // A replica of a version before tells nothing of what it lacks.
+  const { origins, lacks } = JSON.parse(text) as { origins: Record<string, OriginStatus>; lacks?: Lacks };
+  const shown = Object.entries(origins).map(([id, one]) => statusText(id, one, Date.now()));
+  console.log([...lacksText(lacks), ...shown].join("\n\n"));
+}
+
+/** What a deployment lacks, for people: nothing where it lacks nothing. */
+export function lacksText({ missing, warnings }: Lacks = { missing: [], warnings: [] }): string[] {
+  const lines = [...(missing.length > 0 ? [`missing: ${missing.join(", ")}`] : []), ...warnings];
+  return lines.length > 0 ? [lines.map((line) => printable(line, MAX_FACT)).join("\n")] : [];
 }
 
 /** How an origin stands, for people. `now` is epoch ms. */

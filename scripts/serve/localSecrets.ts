@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { appendFileSync, existsSync } from "node:fs";
+import { appendFileSync, chmodSync, existsSync } from "node:fs";
 import { DEV_VARS, localVars } from "./localVars.ts";
 
 /** The secrets that a replica on this machine makes for itself: nobody else has to know them. */
@@ -14,7 +14,9 @@ export function localSecrets(names: readonly LocalSecret[], file: string = DEV_V
   const made = names.filter((name) => !known[name]).map((name) => [name, randomBytes(32).toString("hex")] as const);
   if (made.length === 0) return known;
   const lines = made.map(([name, secret]) => `${name}=${secret}\n`).join("");
-  // The file may be anybody's, and end without a line break.
+  // Who else is on this machine is not to read them, whoever made the file.
+  if (existsSync(file)) chmodSync(file, 0o600);
+  // It may end without a line break.
   appendFileSync(file, `${existsSync(file) ? "\n" : ""}${lines}`, { mode: 0o600 });
   console.error(`Wrote ${made.map(([name]) => name).join(" and ")} to ${file}: secrets of this machine.`);
   return { ...known, ...Object.fromEntries(made) };

@@ -32,9 +32,7 @@ export const keyRoles = z
 /** The tenant of a key. */
 export const keyTenant = z
   .string()
-  .regex(/^\P{C}+$/u, "1 to 128 characters")
-  // `max` would count a pair as one.
-  .refine((name) => name.length <= MAX_TENANT_LENGTH, "1 to 128 characters");
+  .refine((name) => /^\P{C}+$/u.test(name) && name.length <= MAX_TENANT_LENGTH, "1 to 128 characters");
 /** The scopes of a key (RFC 6749, 3.3). */
 export const keyScopes = z
   .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, "a scope"))

@@ -120,6 +120,12 @@ export class KvStore implements Store {
   async hasAny(originId: string, method: string): Promise<boolean> {
     return (await this.#kv.list({ prefix: prefixOf(originId, method), limit: 1 })).keys.length > 0;
   }
+
+  /** The same of several methods, in the worlds of the origin's tenants: among the first thousand names. */
+  async hasAnyOfTenants(originId: string, methods: readonly string[]): Promise<boolean> {
+    const { keys } = await this.#kv.list({ prefix: `e1/${tenantId(originId, "")}` });
+    return keys.some(({ name }) => methods.some((method) => name.includes(`/${method}/`)));
+  }
 }
 
 function add(counts: Map<string, number>, name: string): void {

@@ -57,7 +57,7 @@ const dev = z.strictObject({
     z.strictObject({
       subject: name,
       roles: z.array(name).max(64, "at most 64 roles").optional(),
-      tenant: name.max(MAX_TENANT_LENGTH, "at most 128 characters").optional(),
+      tenant: name.max(MAX_TENANT_LENGTH, "1 to 128 printable characters").optional(),
       scopes,
     }),
   ),

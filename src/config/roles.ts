@@ -14,6 +14,14 @@ export function roleProblems({ access, origins }: ReplicaConfig): ConfigProblem[
     const expected = `a role ${ANONYMOUS_ROLE}, which callers without a credential have where access.open is true`;
     problems.push({ path: "access.roles", found: Object.keys(roles).join(", ") || "{}", expected });
   }
+  for (const { roles: named = [] } of Object.values(access.dev?.tokens ?? {})) {
+    for (const one of named.filter((name) => !Object.hasOwn(roles, name)))
+      problems.push({
+        path: "access.dev.tokens.*.roles",
+        found: JSON.stringify(one),
+        expected: "names of access.roles",
+      });
+  }
   for (const [name, role] of Object.entries(roles)) {
     const path = `access.roles.${name}`;
     for (const parent of parentsOf(role)) {

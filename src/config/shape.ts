@@ -19,7 +19,12 @@ const pulse = duration.refine((value) => {
   return ms >= 250 && ms <= 60_000;
 }, '"250ms" to "1m"');
 const size = z.custom<string>((value) => parseSize(value) !== undefined, SIZE_SHAPE);
-const secretName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, "the name of a Worker secret, such as CATALOG_TOKEN");
+/** Secrets of the replica itself: no origin is ever to be sent one, or to share one. */
+const OWN_SECRETS: ReadonlySet<string> = new Set(["ADMIN_TOKEN", "ENTRY_SECRET", "KEY_PEPPER"]);
+const secretName = z
+  .string()
+  .regex(/^[A-Z][A-Z0-9_]*$/, "the name of a Worker secret, such as CATALOG_TOKEN")
+  .refine((name) => !OWN_SECRETS.has(name), "a secret of its own: this one is the replica's");
 const secret = z.strictObject({ secret: secretName });
 /** What the replica, the protocol or HTTP itself says in a request. */
 const TAKEN = /^(accept|connection|content-.*|host|last-event-id|mcp-.*|te|traceparent|transfer-encoding|upgrade)$/i;

@@ -98,7 +98,7 @@ function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
   const secretive =
     path[0] === "origins"
       ? path[2] === "auth" || path[2] === "url" || path[3] === "webhook"
-      : path[1] === "jwt" || path[1] === "dev";
+      : path[0] === "access" && path[1] !== "roles";
   return [{ path: told(path), found: shorten(value, secretive), expected: expectation(issue) }];
 }
 

@@ -1,9 +1,8 @@
-import { isLimiter } from "../access/askLimiter.ts";
 import { KvStore } from "../cache/KvStore.ts";
-import { secretProblem } from "../cache/Vault.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import { probeOrigin } from "../origin/probeOrigin.ts";
+import { lacksOf } from "./lacksOf.ts";
 
 /** Whether one origin can be served now, and from what. */
 export interface Readiness {
@@ -17,7 +16,7 @@ export interface Readiness {
 interface Ready {
   ready: boolean;
   origins: Record<string, Readiness>;
-  /** The rate-limit bindings that the configuration names and nobody has bound. */
+  /** The secrets and bindings that the configuration needs and that are not there; absent where none is. */
   missing?: string[];
   /** What the operator has to provide for the replica to do all it can; absent where that is nothing. No failure. */
   warnings?: string[];
@@ -26,6 +25,9 @@ interface Ready {
 /** Probes are remembered for this long, so that probing the replica is not a way to burden its origin. */
 const PROBED_MS = 5_000;
 const PROBE_TIMEOUT_MS = 2_000;
+
+/** The methods that open a connection. */
+const OPENING = ["server/discover", "initialize"];
 
 /** What a probe found, or that one is under way. */
 interface Probe {
@@ -42,19 +44,18 @@ export class Health {
     this.#replica = replica;
   }
 
-  /** By origin id. Ready is what is reachable or stored, where every rate-limit binding is there that the configuration names. */
+  /** By origin id. Ready is what is reachable or stored, where every secret and binding is there that the configuration needs. */
   async readiness(env: Cloudflare.Env): Promise<Ready> {
     const origins: Record<string, Readiness> = {};
     const probe = async ([id, origin]: [string, Origin]) => void (origins[id] = await this.#readiness(id, origin, env));
     await Promise.all([...this.#replica.origins].map(probe));
     const isReady = Object.values(origins).every(({ reachable, stored }) => reachable || stored);
-    const missing = limitersOf(this.#replica).filter((name) => !isLimiter((env as unknown as Bindings)[name]));
-    const problem = secretProblem(env.ENTRY_SECRET);
+    const { missing, warnings } = lacksOf(this.#replica, env as unknown as Bindings);
     return {
       ready: isReady && missing.length === 0,
       origins,
       ...(missing.length > 0 && { missing }),
-      ...(problem !== undefined && { warnings: [problem] }),
+      ...(warnings.length > 0 && { warnings }),
     };
   }
 
@@ -75,13 +76,6 @@ export class Health {
   }
 }
 
-/** The names of all rate-limit bindings in a configuration. */
-function limitersOf({ limits, origins }: Replica): string[] {
-  const ofTools = [...origins.values()].flatMap(({ toolLimiters }) => toolLimiters);
-  const named = [limits.edge, limits.origin, ...ofTools].filter((name) => name !== undefined);
-  return [...new Set(named)];
-}
-
 async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<boolean> {
   return (await probeOrigin(settings, env as unknown as Bindings, { timeoutMs: PROBE_TIMEOUT_MS })) === undefined;
 }
@@ -89,8 +83,8 @@ async function isReachable({ settings }: Origin, env: Cloudflare.Env): Promise<b
 async function isStored(id: string, env: Cloudflare.Env): Promise<boolean> {
   const kv = new KvStore(env.KV, undefined);
   try {
-    const [discover, initialize] = await Promise.all([kv.hasAny(id, "server/discover"), kv.hasAny(id, "initialize")]);
-    return discover || initialize;
+    const found = await Promise.all(OPENING.map((method) => kv.hasAny(id, method)));
+    return found.includes(true) || (await kv.hasAnyOfTenants(id, OPENING));
   } catch {
     return false;
   }

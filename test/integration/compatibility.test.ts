@@ -11,6 +11,13 @@ test("npm start limits what comes from outside as wrangler.toml says", () => {
   const others = '[[ratelimits]]\nname = "A"\nsimple = { limit = 7, period = 10 }\n[vars]\nname = "B"\nlimit = 9\n';
   expect(wranglerRateLimits(others)).toEqual({ A: { limit: 7, period: 10 } });
   expect(wranglerRateLimits("[vars]\nA = 1\n")).toEqual({});
+  // So wrangler writes them when it puts the id of a KV namespace into the file.
+  const written = (name: string, limit: string) =>
+    `[[ratelimits]]\nname = "${name}"\nnamespace_id = "1"\n\n[ratelimits.simple]\nlimit = ${limit}\nperiod = 60\n\n`;
+  expect(wranglerRateLimits(`${written("A", "600")}${written("B", "1_000")}[vars]\nlimit = 9\n`)).toEqual({
+    A: { limit: 600, period: 60 },
+    B: { limit: 1_000, period: 60 },
+  });
 });
 
 test("the replica is served here with the runtime's behaviour that it is deployed with", async () => {

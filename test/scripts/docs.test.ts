@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
 import { readConfig } from "../../scripts/serve/bundle.ts";
@@ -17,6 +18,22 @@ test("the config in the README is one that the replica takes", async () => {
   expect(denied).toEqual([["admin_*", true]]);
   expect(defaultOrigin?.tools.find("get_product")?.value.cache?.strict).toBe(true);
   expect([...hosts]).toEqual(["replica.example.com"]);
+});
+
+test("every piece of a config in the documentation is one that the replica takes", () => {
+  const text = ["README.md", "docs/configuration.md"].map(read).join("\n");
+  const pieces = [...text.matchAll(/```js\n(\w+): ([\s\S]*?),?\n```/g)];
+  expect(pieces.length).toBeGreaterThan(4);
+  for (const [, name = "", code = ""] of pieces) {
+    const value: unknown = runInNewContext(`(${code})`);
+    const [origin, access] = [{ url: "https://mcp.example.com/mcp" }, { keys: true }];
+    const file: object = {
+      origins: { catalog: name === "tools" ? { ...origin, tools: value } : origin },
+      access: name === "roles" ? { ...access, roles: value } : access,
+      ...(name !== "tools" && name !== "roles" && { [name]: value }),
+    };
+    expect(() => resolve(structuredClone(file)), `${name}: ${code}`).not.toThrow();
+  }
 });
 
 test("the README names every error code, and no other", () => {
@@ -85,14 +102,21 @@ test("wrangler.toml has no comments, for wrangler could not write ids into it", 
 });
 
 test("the repository's own config passes check:config, and a broken one does not", async () => {
+  const folder = tempFolder();
+  const check = (name: string, config: object) => {
+    writeFileSync(path.join(folder, name), `export default ${JSON.stringify(config)};`);
+    return runScript("scripts/checkConfig.ts", ["--config", path.join(folder, name)]);
+  };
+  const origins = { a: { url: "https://mcp.example.com/mcp", tools: { t: { limit: "T_LIMIT" } } } };
   const own = runScript("scripts/checkConfig.ts", []);
+  const broken = check("broken.ts", { origins: {}, access: { jwt: { issuer: "x" } } });
+  const unbound = check("unbound.ts", { origins, limits: { edge: "EDGE_LIMIT", origin: "O_LIMIT" } });
   expect(await own.ended, own.output()).toBe(0);
   expect(own.output()).toContain("ok: bcd");
-  const file = path.join(tempFolder(), "broken.ts");
-  writeFileSync(file, `export default { origins: {}, access: { jwt: { issuer: "x" } } };`);
-  const broken = runScript("scripts/checkConfig.ts", ["--config", file]);
   expect(await broken.ended).toBe(1);
   expect(broken.output()).toContain("access.jwt.issuer: found a string, expected the issuer as its tokens have it");
+  expect(await unbound.ended).toBe(1);
+  expect(unbound.output()).toContain("would be refused: O_LIMIT, T_LIMIT.");
 });
 
 test("the demo runs to its end", async () => {

@@ -15,7 +15,10 @@ let served: Served;
 beforeAll(async () => {
   const config = path.join(tempFolder(), "config.mjs");
   const origins = { catalog: { url: "http://127.0.0.1:1/mcp" } };
-  writeFileSync(config, `export default ${JSON.stringify({ origins, access: { keys: true } })};`);
+  writeFileSync(
+    config,
+    `export default ${JSON.stringify({ origins, access: { keys: true, roles: { reader: { tools: ["*"] } } } })};`,
+  );
   served = await serve({ config, vars: { ADMIN_TOKEN: TOKEN, KEY_PEPPER: "a pepper" } });
 });
 afterAll(() => served?.close());
@@ -54,6 +57,7 @@ test("a key is made, listed, rotated and revoked, and nothing but the key goes t
   expect(made.output()).toMatch(
     new RegExp(`Key "agent one" \\(id ${id}\\) is made\\..*\nIt expires at \\d{4}-\\d\\d-`),
   );
+  expect(made.output()).toContain("It has none of the roles in access.roles, so it may use nothing");
   expect(await statusWith(key)).toBe(200);
 
   const listed = await run("list");
@@ -74,7 +78,9 @@ test("a key is made, listed, rotated and revoked, and nothing but the key goes t
     "The old one is refused everywhere within two minutes.",
   );
 
-  const third = JSON.parse((await run("create", "--name", "other", "--json")).out);
+  const withRole = await run("create", "--name", "other", "--role", "reader", "--json");
+  expect(withRole.aside).not.toContain("nothing");
+  const third = JSON.parse(withRole.out);
   expect((await run("revoke", third.id)).out).toBe(
     `Key "other" (id ${third.id}) is revoked: within two minutes it is refused everywhere.`,
   );
@@ -92,7 +98,7 @@ test("all keys are listed, however many pages they take", async () => {
 });
 
 test("what the replica refuses is told in its words", async () => {
-  await expect(run("create", "--name", "x", "--role", "reader")).rejects.toThrow("[unknown_role]");
+  await expect(run("create", "--name", "x", "--role", "writer")).rejects.toThrow("[unknown_role]");
   await expect(run("create", "--name", "bad\nname")).rejects.toThrow("[bad_key]");
   await expect(run("revoke", "f".repeat(12))).rejects.toThrow("[unknown_key]");
   vi.stubEnv("REPLICA_ADMIN_TOKEN", "another");

@@ -30,10 +30,11 @@ test("secrets that are missing are made once, kept for the owner alone, and not 
 
 test("what the file has stays as it is, though its last line does not end", () => {
   const file = path.join(tempFolder(), ".dev.vars");
-  writeFileSync(file, "ADMIN_TOKEN=a\nKEY_PEPPER=mine");
+  writeFileSync(file, "ADMIN_TOKEN=a\nKEY_PEPPER=mine", { mode: 0o644 });
   const made = localSecrets(["KEY_PEPPER", "ENTRY_SECRET"], file);
   expect(made).toMatchObject({ ADMIN_TOKEN: "a", KEY_PEPPER: "mine" });
   expect(localVars(file)).toEqual(made);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(readFileSync(file, "utf8")).toMatch(/^ADMIN_TOKEN=a\nKEY_PEPPER=mine\nENTRY_SECRET=[0-9a-f]{64}\n$/);
 });
 

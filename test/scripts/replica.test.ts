@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
 import { startOrigin } from "../../scripts/origin/startOrigin.ts";
 import { configFile } from "../../scripts/replica/configFile.ts";
+import { wranglerRateLimits } from "../../scripts/serve/rateLimits.ts";
 import { propose } from "../../scripts/replica/propose.ts";
 import { readConfig } from "../../scripts/serve/bundle.ts";
 import { runScript, tempFolder } from "./runScript.ts";
@@ -26,7 +27,9 @@ describe("init", () => {
     try {
       const script = replica("init", origin.url, "--write", file);
       expect(await script.ended, script.output()).toBe(0);
-      const { origins } = resolve(await readConfig(file));
+      const { origins, limits } = resolve(await readConfig(file));
+      // What it names is bound in the file that is deployed with it.
+      expect(wranglerRateLimits()).toMatchObject({ [limits.edge!]: { limit: 600 }, [limits.origin!]: { limit: 50 } });
       const tools = origins.get("browser-compat-origin")!.tools;
       expect(tools.find("get_feature")?.value.cache?.ttlMs).toBe(60_000);
       expect(tools.find("add_note")).toBeUndefined();

@@ -17,7 +17,8 @@ beforeAll(async () => {
   origin = await startOrigin({});
   const config = path.join(tempFolder(), "config.mjs");
   const tools = { search_features: { cache: { ttl: "10m", scope: "public" } } };
-  const origins = { catalog: { url: origin.url, tools }, second: { url: origin.url } };
+  const auth = { bearer: { secret: "SECOND_TOKEN" } };
+  const origins = { catalog: { url: origin.url, tools }, second: { url: origin.url, auth } };
   writeFileSync(config, `export default ${JSON.stringify({ origins, access: { open: true } })};`);
   served = await serve({ config, vars: { ADMIN_TOKEN: TOKEN } });
   for (let time = 0; time < 4; time++)
@@ -35,7 +36,7 @@ test("status shows how each origin stands, and what its tools were answered from
   const script = status(["--url", served.url]);
   expect(await script.ended, script.output()).toBe(0);
   const [first, second] = script.output().split("\n\nsecond\n");
-  expect(first).toMatch(/^catalog\n {2}eras +/);
+  expect(first).toMatch(/^missing: SECOND_TOKEN\n\ncatalog\n {2}eras +/);
   expect(first).toMatch(/\n {2}feed +seq \d+ of [0-9a-f]{8}, \d+ tags remembered\n/);
   expect(first).toMatch(/\n {2}last refresh +\d+ s ago\n/);
   expect(first).toMatch(/\n {2}calls saved +3 since /);
@@ -48,7 +49,8 @@ test("status shows how each origin stands, and what its tools were answered from
 test("with --json it prints JSON, and nothing else; with --origin of that one", async () => {
   const script = status(["--json", "--origin", "second", "--url", served.url]);
   expect(await script.ended, script.output()).toBe(0);
-  const { origins } = JSON.parse(script.output());
+  const { origins, lacks } = JSON.parse(script.output());
+  expect(lacks).toEqual({ missing: ["SECOND_TOKEN"], warnings: [] });
   expect(Object.keys(origins)).toEqual(["second"]);
   expect(origins.second.sync).toEqual({ up: true });
 });

@@ -18,9 +18,9 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-const roles = new Map([
+const roles = new Map<string, { scopes?: string[] }>([
   ["reader", {}],
-  ["writer", {}],
+  ["writer", { scopes: ["read", "write"] }],
 ]);
 
 async function ask(request: Request, bindings: object = {}, access: object = { keys: true, roles }) {
@@ -47,6 +47,20 @@ const letsIn = async (key: string) => {
 };
 
 describe("a key that an operator makes", () => {
+  test.each([
+    [{}, true],
+    [{ scopes: ["read"] }, true],
+    [{ scopes: ["write", "read"] }, undefined],
+    [{ roles: ["reader"] }, undefined],
+  ])("with %j is said to be idle: %s", async (facts, expected) => {
+    const { body } = await post({ do: "create", name: "n", ...facts });
+    expect(body.isIdle).toBe(expected);
+    expect((await post({ do: "rotate", id: body.id })).body.isIdle).toBe(expected);
+    expect((await post({ do: "rotate", id: body.id }, {}, { keys: true })).body.isIdle).toBe(undefined);
+    // A list has fifty of those that there are.
+    await post({ do: "revoke", id: body.id });
+  });
+
   test("is shown this once, has what was asked for, and lets its caller in", async () => {
     const made = await post({
       do: "create",
@@ -105,7 +119,7 @@ describe("a key that is rotated", () => {
 
   test("is the same caller, and the old one works for a day", async () => {
     const { first, second } = await pair();
-    const { key, ...shown } = second.body;
+    const { key, isIdle: _, ...shown } = second.body;
     const day = 86_400_000;
     expect(shown).toEqual({
       id: first.id,
@@ -181,6 +195,7 @@ test.each([
   [{ do: "create", name: "n", key: "erk_" }, "key"],
   [{ do: "create", name: "n", roles: "reader" }, "roles"],
   [{ do: "create", name: "n", tenant: "" }, "tenant: 1 to 128 characters"],
+  [{ do: "create", name: "n", tenant: "😀".repeat(65) }, "tenant: 1 to 128 characters"],
   [{ do: "create", name: "n", scopes: ["a b"] }, "scopes.0: a scope"],
   [{ do: "create", name: "n", expires: "soon" }, 'expires: a duration of "1m" to "3650d"'],
   [{ do: "create", name: "n", expires: "0s" }, "expires"],

@@ -366,7 +366,7 @@ describe("wrong values", () => {
     [withOrigin({ prompts: { x: { cache: { ttl: 1 } } } }), "origins.a.prompts.x.cache.ttl", "1", DURATION],
     [withOrigin({}, { access: true }), "access", "true", "an object"],
     [withOrigin({}, { access: { open: 1 } }), "access.open", "1", "a boolean"],
-    [withOrigin({}, { access: { keys: "k" } }), "access.keys", '"k"', "a boolean"],
+    [withOrigin({}, { access: { keys: "k" } }), "access.keys", "a string", "a boolean"],
     [
       withOrigin({}, { access: { openOnPurpose: true } }),
       "access.openOnPurpose",

@@ -113,6 +113,8 @@ describe("access.jwt", () => {
       jwt({ jwks: "hunter2" }),
       jwt({ secret: "hunter2" }),
       { dev: "hunter2" },
+      { keys: "hunter2" },
+      { token: "hunter2" },
       { dev: { tokens: { "hunter2 x": { subject: "s" } } } },
       { dev: { tokens: { hunter2: { subject: 1 } } } },
       { dev: { tokens: { hunter2: { subject: "s", x: 1 } } } },

@@ -171,6 +171,16 @@ describe("with what an origin is asked", () => {
     expect(JSON.stringify(problems)).not.toContain("s3cret");
   });
 
+  test.each(["ADMIN_TOKEN", "ENTRY_SECRET", "KEY_PEPPER"])("is never the replica's own secret %s", (secret) => {
+    for (const auth of [{ bearer: { secret } }, { header: { name: "x-key", secret } }, { login: { secret } }])
+      expect(problemsOf(file(auth)), JSON.stringify(auth)).toHaveLength(1);
+    for (const kind of ["clientCredentials", "exchange"])
+      expect(problemsOf(file({ [kind]: { ...CLIENT, secret } }))).toMatchObject([
+        { path: `origins.o.auth.${kind}.secret`, expected: "a secret of its own: this one is the replica's" },
+      ]);
+    expect(problemsOf(file(undefined, { sync: { webhook: { secret } } }))).toHaveLength(1);
+  });
+
   test("may be at a private address where the operator says so", () => {
     const auth = { clientCredentials: { ...CLIENT, tokenEndpoint: "https://10.0.0.1/token" } };
     expect(problemsOf(file(auth, { allowPrivate: true }))).toEqual([]);

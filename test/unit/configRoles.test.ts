@@ -63,6 +63,14 @@ describe("access.roles", () => {
     expect(problemsOf(file({ a: { extends: "constructor" } }))).toHaveLength(1);
   });
 
+  test("are those that development tokens have", () => {
+    const dev = (...roles: string[]) => ({ dev: { tokens: { hunter2: { subject: "s", roles } } } });
+    expect(problemsOf(file({ reader: {} }, dev("reader")))).toEqual([]);
+    expect(problemsOf(file({ reader: {} }, dev("reader", "raeder")))).toEqual([
+      "access.dev.tokens.*.roles: names of access.roles",
+    ]);
+  });
+
   test("name the role of callers without a credential, where there may be such", () => {
     const [problem] = problemsOf(file({ reader: {} }, { open: true }));
     expect(problem).toContain("access.roles: a role anonymous");

@@ -8,7 +8,7 @@ import type { FillRequest } from "../../src/origin/land.ts";
 import { SILENT } from "../../src/telemetry/events.ts";
 import { randomFrom } from "../support/randomFrom.ts";
 
-// Callers of several tenants at isolates that come and go, before a KV whose values somebody moves about. The origin
+// Callers of several tenants and roles at isolates that come and go, before a KV whose values somebody moves about. The origin
 // gives each answer a number, and notes for whom; who is told a number that is not for them has been told another's.
 
 /** Who calls, with whose answers it may share what is private. */
@@ -37,6 +37,9 @@ export interface Met {
   shared: number;
   /** Those that were told to the same ones, who came with another token. */
   renewed: number;
+  /** How often somebody was refused what its role has not, and was shown a list without that. */
+  denied: number;
+  cut: number;
   /** How often values in KV were moved, isolates were ended, and an operator purged. */
   moved: number;
   ended: number;
@@ -48,6 +51,12 @@ export type Foreign = { operation: number; what: string };
 
 const TENANTS = ["acme", "globex", undefined];
 const SUBJECTS = ["ann", "bo"];
+/** The one who may use only what is not everybody's. */
+const LIMITED = "bo";
+const ROLES = {
+  all: { tools: ["*"], resources: ["*"], prompts: ["*"] },
+  some: { tools: ["own", "own_*", "change"], resources: ["own://*"], prompts: ["*"] },
+};
 const GRANTS = [["read"], ["read", "write"]];
 const SECRET = "a secret that seals, of some length";
 
@@ -56,7 +65,8 @@ const people = (): Person[] =>
     SUBJECTS.flatMap((subject) =>
       GRANTS.flatMap((scopes) => {
         const who = JSON.stringify([tenant ?? null, subject, scopes]);
-        const person = { subject, scopes, ...(tenant !== undefined && { tenant }), who };
+        const roles = [subject === LIMITED ? "some" : "all"];
+        const person = { subject, scopes, roles, ...(tenant !== undefined && { tenant }), who };
         // The renewed one grants the same, in another order.
         const renewed = { ...person, scopes: scopes.toReversed() };
         const token = (nth: number) => `token-${tenant ?? "none"}-${subject}-${scopes.length}-${nth}`;
@@ -167,8 +177,20 @@ class Play {
   /** What each number was made for. */
   readonly #made = new Map<number, Asked & { by: Person; isBeforeMove: boolean }>();
   #traces = 0;
+  #disturbed = 0;
   readonly #disturbances: number;
-  readonly met: Met = { operations: 0, hits: 0, stale: 0, shared: 0, renewed: 0, moved: 0, ended: 0, purged: 0 };
+  readonly met: Met = {
+    operations: 0,
+    hits: 0,
+    stale: 0,
+    shared: 0,
+    renewed: 0,
+    denied: 0,
+    cut: 0,
+    moved: 0,
+    ended: 0,
+    purged: 0,
+  };
   #foreign: Foreign | undefined;
 
   constructor(id: string, state: DurableObjectState, seed: number, build: Build) {
@@ -181,7 +203,7 @@ class Play {
     const resources = { "ours://*": cached({ scope: "public" }), "own://*": cached({}) };
     const replica = resolve({
       origins: { [id]: { service: "ORIGIN", sync: { pulse: "1m", listen: "off" }, tools: TOOLS, resources } },
-      access: { dev: { tokens } },
+      access: { dev: { tokens }, roles: ROLES },
     });
     const of = (name: string) => {
       let one = this.#coalescers.get(name);
@@ -256,7 +278,21 @@ class Play {
 
   #check(operation: number, by: Person, { method, params, isPublic }: Asked, text: string, status: string): void {
     const what = `${by.who} ${method} ${JSON.stringify(params)}`;
+    const isLimited = by.subject === LIMITED;
+    if (isLimited && /^(ours|bare)/.test(`${params["name"] ?? params["uri"]}`)) {
+      this.met.denied++;
+      if (!text.includes('"denied"') || text.includes("number ")) this.#foreign = { operation, what };
+      return;
+    }
     const numbers = [...text.matchAll(/number (\d+)/g)].map(([, number]) => Number(number));
+    // A list, and not what was moved to where lists stand.
+    const isList = method.endsWith("/list") && numbers.every((number) => this.#made.get(number)?.method === method);
+    if (isList && method !== "prompts/list") {
+      if (isLimited) this.met.cut++;
+      // What is cut for one is whole for the others.
+      const isWhole = text.includes('"ours"');
+      if (isWhole === isLimited) this.#foreign = { operation, what: `${what} was shown ${text.slice(0, 500)}` };
+    }
     if (numbers.length === 0) this.#foreign = { operation, what: `${what} was told ${text.slice(0, 500)}` };
     const isHit = status.includes("; hit");
     if (isHit) this.met.hits++;
@@ -280,7 +316,8 @@ class Play {
     // The Coalescer writes after it has answered.
     await scheduler.wait(2);
     const random = this.#random;
-    const kind = random();
+    // Chance alone would leave out one of them now and then: of twenty each has its share.
+    const kind = (((this.#disturbed++ * 7) % 20) + random()) / 20;
     if (kind < 0.2) {
       this.met.ended++;
       this.#apps[Math.floor(random() * this.#apps.length)] = this.#newApp();
@@ -363,7 +400,7 @@ class Play {
       case "prompts/list":
         return { prompts: [{ name: "p", description }], ...hints };
       case "resources/list":
-        return { resources: [{ name: "r", uri: "own://1", description }], ...hints };
+        return { resources: ["own", "ours"].map((name) => ({ name, uri: `${name}://1`, description })), ...hints };
       case "resources/read":
         return { contents: [{ uri: params.uri, text: description }], ...hints };
       default:

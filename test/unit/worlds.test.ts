@@ -7,6 +7,7 @@ import { addressOf, PUBLIC } from "../../src/cache/key.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { isOfTenant, tenantId } from "../../src/config/tenant.ts";
 import { createApp } from "../../src/http/app.ts";
+import { Health } from "../../src/http/health.ts";
 import { Worlds, worldOf } from "../../src/http/Worlds.ts";
 import type { Isolate } from "../../src/lanes/Exchange.ts";
 import { Catalogue } from "../../src/mcp/Catalogue.ts";
@@ -131,6 +132,17 @@ test("a tenant too many has no OriginSync, and costs the others nothing", async 
   expect(await objectOf(first!).pulse(pulseOf(first!))).toMatchObject({ seq: 0 });
   const known = await objectOf("full").tenants();
   expect([known.length, known.every(isOfTenant), known.includes(last!)]).toEqual([1_000, true, false]);
+});
+
+test("where all callers have tenants, the replica is ready with what is stored for one", async () => {
+  const ready = resolve({ origins: { ready: { service: "NONE" } }, access: { open: true } });
+  const readiness = async () => (await new Health(ready).readiness(env)).origins["ready"];
+  const id = await worldOf("ready", "acme");
+  const { KV } = env as { KV: KVNamespace };
+  await KV.put(`e1/${id}/tools/list/public/x`, "");
+  expect(await readiness()).toEqual({ reachable: false, stored: false });
+  await KV.put(`e1/${id}/server/discover/public/x`, "");
+  expect(await readiness()).toEqual({ reachable: false, stored: true });
 });
 
 test("a purge that does not reach a tenant says so, and has reached the others", async () => {

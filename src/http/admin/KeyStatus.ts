@@ -25,4 +25,6 @@ export interface KeyPage {
 export type MadeKey = KeyStatus & {
   /** The key itself: said this once. */
   key: string;
+  /** It has none of the roles that there are, and may use nothing. */
+  isIdle?: true;
 };

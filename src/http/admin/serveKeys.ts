@@ -2,7 +2,7 @@ import { keyHmac, newKey } from "../../access/keys.ts";
 import { NO_PEPPER } from "../../access/KeyDoor.ts";
 import { KeyStore } from "../../access/KeyStore.ts";
 import { keyState, type StoredKey } from "../../access/StoredKey.ts";
-import type { Replica } from "../../config/replica.ts";
+import type { Replica, Role } from "../../config/replica.ts";
 import { reasonOf, type Reporter } from "../../telemetry/events.ts";
 import type { Trouble } from "../errors.ts";
 import { readBody } from "../readBody.ts";
@@ -15,7 +15,9 @@ const MAX_CURSOR = 2_048;
 
 /** What serving keys needs. */
 export interface KeysServing {
-  replica: { access: Pick<Replica["access"], "keys"> & { roles?: ReadonlyMap<string, unknown> | undefined } };
+  replica: {
+    access: Pick<Replica["access"], "keys"> & { roles?: ReadonlyMap<string, Pick<Role, "scopes">> | undefined };
+  };
   report: Reporter;
 }
 
@@ -109,7 +111,14 @@ async function write(
   const { id, key } = newKey((bytes) => crypto.getRandomValues(new Uint8Array(bytes)), known);
   const stored = { ...rest, hmac: await keyHmac(key, pepper) };
   await store.write(id, stored, now);
-  return { ...statusOf(id, stored, now), key };
+  return { ...statusOf(id, stored, now), key, ...(isIdle(stored, replica.access.roles) && { isIdle: true }) };
+}
+
+/** Whether a key has none of the roles that there are, neither by name nor by its scopes. */
+function isIdle({ roles = [], scopes = [] }: StoredKey, known: KeysServing["replica"]["access"]["roles"]): boolean {
+  const has = ([name, role]: readonly [string, Pick<Role, "scopes">]) =>
+    roles.includes(name) || role.scopes?.every((scope) => scopes.includes(scope)) === true;
+  return known !== undefined && ![...known].some(has);
 }
 
 function statusOf(id: string, key: StoredKey | undefined, now: number): KeyStatus {

@@ -4,12 +4,14 @@ import type { Origin } from "../../config/replica.ts";
 import { storedEras } from "../../lanes/eras.ts";
 import type { Counted } from "../../telemetry/Counted.ts";
 import { reasonOf } from "../../telemetry/events.ts";
+import type { Bindings } from "../../origin/callOrigin.ts";
 import type { Trouble } from "../errors.ts";
+import { lacksOf } from "../lacksOf.ts";
 import type { OriginStatus } from "./OriginStatus.ts";
 import { refuse } from "./refuse.ts";
 import { totalsOf, type Showing } from "./totals.ts";
 
-/** Serves `GET /admin/status`: how all origins stand, or the one that `?origin=` names. */
+/** Serves `GET /admin/status`: how all origins stand, or the one that `?origin=` names, and what the deployment lacks. */
 export async function serveStatus(showing: Showing, request: Request, env: Cloudflare.Env): Promise<Response> {
   const { replica } = showing;
   const trouble = (kind: Trouble) => refuse(kind, showing.report, "/admin/status");
@@ -19,7 +21,8 @@ export async function serveStatus(showing: Showing, request: Request, env: Cloud
   if (wanted.length === 0) return trouble({ kind: "unknown-origin", known: [...replica.origins.keys()] });
   const shown = wanted.map(async ([id, origin]) => [id, await statusOf(showing, origin, env)] as const);
   const origins = Object.fromEntries(await Promise.all(shown));
-  return Response.json({ origins }, { headers: { "cache-control": "no-store" } });
+  const lacks = lacksOf(replica, env as unknown as Bindings);
+  return Response.json({ origins, lacks }, { headers: { "cache-control": "no-store" } });
 }
 
 async function statusOf(showing: Showing, origin: Origin, env: Cloudflare.Env): Promise<OriginStatus> {

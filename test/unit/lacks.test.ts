@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { resolve } from "../../src/config/resolve.ts";
+import { lacksOf } from "../../src/http/lacksOf.ts";
+
+const URL_OK = "https://mcp.example.com/mcp";
+const CLIENT = { tokenEndpoint: "https://auth.example.com/token", clientId: "c" };
+const jwt = { issuer: "https://auth.example.com", jwks: "https://auth.example.com/jwks" };
+const replica = resolve({
+  origins: {
+    fixed: { url: URL_OK, auth: { bearer: { secret: "FIXED" } }, sync: { webhook: { secret: "HOOK" } } },
+    own: { url: URL_OK, auth: { clientCredentials: { ...CLIENT, secret: "OWN" } } },
+    login: { url: URL_OK, auth: { login: { secret: "LOGIN" } } },
+    theirs: { url: URL_OK, auth: { exchange: { ...CLIENT, secret: "THEIRS" } } },
+    passed: { url: URL_OK, auth: { forward: true, sameResource: true } },
+    bound: { service: "BOUND", tools: { a: { limit: "TOOL_LIMIT" } } },
+  },
+  access: { keys: true, jwt },
+  limits: { edge: "EDGE", origin: "ORIGIN" },
+});
+const limiter = { limit: () => Promise.resolve({ success: true }) };
+const whole = {
+  KEY_PEPPER: "p",
+  ENTRY_SECRET: "e".repeat(32),
+  FIXED: "f",
+  HOOK: "h",
+  OWN: "o",
+  LOGIN: "l",
+  THEIRS: "t",
+  BOUND: { fetch: () => {} },
+  EDGE: limiter,
+  ORIGIN: limiter,
+  TOOL_LIMIT: limiter,
+};
+
+test("nothing is missing where all is there, and nothing that nobody needs", () => {
+  expect(lacksOf(replica, whole)).toEqual({ missing: [], warnings: [] });
+  const open = resolve({ origins: { a: { url: URL_OK } }, access: { open: true } });
+  expect(lacksOf(open, { ENTRY_SECRET: whole.ENTRY_SECRET })).toEqual({ missing: [], warnings: [] });
+});
+
+test.each(["KEY_PEPPER", "FIXED", "OWN", "LOGIN", "THEIRS", "BOUND", "EDGE", "ORIGIN", "TOOL_LIMIT"])(
+  "%s is named where it is not there, and where it is empty",
+  (name) => {
+    for (const value of [undefined, ""])
+      expect(lacksOf(replica, { ...whole, [name]: value })).toEqual({ missing: [name], warnings: [] });
+  },
+);
+
+test("what the replica can do without is told as that", () => {
+  const { missing, warnings } = lacksOf(replica, { ...whole, HOOK: undefined, ENTRY_SECRET: "short" });
+  expect(missing).toEqual([]);
+  expect(warnings).toEqual([
+    "The secret HOOK is not set: the webhook of fixed takes nothing.",
+    expect.stringContaining("ENTRY_SECRET is shorter than 32 characters"),
+  ]);
+});
