@@ -113,11 +113,12 @@ export function identityOf(auth: OriginAuth | undefined): unknown[] {
 /** An origin as it is asked for a caller; `undefined` where that takes a token of the caller's own, and it has none. */
 export function asCaller(
   origin: Origin,
-  { principal, token }: { principal: string; token?: string },
+  { principal, token, lapsesAt = Number.POSITIVE_INFINITY }: { principal: string; token?: string; lapsesAt?: number },
 ): Origin | undefined {
   const { settings } = origin;
   if (!isPersonal(settings)) return origin;
-  return token === undefined ? undefined : { ...origin, settings: { ...settings, caller: { principal, token } } };
+  if (token === undefined) return undefined;
+  return { ...origin, settings: { ...settings, caller: { principal, token, lapsesAt } } };
 }
 
 /** An origin's settings as they may be written down and told: nobody's in particular. */

@@ -97,8 +97,8 @@ export interface OriginSettings {
   id: string;
   endpoint: { url: string } | { service: string };
   auth: OriginAuth | undefined;
-  /** Who is asked for, where the origin is asked with a credential for each caller. Never written down: `impersonal` leaves it out. */
-  caller?: { principal: string; token: string };
+  /** Who is asked for, where the origin is asked with a credential for each caller. Until `lapsesAt` (epoch ms) the token is good. Never written down: `impersonal` leaves it out. */
+  caller?: { principal: string; token: string; lapsesAt: number };
   firstByteMs: number;
   totalMs: number;
   concurrency: number;

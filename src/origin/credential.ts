@@ -163,7 +163,11 @@ async function exchange(
     scope,
   };
   const answer = await askToken({ tokenEndpoint, clientId, clientSecret }, params, Date.now);
-  if ("granted" in answer) return { token: answer.granted.token, until: answer.granted.expiresAt - LAST_MS };
+  if ("granted" in answer) {
+    const { token, expiresAt } = answer.granted;
+    // It says what the caller might do by the token that it came of: that is not so for longer.
+    return { token, until: Math.min(expiresAt - LAST_MS, caller!.lapsesAt) };
+  }
   if ("failure" in answer) return answer;
   const { host } = new URL(tokenEndpoint);
   if (answer.refused === "invalid_client" || answer.refused === "unauthorized_client") {

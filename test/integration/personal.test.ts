@@ -11,7 +11,7 @@ import { type Replica, startReplica } from "./support/replica.ts";
 import { makeStateful } from "./support/stateful.ts";
 import { TokenServer } from "./support/tokenServer.ts";
 import { writtenIn } from "./support/writtenIn.ts";
-import { call, codeOf, type Got, initialize, legacyCall, modern, said, send } from "./support/wire.ts";
+import { call, codeOf, type Got, initialize, legacyCall, modern, said, send, until } from "./support/wire.ts";
 
 const issuer = new Issuer();
 /** Whose tokens name a tenant. */
@@ -83,7 +83,13 @@ beforeAll(async () => {
         keys: true,
         jwt: [
           { issuer: issuer.url, jwks: issuer.jwks, audience: origin.url },
-          { issuer: tenants.url, jwks: tenants.jwks, audience: origin.url, claims: { tenant: "tenant" } },
+          {
+            issuer: tenants.url,
+            jwks: tenants.jwks,
+            audience: origin.url,
+            claims: { tenant: "tenant" },
+            clockTolerance: "0s",
+          },
         ],
         dev: { tokens: { "dev-ann": { subject: "ann" } } },
       },
@@ -222,6 +228,20 @@ describe("tokens that are exchanged", () => {
     expect(said(await as("carol", "exchanged", "plain"))).toMatch(/^carol by exchange/);
     expect(exchange.seen).toHaveLength(1);
     for (const { authorization } of origin.seen) expect(tokens).not.toContain(authorization?.slice(7));
+  });
+
+  test("are good for no longer than what they were exchanged for", async () => {
+    const by = async (exp: object) => {
+      const token = await tenants.token(origin.url, { sub: "kim", tenant: "acme", ...exp });
+      tokens.push(token);
+      return ask(call(at("exchanged"), "plain", {}, bearer(token)));
+    };
+    expect(said(await by({ exp: Math.floor(Date.now() / 1_000) + 3 }))).toMatch(/^kim by exchange/);
+    const seen = await until(
+      async () => (await by({}), exchange.seen.length),
+      (count) => count > 1,
+    );
+    expect(seen).toBe(2);
   });
 
   test("that were withdrawn are exchanged anew, once", async () => {

@@ -141,7 +141,7 @@ describe("with what an origin is asked", () => {
 
   test("is not written down with anybody's token", () => {
     const { settings } = originOf({ exchange: CLIENT });
-    expect(impersonal({ ...settings, caller: { principal: "p", token: "t" } })).toEqual(settings);
+    expect(impersonal({ ...settings, caller: { principal: "p", token: "t", lapsesAt: 1 } })).toEqual(settings);
   });
 
   test.each([
