@@ -214,7 +214,9 @@ async function send(x: Exchange, sending: Sending): Promise<Answer> {
   const isOfSession = opened === null || opened === (pooled ? pooled.sessionId : x.session?.originId);
   const mayKeep = keeping && status === 200 && isOfSession;
   const { rights } = x;
-  const isCut = rights !== undefined && typeof method === "string" && isList(method);
+  // What is cut, or told as private, has to be read for that.
+  const isRetold =
+    rights !== undefined && typeof method === "string" && (isList(method) || method === "resources/read");
   const passed = (body: ReadableStream<Uint8Array>) =>
     passOn(x, body, {
       // Where two readers understand a request differently, nobody can tell what is owed to the caller; but for its id
@@ -292,7 +294,7 @@ async function send(x: Exchange, sending: Sending): Promise<Answer> {
     return failure({ kind: "garbage", detail: "a body that is not MCP" });
   }
   // With a budget nothing goes on before it is known to be within it.
-  const checkedBytes = x.asksIn === undefined && !isCut && !meter ? MAX_CHECKED_BYTES : MAX_READ_BYTES;
+  const checkedBytes = x.asksIn === undefined && !isRetold && !meter ? MAX_CHECKED_BYTES : MAX_READ_BYTES;
   const maxBytes = keeping ? Math.max(settings.entryBytes, checkedBytes) : checkedBytes;
   const some = await readSome(response, maxBytes, settings.totalMs);
   if ("failure" in some) return failure(some.failure);

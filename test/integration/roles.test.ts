@@ -390,6 +390,15 @@ describe("what may not be used", () => {
     expect(codeOf(await call(mcp, "admin_x", {}, bearer("dev-reader")))).toBe("denied");
   });
 
+  test("is told as private where it is relayed, however large it is", async () => {
+    const contents = [{ uri: "catalog://large", text: "x".repeat(300_000) }];
+    origin.on("resources/read", () => ({ result: { contents, ...PUBLIC } }));
+    const params = { uri: "catalog://large", unknown: 1 };
+    const read = async (who: Who) => (await modern(mcp, "resources/read", params, who)).body.result;
+    expect(await read(admin)).toMatchObject({ contents, cacheScope: "public" });
+    expect(await read(reader)).toMatchObject({ contents, cacheScope: "private" });
+  });
+
   test("is not given from what is stored for who may use it", async () => {
     origin.on("resources/read", () => ({ result: { contents: [], ...PUBLIC } }));
     const read = (who: Who) => modern(mcp, "resources/read", { uri: "secret://stored" }, who);
