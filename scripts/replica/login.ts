@@ -46,6 +46,7 @@ export async function login(args: string[]): Promise<void> {
     options: {
       "client-id": { type: "string" },
       "client-secret-env": { type: "string" },
+      issuer: { type: "string" },
       scope: { type: "string" },
       config: { type: "string" },
       remote: { type: "boolean", default: false },
@@ -58,9 +59,16 @@ export async function login(args: string[]): Promise<void> {
   if (id === undefined || more.length > 0) throw new UsageError("Name one origin: login ORIGIN");
   const withinS = Number(values.within);
   if (!Number.isInteger(withinS) || withinS < 1) throw new UsageError("--within: a whole number of seconds");
+  if (values["client-secret-env"] !== undefined && values.issuer === undefined)
+    throw new UsageError(
+      "--client-secret-env takes --issuer with it, the URL of the authorization server that knows the client: else the origin would decide who is given the secret",
+    );
   const target = await targetOf((await readConfig(values.config)) as ReplicaConfig, id);
   const ask = asking(target);
   const { server, scope } = await discover(target, ask, values.scope);
+  const { issuer } = server.authorizationServerMetadata;
+  if (values.issuer !== undefined && bare(values.issuer) !== bare(issuer))
+    throw new Error(`The origin names another authorization server than --issuer: ${printable(issuer)}`);
   const awaiting = await awaitCode();
   try {
     const { redirectUrl } = awaiting;
@@ -216,6 +224,11 @@ async function register(
     ...(scope && { scope }),
     fetchFn: ask,
   });
+}
+
+/** An issuer's name without the slash that some write at its end. */
+function bare(issuer: string): string {
+  return issuer.replace(/\/$/, "");
 }
 
 /** The secret of a client that was registered before. It is not given in the command line, where others can see it. */

@@ -27,6 +27,8 @@ export interface KnownSession {
   /** The origin that it was opened with, by its id. */
   at: string;
   hasEnded: boolean;
+  /** Whether its caller has wanted to end it. */
+  isLeft?: boolean;
   /** When it was last asked whether it has ended, epoch ms. */
   checkedAt: number;
 }

@@ -6,10 +6,17 @@ import type { Exchange, Failure } from "./Exchange.ts";
 
 /** What a call pays that reaches the origin; `undefined` where nothing is counted. */
 export async function originToll(x: Exchange): Promise<Toll | undefined> {
-  // To end a session is always free.
-  const limiter = x.httpMethod === "DELETE" ? undefined : x.replica.limits.origin;
+  const limiter = isFree(x) ? undefined : x.replica.limits.origin;
   const payer = limiter === undefined ? undefined : x.payer();
   return payer === undefined ? undefined : tollOf(limiter!, ["origin", x.origin.settings.id], payer);
+}
+
+/** To end a session is free. Where the origin lets nobody end one, to ask for it again and again is not. */
+function isFree({ httpMethod, sessionId, isolate }: Exchange): boolean {
+  const known = httpMethod === "DELETE" && sessionId !== undefined ? isolate.sessions.get(sessionId) : undefined;
+  if (!known || known.isLeft) return false;
+  known.isLeft = true;
+  return true;
 }
 
 /** Counts a call that is about to reach the origin; why it may not, where it may not. */

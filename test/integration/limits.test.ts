@@ -3,6 +3,8 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Fixture } from "./support/fixture.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
+import { beside, openAt } from "./support/sessionsOf.ts";
+import { makeStateful } from "./support/stateful.ts";
 import { type Replica, seed, startReplica } from "./support/replica.ts";
 import { event, left, saying, Scripted, SSE_TYPE } from "./support/scripted.ts";
 import {
@@ -28,17 +30,21 @@ const CONCURRENCY = 2;
 let replica: Replica;
 const origin = new Scripted();
 const older = new Fixture();
+const stateful = new Fixture();
 const cache = { ttl: "10m", scope: "public" } as const;
 
 beforeAll(async () => {
-  await Promise.all([origin.start(), older.start()]);
+  await Promise.all([origin.start(), older.start(), stateful.start()]);
   older.eras = "legacy";
+  // Clients cannot end its sessions.
+  makeStateful(stateful, { DELETE: () => ({ status: 405, text: "" }) });
   const names = ["kept", "old", "plain", "few", "many_a", "many_b", "unbound", "slow"];
   origin.tools = names.map((name) => ({ name, inputSchema: { type: "object" } }));
   replica = await startReplica(
     {
       origins: {
         older: { url: older.url, lists: { staleIfError: "1h" } },
+        stateful: { url: stateful.url },
         o: {
           url: origin.url,
           default: true,
@@ -70,7 +76,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await replica.close();
-  await Promise.all([origin.stop(), older.stop()]);
+  await Promise.all([origin.stop(), older.stop(), stateful.stop()]);
 });
 beforeEach(async () => {
   origin.reset();
@@ -253,6 +259,14 @@ describe("limits.origin", () => {
     for (let nth = 0; nth < ORIGIN + 2; nth++) got.push((await discover(me)).cache?.status);
     expect(got).toEqual([...Array(ORIGIN).fill("miss"), "stale", "stale"]);
     expect(older.count("initialize")).toBe(before + ORIGIN);
+  });
+
+  test("to end a session is free, once", async () => {
+    const session = await openAt(`${replica.mcp}/stateful`, stranger() as { headers: Record<string, string> });
+    const codes = await repeated(10, () => beside("DELETE", session));
+    expect([codes[0], codes.at(-1)]).toEqual([undefined, "rate_limited"]);
+    // The first opened it.
+    expect(stateful.count("DELETE")).toBe(1 + ORIGIN - 1);
   });
 
   test("what the replica asks of its own accord counts against nobody", async () => {

@@ -114,11 +114,21 @@ describe("a login", () => {
   test("is refused where there is nothing to log in to, or the secret is not there", async () => {
     const [open, unset] = [
       login(["open"]),
-      login(["named", "--client-id", "c", "--client-secret-env", "NOBODY_SET_IT"]),
+      login(["named", "--client-id", "c", "--client-secret-env", "NOBODY_SET_IT", "--issuer", server.url]),
     ];
     expect([await open.ended, await unset.ended]).toEqual([1, 2]);
     expect(open.output()).toContain("lets in whoever asks");
     expect(unset.output()).toContain("NOBODY_SET_IT is not set");
+  });
+
+  test("gives a client's secret to the authorization server that the operator names, and not to one that the origin does", async () => {
+    const registered = ["named", "--client-id", "c", "--client-secret-env", "OF_CLIENT"];
+    const env = { OF_CLIENT: "s3cret" };
+    const [unsaid, other] = [login(registered, env), login([...registered, "--issuer", "https://as.example"], env)];
+    expect([await unsaid.ended, await other.ended]).toEqual([2, 1]);
+    expect(unsaid.output()).toContain("--client-secret-env takes --issuer with it");
+    expect(other.output()).toContain("names another authorization server than --issuer");
+    expect(other.output()).not.toContain("Log in here");
   });
 });
 
