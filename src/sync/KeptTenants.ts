@@ -1,6 +1,9 @@
 /** So many worlds of tenants an origin has at most: what concerns all is told to each. */
 const MAX_TENANTS = 1_000;
 
+/** Noted in place of those for whom there was no room. No world is called so. */
+const OTHERS = "";
+
 /**
  * The worlds of an origin's tenants, in the storage of its own `OriginSync`, by the ids that the origin has there. In
  * that of a tenant it is its own id alone: that the other knows of it.
@@ -16,9 +19,14 @@ export class KeptTenants {
   /** In no order. */
   get ids(): string[] {
     return this.#sql
-      .exec<{ id: string }>("SELECT id FROM tenant")
+      .exec<{ id: string }>("SELECT id FROM tenant WHERE id <> ?", OTHERS)
       .toArray()
       .map(({ id }) => id);
+  }
+
+  /** Whether there was room for all. */
+  get areAll(): boolean {
+    return !this.has(OTHERS);
   }
 
   has(id: string): boolean {
@@ -28,8 +36,8 @@ export class KeptTenants {
   /** Notes one. False where there are too many. */
   note(id: string): boolean {
     if (this.has(id)) return true;
-    if (this.ids.length >= MAX_TENANTS) return false;
-    this.#sql.exec("INSERT INTO tenant (id) VALUES (?)", id);
-    return true;
+    const isFull = this.ids.length >= MAX_TENANTS;
+    this.#sql.exec("INSERT OR IGNORE INTO tenant (id) VALUES (?)", isFull ? OTHERS : id);
+    return !isFull;
   }
 }

@@ -105,9 +105,10 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     return this.#tenants.note(id);
   }
 
-  /** The tenants' worlds of this origin. */
-  async tenants(): Promise<string[]> {
-    return this.#tenants.ids;
+  /** The tenants' worlds of this origin, and whether these are all that there have been. */
+  async tenants(): Promise<{ ids: string[]; areAll: boolean }> {
+    const { ids, areAll } = this.#tenants;
+    return { ids, areAll };
   }
 
   /** Invalidates tags. What has changed since what the caller knows of the feed, with that. */
