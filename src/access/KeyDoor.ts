@@ -1,5 +1,4 @@
 import type { Caller } from "./Caller.ts";
-import { isFromHere } from "./isFromHere.ts";
 import { goodUntil } from "./goodUntil.ts";
 import { keyHmac, keyId } from "./keys.ts";
 import { KeyStore } from "./KeyStore.ts";
@@ -47,7 +46,7 @@ export class KeyDoor {
     if (!pepper) return { refusal: { kind: "unconfigured", detail: NO_PEPPER } };
     const id = keyId(key);
     if (id === undefined) return { refusal: { kind: "unauthorized", reason: "key: malformed" } };
-    const stranger = isFromHere(hostname, headers.get("cf-connecting-ip")) ? undefined : this.#strangers.of(headers);
+    const stranger = this.#strangers.elsewhere(headers, hostname);
     // Taken before it is known who asks: who knocks a thousand times at once would else be heard a thousand times.
     const retryAfterMs = stranger?.take(now()) ?? 0;
     if (retryAfterMs > 0) return { refusal: { kind: "rate-limited", retryAfterMs } };

@@ -1,3 +1,4 @@
+import { isFromHere } from "./isFromHere.ts";
 import { networkOf } from "./networkOf.ts";
 import { TokenBucket, type Rate } from "./TokenBucket.ts";
 
@@ -19,6 +20,11 @@ export class Strangers {
   /** What whoever sends these may still ask: no other header says where they come from that a caller could not write. */
   of(headers: Headers): TokenBucket {
     return this.at(networkOf(headers.get("cf-connecting-ip") ?? ""));
+  }
+
+  /** The same; `undefined` where they come from this machine, under its name `hostname`: nobody there is a stranger. */
+  elsewhere(headers: Headers, hostname: string): TokenBucket | undefined {
+    return isFromHere(hostname, headers.get("cf-connecting-ip")) ? undefined : this.of(headers);
   }
 
   /** What an address may still ask. */

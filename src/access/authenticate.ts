@@ -129,8 +129,7 @@ export class Authenticator {
     by: Credentials,
   ): Promise<Authenticated> {
     const { headers, hostname, now } = by;
-    const isHere = isFromHere(hostname, headers.get("cf-connecting-ip"));
-    const stranger = isHere ? undefined : this.#strangers.of(headers);
+    const stranger = this.#strangers.elsewhere(headers, hostname);
     const retryAfterMs = stranger?.take(now()) ?? 0;
     if (retryAfterMs > 0) return { refusal: { kind: "rate-limited", retryAfterMs } };
     const verified = await tokens.verify(sent, by.resource, this.#keepsToken, by);

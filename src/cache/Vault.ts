@@ -1,4 +1,5 @@
 import { isOfTenant } from "../config/tenant.ts";
+import { deriveKey } from "./deriveKey.ts";
 import type { Address } from "./key.ts";
 import { S3Fifo } from "./S3Fifo.ts";
 
@@ -23,7 +24,6 @@ export type Owner = Pick<Address, "originId" | "partition">;
 export class Vault {
   readonly #secret: string;
   readonly #keys = new S3Fifo<CryptoKey>(KEYS);
-  #root: CryptoKey | undefined;
 
   constructor(secret: string) {
     this.#secret = secret;
@@ -64,11 +64,7 @@ export class Vault {
     ]);
     const known = this.#keys.get(owner);
     if (known) return known;
-    const encoder = new TextEncoder();
-    this.#root ??= await crypto.subtle.importKey("raw", encoder.encode(this.#secret), "HKDF", false, ["deriveKey"]);
-    const derivation = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: encoder.encode(owner) };
-    const algorithm = { name: "AES-GCM", length: 256 };
-    const key = await crypto.subtle.deriveKey(derivation, this.#root, algorithm, false, ["encrypt", "decrypt"]);
+    const key = await deriveKey(this.#secret, owner);
     this.#keys.set(owner, key, 1);
     return key;
   }

@@ -1,3 +1,5 @@
+import { deriveKey } from "../cache/deriveKey.ts";
+
 const IV_BYTES = 12;
 
 /**
@@ -6,7 +8,7 @@ const IV_BYTES = 12;
  */
 export async function seal(text: string, secret: string, purpose: string): Promise<string> {
   const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
-  const key = await keyOf(secret, purpose);
+  const key = await deriveKey(secret, purpose);
   const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, new TextEncoder().encode(text));
   return new Uint8Array([...iv, ...new Uint8Array(sealed)]).toBase64();
 }
@@ -15,18 +17,11 @@ export async function seal(text: string, secret: string, purpose: string): Promi
 export async function unseal(sealed: string, secret: string, purpose: string): Promise<string | undefined> {
   try {
     const bytes = Uint8Array.fromBase64(sealed);
-    const key = await keyOf(secret, purpose);
+    const key = await deriveKey(secret, purpose);
     const iv = bytes.subarray(0, IV_BYTES);
     const text = await crypto.subtle.decrypt({ name: "AES-GCM", iv }, key, bytes.subarray(IV_BYTES));
     return new TextDecoder().decode(text);
   } catch {
     return undefined;
   }
-}
-
-async function keyOf(secret: string, purpose: string): Promise<CryptoKey> {
-  const encoder = new TextEncoder();
-  const base = await crypto.subtle.importKey("raw", encoder.encode(secret), "HKDF", false, ["deriveKey"]);
-  const derivation = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: encoder.encode(purpose) };
-  return crypto.subtle.deriveKey(derivation, base, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }
