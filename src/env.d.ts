@@ -4,6 +4,9 @@ declare namespace Cloudflare {
     KV: KVNamespace;
     COALESCER: DurableObjectNamespace<import("./origin/Coalescer.ts").Coalescer>;
     ORIGIN_SYNC: DurableObjectNamespace<import("./sync/OriginSync.ts").OriginSync>;
+    MIRROR_SYNC: DurableObjectNamespace<import("./mirror/MirrorSync.ts").MirrorSync>;
+    /** Where what is mirrored is held. */
+    DB: D1Database;
     /** Pepper of the API keys' HMAC: a secret. */
     KEY_PEPPER?: string;
     /** What private entries in KV are sealed with: a secret of at least 32 characters. */

@@ -5,6 +5,7 @@ import { lacksOf } from "./http/lacksOf.ts";
 import config from "./replica.config.ts";
 import { consoleReporter } from "./telemetry/consoleReporter.ts";
 
+export { MirrorSync } from "./mirror/MirrorSync.ts";
 export { Coalescer } from "./origin/Coalescer.ts";
 export { OriginSync } from "./sync/OriginSync.ts";
 

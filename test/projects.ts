@@ -1,6 +1,7 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { fileURLToPath } from "node:url";
 import type { UserWorkspaceConfig } from "vitest/config";
+import { readMigrations } from "../scripts/serve/migrations.ts";
 
 // Each script, server and worker that a test starts is a Node of its own; what one has compiled the next need not.
 process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("../node_modules/.cache/node", import.meta.url));
@@ -30,9 +31,12 @@ export function projects({ unit, integration, isSoak, testTimeout = 30_000 }: Pr
   return [
     {
       plugins: [
-        cloudflareTest({ wrangler: { configPath: "./wrangler.toml" }, miniflare: { bindings: { ENTRY_SECRET } } }),
+        cloudflareTest({
+          wrangler: { configPath: "./wrangler.toml" },
+          miniflare: { bindings: { ENTRY_SECRET, MIGRATIONS: readMigrations() } },
+        }),
       ],
-      test: { name: "unit", include: unit, ...all },
+      test: { name: "unit", include: unit, setupFiles: ["./test/unit/migrate.ts"], ...all },
     },
     { test: { name: "integration", include: integration, ...all } },
   ];

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { bundleWorker, type Rewrites } from "./bundle.ts";
 import { COMPATIBILITY } from "./compatibility.ts";
+import { applyMigrations, type LocalD1 } from "./migrations.ts";
 import type { RateLimits } from "./rateLimits.ts";
 
 /** How to serve the replica on this machine. */
@@ -11,13 +12,13 @@ export interface ServeOptions {
   config?: string;
   /** 0 for any free port. Default: 0. */
   port?: number;
-  /** Where KV and Durable Objects persist. Default: in memory. */
+  /** Where KV, D1 and Durable Objects persist. Default: in memory. */
   state?: string;
   /** Vars and secrets. Where nothing persists, `ENTRY_SECRET` is made unless it is among them. */
   vars?: Readonly<Record<string, string>>;
   /** The rate-limit bindings. Default: none. */
   rateLimits?: RateLimits;
-  /** How many Workers share the KV and the Durable Objects; each after the first is another isolate, as in another place. Default: 1. */
+  /** How many Workers share KV, D1 and the Durable Objects; each after the first is another isolate, as in another place. Default: 1. */
   instances?: number;
   /** Whether the last instance can reach its `OriginSync` objects, asked at each call. For tests. Default: it can. */
   reachable?: () => boolean;
@@ -33,6 +34,8 @@ export interface Served {
   urls: string[];
   /** `urls[0]`. */
   url: string;
+  /** Its D1, as the Worker sees it. */
+  d1(): Promise<LocalD1>;
   /** Its KV, as the Worker sees it. */
   kv(): Promise<LocalKv>;
   close(): Promise<void>;
@@ -73,6 +76,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     ...COMPATIBILITY,
     bindings: { REPLICA_LOG: "off", ...vars },
     kvNamespaces: { KV: "KV" },
+    d1Databases: { DB: "DB" },
     ratelimits,
     durableObjects: {
       COALESCER: { className: "Coalescer", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
@@ -81,6 +85,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
         useSQLite: true,
         ...(syncOf(index) !== nameOf(index) && { scriptName: syncOf(index) }),
       },
+      MIRROR_SYNC: { className: "MirrorSync", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
     },
     unsafeDirectSockets: [{ host: "127.0.0.1", port }],
   }));
@@ -95,10 +100,13 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     }),
   );
   await miniflare.ready;
+  const d1 = async () => (await miniflare.getD1Database("DB", nameOf(0))) as unknown as LocalD1;
+  await applyMigrations(await d1());
   const urls = ports.map((port) => `http://127.0.0.1:${port}`);
   return {
     urls,
     url: urls[0]!,
+    d1,
     kv: async () => (await miniflare.getKVNamespace("KV", nameOf(0))) as unknown as LocalKv,
     close: () => miniflare.dispose(),
   };

@@ -1,4 +1,5 @@
 import type { OriginAuth } from "./originAuth.ts";
+import type { AnswerRule, Collection, VerifyRule } from "./mirror.ts";
 import type { PatternTable } from "./pattern.ts";
 import type { JwtAlgorithm, PublicJwk } from "./publicJwk.ts";
 import type { DevCaller, LocationHint, Modernize } from "./types.ts";
@@ -82,6 +83,8 @@ export interface Origin {
   tools: PatternTable<TargetPolicy>;
   resources: PatternTable<TargetPolicy>;
   prompts: PatternTable<TargetPolicy>;
+  /** What is mirrored of it, by name; that of `RESOURCES` among them. */
+  collections: ReadonlyMap<string, Collection>;
   /** Of resources that no entry caches. */
   unnamed: CacheRule;
   /** Whether a tool of its writes: then every message must say to everybody alike what it calls. */
@@ -121,6 +124,12 @@ export interface TargetPolicy {
   /** Whether arguments are held against the tool's schema; `undefined` leaves it to the origin's entry. */
   validates: boolean | undefined;
   bounds: ToolBounds | undefined;
+  /** Of a tool: how it is answered from a collection. */
+  answer: AnswerRule | undefined;
+  /** How its answers are compared with the origin's. */
+  verify: VerifyRule | undefined;
+  /** Of resources: whether what is listed of them is mirrored. */
+  isMirrored: boolean;
 }
 
 /** How much of a tool there may be. */

@@ -114,6 +114,7 @@ function resolveOrigin(
     tools: table("tools", config.tools, strictness, scope),
     resources,
     prompts,
+    collections: new Map(),
     unnamed,
     hasWrites: Object.values(config.tools ?? {}).some(({ write }) => write !== undefined),
     toolLimiters: Object.values(config.tools ?? {}).flatMap(({ limit }) => limit ?? []),
@@ -140,6 +141,9 @@ function table(
       write: write && strictness.write(write),
       validates: validate,
       bounds: boundsOf(name, entries[name]!),
+      answer: undefined,
+      verify: undefined,
+      isMirrored: false,
     };
   }
   return patternTable(policies);
