@@ -447,8 +447,8 @@ describe("resources as they are", () => {
   });
 
   test("what is too large, must not be kept or fails is named, and what is gone is left out", async () => {
-    const long = `x://thing/${"9".repeat(500)}`;
-    serveResources([[...uris(6), long]], (uri) => {
+    const long = `x://thing/${"9".repeat(4_000)}`;
+    serveResources([[...uris(6), long, "x://thing/\0", "x://thing/\ud800"]], (uri) => {
       if (uri.endsWith("/1")) return saying(uri, "é".repeat(500_000));
       if (uri.endsWith("/2")) return { ...saying(uri, ""), _meta: { "edge-replica/cache-control": "no-store" } };
       if (uri.endsWith("/3")) return { error: { code: -32603, message: "the password is 1234" } };
@@ -462,7 +462,9 @@ describe("resources as they are", () => {
       { uri: "x://thing/2", why: "it must not be kept, or has a member twice" },
       { uri: "x://thing/3", why: "the JSON-RPC error -32603" },
       { uri: "x://thing/5", why: "it asks for something first" },
-      { uri: long.slice(0, 500), why: "its URI has over 500 characters" },
+      { uri: long.slice(0, 200), why: "its URI has over 4000 characters" },
+      { uri: "x://thing/\0", why: "its URI has characters that cannot be stored" },
+      { uri: "x://thing/\ufffd", why: "its URI has characters that cannot be stored" },
     ]);
   });
 
