@@ -20,6 +20,13 @@ interface Ended {
   random: number;
 }
 
+interface Failed extends Omit<Ended, "startedAt"> {
+  /** How long it took, where all of it was in vain. */
+  tookMs: number;
+  /** It is not to be tried again before. */
+  retryAfterMs?: number;
+}
+
 const JITTER = 0.1;
 /** What is told within this is one reason for a pull. */
 const DEBOUNCE_MS = 1_000;
@@ -65,7 +72,11 @@ export class Schedule {
   wantSoon(everyMs: number, now: number): void {
     const { nextAt, failures } = this.#state;
     const soon = this.#soon(everyMs, now);
-    this.#state = { ...this.#state, isWanted: true, nextAt: nextAt === null || failures === 0 ? least(nextAt, soon) : nextAt };
+    this.#state = {
+      ...this.#state,
+      isWanted: true,
+      nextAt: nextAt === null || failures === 0 ? least(nextAt, soon) : nextAt,
+    };
   }
 
   /** One has begun: what was wanted before, it brings. */
@@ -81,12 +92,14 @@ export class Schedule {
     this.#state.nextAt = this.#state.isWanted ? Math.min(regular, this.#soon(everyMs, now)) : regular;
   }
 
-  /** It was given up; `retryAfterMs`: not to be tried again before. */
-  failed({ everyMs, now, random, retryAfterMs = 0 }: Omit<Ended, "startedAt"> & { retryAfterMs?: number }): void {
+  /** It has failed. */
+  failed({ everyMs, tookMs, now, random, retryAfterMs = 0 }: Failed): void {
     const failures = this.#state.failures + 1;
     const most = Math.min(everyMs, BACKOFF_BASE_MS * 2 ** Math.min(failures, 30));
     const waitMs = BACKOFF_BASE_MS + random * Math.max(0, most - BACKOFF_BASE_MS);
-    this.#state = { ...this.#state, failures, nextAt: now + Math.max(waitMs, Math.min(retryAfterMs, MAX_WAIT_MS)) };
+    const restMs = Math.min(everyMs, REST * tookMs);
+    const nextAt = now + Math.max(waitMs, restMs, Math.min(retryAfterMs, MAX_WAIT_MS));
+    this.#state = { ...this.#state, failures, nextAt };
   }
 
   #soon(everyMs: number, now: number): number {

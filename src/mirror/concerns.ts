@@ -1,11 +1,4 @@
-import {
-  listTag,
-  MAX_TAG_LENGTH,
-  methodTag,
-  ORIGIN_TAG,
-  resourceTag,
-  toolTag,
-} from "../cache/implicitTags.ts";
+import { listTag, MAX_TAG_LENGTH, methodTag, ORIGIN_TAG, resourceTag, toolTag } from "../cache/implicitTags.ts";
 import type { Collection } from "../config/mirror.ts";
 import type { Concerns } from "../sync/Mirrors.ts";
 
