@@ -3,14 +3,10 @@ import { listTag, resourceTag, toolTag } from "../cache/implicitTags.ts";
 import { expandTags } from "../cache/tags.ts";
 import { mayCoincide, spanOfPattern, spansOfTemplate, type Span } from "../config/coincide.ts";
 import type { Collection } from "../config/mirror.ts";
+import { collectionTag } from "./concerns.ts";
 
 /** Tags that were filled from arguments may have been cut at this length, so that nothing is known of how they end. */
 const MAX_FILLED = 256;
-
-/** The tag of all that is mirrored of a collection. */
-export function collectionTag(name: string): string {
-  return `collection:${name}`;
-}
 
 /** The tags of whatever is answered from a collection: invalidated, all of it may be another. */
 export function tagsOfCollection({ name, from }: Pick<Collection, "name" | "from">): string[] {
