@@ -62,6 +62,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     sealKeys: new Map(),
     pooled: new SessionSource(),
     listening: new Listening(),
+    verifying: new Set(),
     inFlight: new InFlight(),
   };
   const worlds = new Worlds(replica, isolate);

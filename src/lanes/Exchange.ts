@@ -82,6 +82,8 @@ export interface Isolate {
   /** What is kept of an origin's method that came under suspicion, see `suspect.ts`. */
   suspectAt: Map<string, Suspicion>;
   listening: Listening;
+  /** The answers that are being compared with the origin's, and until when that may take; epoch ms. */
+  verifying: Set<{ until: number }>;
   /** What each payer has under way at origins. */
   inFlight: InFlight;
 }

@@ -104,6 +104,7 @@ export async function filledReplica(
     sealKeys: new Map(),
     pooled: new SessionSource(),
     listening: new Listening(),
+    verifying: new Set(),
     inFlight: new InFlight(),
   };
   const serving: Serving = {
