@@ -1,6 +1,6 @@
 import type { OriginStatus } from "../../src/http/admin/OriginStatus.ts";
 import type { Lacks } from "../../src/http/Lacks.ts";
-import { OTHER } from "../../src/telemetry/Counted.ts";
+import { OTHER, type Verified } from "../../src/telemetry/Counted.ts";
 import { options } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
 import { printable } from "./printable.ts";
@@ -61,6 +61,7 @@ export function statusText(id: string, one: OriginStatus, now: number): string {
   if (sync.up) facts.push(["last refresh", since(refreshedAt)]);
   facts.push(["entries in KV", entriesText(entries)]);
   if (counted) facts.push(["calls saved", `${counted.callsSaved} since ${since(counted.since)}`]);
+  for (const one of counted?.verified ?? []) facts.push(["compared", verifiedText(one)]);
   const width = Math.max(...facts.map(([name]) => name.length));
   const lines = facts.map(([name, text]) => `  ${name.padEnd(width)}  ${printable(text, MAX_FACT)}`);
   const rows = rowsOf(one);
@@ -93,6 +94,12 @@ function listenText(
   ]
     .join(" ")
     .concat(at > 0 ? `, since ${since(at)}` : "");
+}
+
+/** How the answers of a tool compared with the origin's. */
+function verifiedText({ name, lane, matches, mismatches, staleMs }: Verified): string {
+  const wrong = mismatches > 0 ? `, ${mismatches} not, the oldest ${ago(staleMs)} old` : "";
+  return `${printable(name)} from the ${lane}: ${matches} as the origin says${wrong}`;
 }
 
 /** What changed among the tools, and when. */

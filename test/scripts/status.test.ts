@@ -114,6 +114,10 @@ const WHOLE: OriginStatus = {
     since: NOW - 3 * 86_400_000,
     pulses: 5,
     callsSaved: 95,
+    verified: [
+      { name: "a", lane: "cache", matches: 98, mismatches: 2, staleMs: 4_200 },
+      { name: "x\u001b", lane: "mirror", matches: 7, mismatches: 0, staleMs: 0 },
+    ],
     operations: [
       { method: "tools/call", name: "a", counts, total: 100, hitRatio: 0.95 },
       { method: "tools/list", name: "", counts, total: 100, hitRatio: 0.95 },
@@ -135,6 +139,8 @@ o
   last refresh   90 s ago
   entries in KV  10000+
   calls saved    95 since 3 d ago
+  compared       a from the cache: 98 as the origin says, 2 not, the oldest 4 s old
+  compared       x? from the mirror: 7 as the origin says
 
                         operations  from cache  stale  errors  entries
   a                            100      95.0 %      5       1       8+
