@@ -1,3 +1,5 @@
+import type { Skipped } from "./Source.ts";
+
 /** How a collection stands, as operators are shown it. Times are epoch ms. */
 export interface MirrorStatus {
   origin: string;
@@ -43,6 +45,8 @@ export interface PullReport {
   removed: number;
   /** Rows written in D1 for it, those of indexes included. */
   written: number;
+  /** How many resources are not mirrored, and some of them. Absent where all are. */
+  skipped?: { count: number; some: Skipped[] };
 }
 
 /** Why a pull was given up. What was there before is kept. */
