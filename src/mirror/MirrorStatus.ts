@@ -1,3 +1,5 @@
+import type { Skipped } from "./Source.ts";
+
 /** How a collection stands, as operators are shown it. Times are epoch ms. */
 export interface MirrorStatus {
   origin: string;
@@ -13,6 +15,8 @@ export interface MirrorStatus {
   pulled: PullReport | null;
   /** The last pull that failed since then. */
   failed: (PullProblem & { at: number; times: number }) | null;
+  /** How many pulls came to their end, and how many tries of one failed, since the mirror began. */
+  pulls: { done: number; failed: number };
   /** When the next pull begins. */
   nextAt: number | null;
   /** Rows that are to be asked for again. */
@@ -43,6 +47,8 @@ export interface PullReport {
   removed: number;
   /** Rows written in D1 for it, those of indexes included. */
   written: number;
+  /** How many resources are not mirrored, and some of them. Absent where all are. */
+  skipped?: { count: number; some: Skipped[] };
 }
 
 /** Why a pull was given up. What was there before is kept. */
