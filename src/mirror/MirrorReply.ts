@@ -32,6 +32,8 @@ export interface MirrorFacts {
   version: number;
   /** When the origin was asked for it, epoch ms: of the eldest. */
   asOf: number;
+  /** The same by collection. */
+  asOfs: readonly (readonly [string, number])[];
   /** The origin's feed as it was then, and how far it had told; `null` where none was known, or not the same. */
   feedId: string | null;
   seq: number;

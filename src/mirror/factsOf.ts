@@ -41,6 +41,10 @@ export function factsOf({ records, keys, row, cursor }: Evidence): MirrorFacts {
   return {
     version: cursor?.version ?? version,
     asOf: Math.min(...[...all, ...page].map(({ asOf }) => asOf)),
+    asOfs: records.map(([name, { asOf }], nth) => [
+      name,
+      nth > 0 ? asOf : Math.min(asOf, ...page.map(({ asOf }) => asOf)),
+    ]),
     feedId: all.every((record) => record.feedId === feedId) ? feedId : null,
     seq: Math.min(...[...all, ...page].map(({ seq }) => seq)),
     stopped: JSON.parse(stopped) as Record<string, number>,
