@@ -260,6 +260,7 @@ describe("a collection", () => {
       { from: { resources: "x://{id}", each: "c" } },
       "from.each: a circle | collections that are not filled from each other",
     ],
+    ["one source", { from: { tool: "list_*" } }, 'from.tool: "list_*" | the exact name of a tool'],
     ["a source that writes nothing", { from: { tool: "save" } }, 'from.tool: "save" | a tool without write'],
     [
       "columns of one kind",
