@@ -1,8 +1,10 @@
 import type { OriginStatus } from "../../src/http/admin/OriginStatus.ts";
 import type { Lacks } from "../../src/http/Lacks.ts";
+import type { MirrorStatus } from "../../src/mirror/MirrorStatus.ts";
 import { OTHER } from "../../src/telemetry/Counted.ts";
 import { options } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
+import { mirrorText } from "./mirrorText.ts";
 import { printable } from "./printable.ts";
 import { ago, table } from "./table.ts";
 
@@ -43,9 +45,9 @@ export function lacksText({ missing, warnings }: Lacks = { missing: [], warnings
 }
 
 /** How an origin stands, for people. `now` is epoch ms. */
-export function statusText(id: string, one: OriginStatus, now: number): string {
+export function statusText(id: string, one: OriginStatus & { mirror?: MirrorStatus[] }, now: number): string {
   const since = (at: number | null | undefined) => (at ? `${ago(now - at)} ago` : "never");
-  const { sync, health, feed, listen, toolChanges, counted, isolates, entries, refreshedAt } = one;
+  const { sync, health, feed, listen, toolChanges, counted, isolates, entries, refreshedAt, mirror = [] } = one;
   const facts: [string, string][] = [["eras", erasText(one)]];
   if (health)
     facts.push([
@@ -68,6 +70,8 @@ export function statusText(id: string, one: OriginStatus, now: number): string {
     const head = ["", "operations", "from cache", "stale", "errors", "entries"];
     lines.push("", ...table([head, ...rows]).map((line) => `  ${line}`));
   }
+  const mirrored = mirrorText(mirror, now);
+  if (mirrored.length > 0) lines.push("", ...mirrored.map((line) => `  ${line}`.trimEnd()));
   return [id, ...lines].join("\n");
 }
 

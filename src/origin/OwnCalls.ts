@@ -53,6 +53,8 @@ export interface ListedTool {
 type Way = { kind: "modern" } | { kind: "stateless"; version: string } | { kind: "pooled" };
 
 const MAX_TOOL_PAGES = 100;
+/** An origin that refuses much is not asked more often what it speaks. */
+const DOUBT_MS = 60_000;
 
 /**
  * Asks the origin in the replica's own name, in the era that it speaks: as is known of it, or as it turns out. Made to be
@@ -65,8 +67,8 @@ export class OwnCalls {
   #way: Way | undefined;
   /** Those who ask at the same time find out together. */
   #finding: Promise<Way | OriginFailure> | undefined;
-  /** Whether what was thought of its eras has been called into question already. */
-  #hasDoubted = false;
+  /** When what was thought of its eras was called into question last, epoch ms. */
+  #doubtedAt = Number.NEGATIVE_INFINITY;
   #listed: Promise<ReadonlyMap<string, ListedTool> | NoResult> | undefined;
   /** How many requests have been made, to the origin or the pool. */
   requests = 0;
@@ -83,11 +85,8 @@ export class OwnCalls {
     if (!isWay(found)) return { failure: found };
     const reply = await this.#askIn(found, method, params);
     if ("tooLarge" in reply) return { bad: "it is over 16 MB" };
-    if (this.#hasDoubted || !isRefusal(reply, found)) return answerIn(reply);
-    this.#hasDoubted = true;
-    // It may speak another era than it did.
-    this.#way = undefined;
-    const other = await this.#find();
+    if (!isRefusal(reply, found)) return answerIn(reply);
+    const other = await this.#findAfter(found);
     if (!isWay(other)) return { failure: other };
     return other.kind === found.kind ? answerIn(reply) : this.ask(method, params);
   }
@@ -171,6 +170,16 @@ export class OwnCalls {
     this.requests++;
     return this.#tools.pool(request);
   };
+
+  /** After it has refused to be asked so: it may speak another era than it did, or have reasons of its own. */
+  async #findAfter(refused: Way): Promise<Way | OriginFailure> {
+    if (this.#way && this.#way.kind !== refused.kind) return this.#way;
+    const now = this.#tools.now();
+    if (this.#way && now - this.#doubtedAt < DOUBT_MS) return refused;
+    this.#doubtedAt = now;
+    this.#way = undefined;
+    return this.#find();
+  }
 
   async #find(): Promise<Way | OriginFailure> {
     this.#finding ??= this.#findOut();

@@ -84,7 +84,8 @@ export type SyncOperation =
   | "deliver"
   | "sight"
   | "totals"
-  | "mirror";
+  | "mirror"
+  | "wake";
 
 /** How a request was answered. */
 export type RequestResult = "hit" | "stale" | "miss" | "relay" | "local" | "error";
