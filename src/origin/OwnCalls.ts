@@ -1,6 +1,5 @@
 import type { OriginSettings } from "../config/replica.ts";
-import { isLegacyWord, isModernWord } from "../mcp/eraWords.ts";
-import { errorCode } from "../mcp/errorCode.ts";
+import { isLegacyCode, isModernCode, isModernWord } from "../mcp/eraWords.ts";
 import { inputSchemas } from "../mcp/inputSchemas.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { messageIn } from "../mcp/messageIn.ts";
@@ -85,10 +84,13 @@ export class OwnCalls {
     if (!isWay(found)) return { failure: found };
     const reply = await this.#askIn(found, method, params);
     if ("tooLarge" in reply) return { bad: "it is over 16 MB" };
-    if (!isRefusal(reply, found)) return answerIn(reply);
+    const answer = answerIn(reply);
+    // What its arguments are mirrored in has changed since it was listed.
+    if ("error" in answer && answer.error === CODE.headerMismatch) this.#listed = undefined;
+    if (!isRefusal(reply, answer, found)) return answer;
     const other = await this.#findAfter(found);
     if (!isWay(other)) return { failure: other };
-    return other.kind === found.kind ? answerIn(reply) : this.ask(method, params);
+    return other.kind === found.kind ? answer : this.ask(method, params);
   }
 
   /** The tools as they are listed now. */
@@ -156,8 +158,6 @@ export class OwnCalls {
       },
       { ...this.#tools, pool: (request) => this.#sessions.find(request, (asked) => this.#pool(asked), now()) },
     );
-    // What its arguments are mirrored in has changed since it was listed.
-    if ("text" in reply && errorCode(reply.text) === CODE.headerMismatch) this.#listed = undefined;
     return reply;
   }
 
@@ -237,12 +237,13 @@ function wayOf({ modern, legacy, version = LEGACY_VERSIONS[0]! }: SpokenEras): W
 }
 
 /** Whether a reply is one with which an origin may refuse the era that it is asked in. */
-function isRefusal(reply: Reply, { kind }: Way): boolean {
+function isRefusal(reply: Exclude<Reply, { tooLarge: true }>, answer: OwnAnswer, { kind }: Way): boolean {
   if ("text" in reply) {
-    if (kind !== "modern") return isModernWord(reply.text) || (reply.status >= 400 && isLegacyWord(reply.text));
-    return reply.status === 400 && isLegacyWord(reply.text);
+    const code = "error" in answer ? answer.error : undefined;
+    if (kind === "modern") return reply.status === 400 && isLegacyCode(code);
+    return isModernCode(code) || (reply.status >= 400 && isLegacyCode(code));
   }
-  if (!("failure" in reply) || reply.failure.kind !== "garbage") return false;
+  if (reply.failure.kind !== "garbage") return false;
   return kind === "pooled" || (reply.failure.status ?? 0) >= 400;
 }
 
