@@ -64,6 +64,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     pooled: new SessionSource(),
     listening: new Listening(),
     mirrors: new Mirrors(),
+    verifying: new Set(),
     inFlight: new InFlight(),
   };
   const worlds = new Worlds(replica, isolate);

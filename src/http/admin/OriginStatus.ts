@@ -1,6 +1,6 @@
 import type { KeptCount } from "../../cache/KeptCount.ts";
 import type { OriginTotals } from "../../sync/OriginTotals.ts";
-import type { Counted } from "../../telemetry/Counted.ts";
+import type { Counted, Verified } from "../../telemetry/Counted.ts";
 
 /** How an origin stands. Times are epoch ms. */
 export interface OriginStatus {
@@ -24,6 +24,8 @@ export interface OriginStatus {
     pulses: number;
     /** Operations that were answered without a call to the origin of their own. */
     callsSaved: number;
+    /** What came of comparing answers with the origin's, by tool and where they came from. Times in ms. Absent in what an earlier version of the Worker says. */
+    verified?: Verified[];
     /** By method and name, the most frequent first. `hitRatio`: of them, those that were answered from the cache; 0 to 1. */
     operations: (Counted["operations"][number] & { total: number; hitRatio: number })[];
   };

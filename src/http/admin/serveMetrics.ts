@@ -85,6 +85,35 @@ function familiesOf(scraped: readonly Scraped[]): Family[] {
       ]),
     },
     {
+      name: "mcp_verified_total",
+      type: "counter",
+      help: "Answers that were compared with the origin's, by where they came from and whether they said the same.",
+      samples: of((origin, { counted: { verified = [] } }) =>
+        verified.flatMap(({ name, lane, matches, mismatches }) => [
+          { labels: { origin, name, lane, result: "match" }, value: matches },
+          { labels: { origin, name, lane, result: "mismatch" }, value: mismatches },
+        ]),
+      ),
+    },
+    {
+      name: "mcp_verified_staleness_max_seconds",
+      type: "gauge",
+      help: "How old the oldest answer was that said something else than the origin.",
+      samples: of((origin, { counted: { verified = [] } }) =>
+        verified.map(({ name, lane, staleMs }) => ({ labels: { origin, name, lane }, value: staleMs / 1_000 })),
+      ),
+    },
+    {
+      name: "mcp_verified_staleness_seconds",
+      type: "histogram",
+      help: "How old answers were that said something else than the origin, which has changed them since.",
+      samples: of((origin, { counted: { verified = [], staleness } }) =>
+        verified.length > 0 && staleness
+          ? [{ labels: { origin }, value: { histogram: staleness, boundsMs: AGE_MS } }]
+          : [],
+      ),
+    },
+    {
       name: "mcp_origin_health",
       type: "gauge",
       help: "1 while the origin is up, 0 while it is down.",

@@ -45,6 +45,7 @@ async function statusOf(showing: Showing, origin: Origin, env: Cloudflare.Env): 
       since: counted.since,
       pulses: counted.pulses,
       callsSaved: counted.saved,
+      verified: counted.verified ?? [],
       operations: counted.operations.map(withRatio).sort((a, b) => b.total - a.total),
     },
   };
