@@ -1,7 +1,7 @@
 import type { OriginStatus } from "../../src/http/admin/OriginStatus.ts";
 import type { Lacks } from "../../src/http/Lacks.ts";
 import type { MirrorStatus } from "../../src/mirror/MirrorStatus.ts";
-import { OTHER } from "../../src/telemetry/Counted.ts";
+import { OTHER, type Verified } from "../../src/telemetry/Counted.ts";
 import { options } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
 import { mirrorText } from "./mirrorText.ts";
@@ -63,6 +63,8 @@ export function statusText(id: string, one: OriginStatus & { mirror?: MirrorStat
   if (sync.up) facts.push(["last refresh", since(refreshedAt)]);
   facts.push(["entries in KV", entriesText(entries)]);
   if (counted) facts.push(["calls saved", `${counted.callsSaved} since ${since(counted.since)}`]);
+  // What came of mirrored ones is said of the mirrors.
+  for (const one of counted?.verified ?? []) if (one.lane === "cache") facts.push(["compared", verifiedText(one)]);
   const width = Math.max(...facts.map(([name]) => name.length));
   const lines = facts.map(([name, text]) => `  ${name.padEnd(width)}  ${printable(text, MAX_FACT)}`);
   const rows = rowsOf(one);
@@ -97,6 +99,12 @@ function listenText(
   ]
     .join(" ")
     .concat(at > 0 ? `, since ${since(at)}` : "");
+}
+
+/** How answers of a tool from the cache compared with the origin's. */
+function verifiedText({ name, matches, mismatches, staleMs }: Verified): string {
+  const wrong = mismatches > 0 ? `, ${mismatches} not, the oldest ${ago(staleMs)} old` : "";
+  return `${printable(name)}: ${matches} as the origin says${wrong}`;
 }
 
 /** What changed among the tools, and when. */

@@ -154,14 +154,15 @@ function table(
   const policies: Record<string, TargetPolicy> = {};
   for (const { name, entry, cache, answer } of rules) {
     const { deny = false, write, validate, mirror } = entry;
+    const verify = verifyOf(entry);
     policies[name] = {
       deny,
-      cache,
+      cache: cache && verify ? { ...cache, verify } : cache,
       write: write && strictness.write(write),
       validates: validate,
       bounds: boundsOf(name, entry),
       answer,
-      verify: verifyOf(entry),
+      verify,
       isMirrored: mirror !== undefined,
     };
   }

@@ -84,6 +84,8 @@ export interface Isolate {
   suspectAt: Map<string, Suspicion>;
   listening: Listening;
   mirrors: Mirrors;
+  /** The answers that are being compared with the origin's, and until when that may take; epoch ms. */
+  verifying: Set<{ until: number }>;
   /** What each payer has under way at origins. */
   inFlight: InFlight;
 }

@@ -21,6 +21,7 @@ import { misfit } from "./misfit.ts";
 import { isSuspect } from "./suspect.ts";
 import { trust } from "./trust.ts";
 import { refreshBehind } from "./refreshBehind.ts";
+import { verifyKept } from "./verify.ts";
 
 /** What the cache, or the origin through it, has for a call. */
 export type Obtained =
@@ -157,6 +158,7 @@ function asHit(
   // In a session the answer could only be asked for by who waits for it.
   const isDue = state === "stale" || (!x.session && isEarly(entry, ttlMs, x.random));
   if (isDue && !asked.onlyCached) refreshBehind(x, call, rule, candidates, entry);
+  if (rule.verify !== undefined) verifyKept(x, call, rule, candidates, entry);
   const word = state === "fresh" ? "hit" : "stale";
   return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs, detail }, at: now };
 }

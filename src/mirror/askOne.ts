@@ -4,7 +4,7 @@ import { isListing, type OwnCalls } from "../origin/OwnCalls.ts";
 import { answeredIn } from "./answeredIn.ts";
 import { mirroredRead } from "./mirroredRead.ts";
 import { noPage } from "./noPage.ts";
-import { pointedAt } from "./pointer.ts";
+import { valueAt } from "../mcp/pointer.ts";
 import { resourceRow } from "./resourceRow.ts";
 import type { NoPage, One } from "./Source.ts";
 import { expandUri } from "./uriTemplate.ts";
@@ -49,7 +49,7 @@ async function oneOfTool(
   if (!("result" in answer)) return noPage(answer, what);
   const answered = answeredIn(answer.result);
   if ("bad" in answered) return noPage(answered, what);
-  const row = pointedAt(answered.value, at);
+  const row = valueAt(answered.value, at);
   if (row === null) return { gone: true };
   return row === undefined ? noPage({ bad: `it has nothing at ${at}` }, what) : { row };
 }

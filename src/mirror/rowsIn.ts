@@ -1,7 +1,7 @@
 import type { RowSource } from "../config/mirror.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { answeredIn } from "./answeredIn.ts";
-import { pointedAt } from "./pointer.ts";
+import { valueAt } from "../mcp/pointer.ts";
 
 /** The rows of a page, the JSON of the cursor to the next, and how many rows there are in all. Or in a few words, why it is no page. */
 export type PageRows = { rows: unknown[]; next?: string; total?: number } | { bad: string };
@@ -17,9 +17,9 @@ export function rowsIn(
   const answered = answeredIn(result);
   if ("bad" in answered) return answered;
   const { value } = answered;
-  const rows = pointedAt(value, at);
+  const rows = valueAt(value, at);
   if (!Array.isArray(rows)) return { bad: `it has ${kindOf(rows)} at ${placeOf(at)}, where the rows should be` };
-  const next = cursor && pointedAt(value, cursor.next);
+  const next = cursor && valueAt(value, cursor.next);
   if (cursor && next !== undefined && next !== null && typeof next !== "string" && typeof next !== "number") {
     return { bad: `it has ${kindOf(next)} at ${placeOf(cursor.next)}, where the cursor should be` };
   }
@@ -29,7 +29,7 @@ export function rowsIn(
   if (nextText && nextText.length > MAX_CURSOR) {
     return { bad: `its cursor has ${nextText.length} characters, of at most ${MAX_CURSOR}` };
   }
-  const total = totalAt === undefined ? undefined : pointedAt(value, totalAt);
+  const total = totalAt === undefined ? undefined : valueAt(value, totalAt);
   const isTotal = typeof total === "number" && Number.isSafeInteger(total) && total >= 0;
   return { rows, ...(nextText !== undefined && { next: nextText }), ...(isTotal && { total }) };
 }

@@ -1,6 +1,5 @@
 import type { OriginSettings } from "../config/replica.ts";
-import { isLegacyWord, isModernWord } from "../mcp/eraWords.ts";
-import { errorCode } from "../mcp/errorCode.ts";
+import { isLegacyCode, isModernCode, isModernWord } from "../mcp/eraWords.ts";
 import { inputSchemas } from "../mcp/inputSchemas.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { messageIn } from "../mcp/messageIn.ts";
@@ -53,6 +52,8 @@ export interface ListedTool {
 type Way = { kind: "modern" } | { kind: "stateless"; version: string } | { kind: "pooled" };
 
 const MAX_TOOL_PAGES = 100;
+/** An origin that refuses much is not asked more often what it speaks. */
+const DOUBT_MS = 60_000;
 
 /**
  * Asks the origin in the replica's own name, in the era that it speaks: as is known of it, or as it turns out. Made to be
@@ -65,8 +66,8 @@ export class OwnCalls {
   #way: Way | undefined;
   /** Those who ask at the same time find out together. */
   #finding: Promise<Way | OriginFailure> | undefined;
-  /** Whether what was thought of its eras has been called into question already. */
-  #hasDoubted = false;
+  /** When what was thought of its eras was called into question last, epoch ms. */
+  #doubtedAt = Number.NEGATIVE_INFINITY;
   #listed: Promise<ReadonlyMap<string, ListedTool> | NoResult> | undefined;
   /** How many requests have been made, to the origin or the pool. */
   requests = 0;
@@ -83,13 +84,13 @@ export class OwnCalls {
     if (!isWay(found)) return { failure: found };
     const reply = await this.#askIn(found, method, params);
     if ("tooLarge" in reply) return { bad: "it is over 16 MB" };
-    if (this.#hasDoubted || !isRefusal(reply, found)) return answerIn(reply);
-    this.#hasDoubted = true;
-    // It may speak another era than it did.
-    this.#way = undefined;
-    const other = await this.#find();
+    const answer = answerIn(reply);
+    // What its arguments are mirrored in has changed since it was listed.
+    if ("error" in answer && answer.error === CODE.headerMismatch) this.#listed = undefined;
+    if (!isRefusal(reply, answer, found)) return answer;
+    const other = await this.#findAfter(found);
     if (!isWay(other)) return { failure: other };
-    return other.kind === found.kind ? answerIn(reply) : this.ask(method, params);
+    return other.kind === found.kind ? answer : this.ask(method, params);
   }
 
   /** The tools as they are listed now. */
@@ -157,8 +158,6 @@ export class OwnCalls {
       },
       { ...this.#tools, pool: (request) => this.#sessions.find(request, (asked) => this.#pool(asked), now()) },
     );
-    // What its arguments are mirrored in has changed since it was listed.
-    if ("text" in reply && errorCode(reply.text) === CODE.headerMismatch) this.#listed = undefined;
     return reply;
   }
 
@@ -171,6 +170,16 @@ export class OwnCalls {
     this.requests++;
     return this.#tools.pool(request);
   };
+
+  /** After it has refused to be asked so: it may speak another era than it did, or have reasons of its own. */
+  async #findAfter(refused: Way): Promise<Way | OriginFailure> {
+    if (this.#way && this.#way.kind !== refused.kind) return this.#way;
+    const now = this.#tools.now();
+    if (this.#way && now - this.#doubtedAt < DOUBT_MS) return refused;
+    this.#doubtedAt = now;
+    this.#way = undefined;
+    return this.#find();
+  }
 
   async #find(): Promise<Way | OriginFailure> {
     this.#finding ??= this.#findOut();
@@ -228,12 +237,13 @@ function wayOf({ modern, legacy, version = LEGACY_VERSIONS[0]! }: SpokenEras): W
 }
 
 /** Whether a reply is one with which an origin may refuse the era that it is asked in. */
-function isRefusal(reply: Reply, { kind }: Way): boolean {
+function isRefusal(reply: Exclude<Reply, { tooLarge: true }>, answer: OwnAnswer, { kind }: Way): boolean {
   if ("text" in reply) {
-    if (kind !== "modern") return isModernWord(reply.text) || (reply.status >= 400 && isLegacyWord(reply.text));
-    return reply.status === 400 && isLegacyWord(reply.text);
+    const code = "error" in answer ? answer.error : undefined;
+    if (kind === "modern") return reply.status === 400 && isLegacyCode(code);
+    return isModernCode(code) || (reply.status >= 400 && isLegacyCode(code));
   }
-  if (!("failure" in reply) || reply.failure.kind !== "garbage") return false;
+  if (reply.failure.kind !== "garbage") return false;
   return kind === "pooled" || (reply.failure.status ?? 0) >= 400;
 }
 

@@ -26,6 +26,19 @@ export type ReplicaEvent =
       reason: string;
       correlationId: string;
     }
+  /**
+   * An answer that was given from the cache or the mirror is not what the origin says now. `place`: where they first differ,
+   * a JSON Pointer into the result. `staleMs`: how old it was, so that the origin has changed it in that time.
+   */
+  | {
+      type: "verify-mismatch";
+      origin: string;
+      name: string;
+      lane: "cache" | "mirror";
+      place: string;
+      staleMs: number;
+      correlationId: string;
+    }
   /** A store did not work; the request went on without it. */
   | { type: "store-failed"; operation: "get" | "put" | "delete" | "purge" | "keys"; reason: string }
   /** The Coalescer could not be reached; the origin was asked without it. */

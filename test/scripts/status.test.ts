@@ -117,6 +117,11 @@ const WHOLE: OriginStatus = {
     since: NOW - 3 * 86_400_000,
     pulses: 5,
     callsSaved: 95,
+    verified: [
+      { name: "a", lane: "cache", matches: 98, mismatches: 2, staleMs: 4_200 },
+      { name: "x\u001b", lane: "cache", matches: 7, mismatches: 0, staleMs: 0 },
+      { name: "b", lane: "mirror", matches: 1, mismatches: 0, staleMs: 0 },
+    ],
     operations: [
       { method: "tools/call", name: "a", counts, total: 100, hitRatio: 0.95 },
       { method: "tools/list", name: "", counts, total: 100, hitRatio: 0.95 },
@@ -138,6 +143,8 @@ o
   last refresh   90 s ago
   entries in KV  10000+
   calls saved    95 since 3 d ago
+  compared       a: 98 as the origin says, 2 not, the oldest 4 s old
+  compared       x?: 7 as the origin says
 
                         operations  from cache  stale  errors  entries
   a                            100      95.0 %      5       1       8+
@@ -157,6 +164,7 @@ const MIRROR: MirrorStatus = {
   pulling: null,
   pulled: { ...PULLED, added: 1, changed: 2_000, removed: 0, written: 4_002 },
   failed: null,
+  pulls: { done: 3, failed: 0 },
   nextAt: NOW + 288_000,
   suspect: 0,
   verified: {},

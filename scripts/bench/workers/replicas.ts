@@ -106,6 +106,7 @@ export async function filledReplica(
     pooled: new SessionSource(),
     listening: new Listening(),
     mirrors: new Mirrors(),
+    verifying: new Set(),
     inFlight: new InFlight(),
   };
   const serving: Serving = {
