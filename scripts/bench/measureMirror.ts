@@ -1,9 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { PullReport } from "../../src/mirror/MirrorStatus.ts";
-import { awaitPulls } from "../replica/awaitPulls.ts";
-import { callReplica } from "../replica/callReplica.ts";
-import { mirrorsOf } from "../replica/mirrorsOf.ts";
+import { pullNow } from "../replica/pullNow.ts";
 import { serve } from "../serve/serve.ts";
 import { compareWorkers, type Measured } from "./compareWorkers.ts";
 import type { Contender } from "./contenders.ts";
@@ -105,10 +103,7 @@ function configFor(url: string): object {
 
 /** Has everything pulled, and awaits it. */
 async function pulled(url: string): Promise<PullReport> {
-  const look = () => mirrorsOf(url);
-  const before = await look();
-  await callReplica(url, "/admin/sync", { method: "POST", body: {} });
-  const [ended] = await awaitPulls({ look, before, screen: { write: () => {} }, everyMs: 200 });
+  const [ended] = await pullNow({ url, screen: { write: () => {} } });
   if (!ended?.pulled || ended.failed) throw new Error(`The pull failed: ${JSON.stringify(ended)}`);
   return ended.pulled;
 }

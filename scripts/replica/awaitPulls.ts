@@ -54,6 +54,6 @@ function wordsFor({ collection, pulling, failed }: MirrorStatus): string[] {
 }
 
 /** Collections of several origins may have the same name. */
-function nameOf({ origin, collection }: MirrorStatus): string {
+export function nameOf({ origin, collection }: MirrorStatus): string {
   return `${origin}/${collection}`;
 }

@@ -29,18 +29,40 @@ export function validate(value: unknown): ReplicaConfig {
   return parsed.data as ReplicaConfig;
 }
 
-/** The shape passes over tools, resources, prompts and roles of this name: a `deny` among them would be lost without a word. */
+/** The shape passes over what has this name: a `deny` or a condition among it would be lost without a word. */
 function prototypeNames(value: unknown): ConfigProblem[] {
-  const ofOrigins = Object.keys(Object(at(value, ["origins"]))).flatMap((id) =>
-    ["tools", "resources", "prompts"].map((kind) => ["origins", id, kind]),
-  );
-  return [...ofOrigins, ["access", "roles"]]
-    .filter((path) => Object.hasOwn(Object(at(value, path)), "__proto__"))
-    .map((path) => ({
-      path: [...path, "__proto__"].join("."),
-      found: '"__proto__"',
-      expected: path[0] === "access" ? "another name" : "another name; the pattern __proto_* stands for it",
-    }));
+  const kinds = Object.keys(Object(at(value, ["origins"]))).map((id) => ["origins", id]);
+  const named = kinds.flatMap((path) => ["tools", "resources", "prompts"].map((kind) => [...path, kind]));
+  const own = [...named, ["access", "roles"]].filter((path) => hasOwnProto(at(value, path)));
+  const mirrored = kinds.flatMap((path) => {
+    const tools = Object.keys(Object(at(value, [...path, "tools"]))).map((name) => [...path, "tools", name]);
+    const places = [
+      [...path, "collections"],
+      ...tools.flatMap((one) => [
+        [...one, "answer"],
+        [...one, "shape"],
+      ]),
+    ];
+    return places.flatMap((place) => protosBelow(at(value, place), place));
+  });
+  return [...own, ...mirrored].map((path) => ({
+    path: [...path, "__proto__"].join("."),
+    found: '"__proto__"',
+    expected: path[0] === "access" || path.length > 3 || path[2] === "collections" ? "another name" : PROTO_PATTERN,
+  }));
+}
+
+const PROTO_PATTERN = "another name; the pattern __proto_* stands for it";
+
+function hasOwnProto(value: unknown): boolean {
+  return Object.hasOwn(Object(value), "__proto__");
+}
+
+/** Where below a place something has this name. */
+function protosBelow(value: unknown, path: readonly string[], depth = 0): (readonly string[])[] {
+  if (value === null || typeof value !== "object" || depth > 64) return [];
+  const below = Object.entries(value).flatMap(([name, one]) => protosBelow(one, [...path, name], depth + 1));
+  return hasOwnProto(value) ? [path, ...below] : below;
 }
 
 /** What the shape alone cannot say. */
@@ -112,11 +134,13 @@ function meant(forms: Issues[], path: readonly string[], value: unknown): Issues
 /** What is said of what is mirrored has many forms. */
 const MIRRORING: ReadonlySet<string> = new Set(["collections", "answer", "shape", "mirror"]);
 
-/** The form that the least is wrong with, if any is of the kind that was found. */
+/** The form that the least is wrong with, of those that are for what was found. */
 function closest(forms: Issues[]): Issues | undefined {
-  const isKind = (issues: Issues) => issues.every(({ path, code }) => path.length > 0 || code === "unrecognized_keys");
+  const isOfOtherKind = (one: z.core.$ZodIssue) =>
+    one.path.length === 0 &&
+    (one.code === "invalid_union" ? !closest(one.errors) : one.code === "invalid_type" || one.code === "invalid_value");
   const wrong = (issues: Issues) => issues.flatMap((one) => (one.code === "unrecognized_keys" ? one.keys : "")).length;
-  return forms.filter(isKind).toSorted((a, b) => wrong(a) - wrong(b))[0];
+  return forms.filter((issues) => !issues.some(isOfOtherKind)).toSorted((a, b) => wrong(a) - wrong(b))[0];
 }
 
 /** A path as it is told: the names of development tokens are the tokens. */

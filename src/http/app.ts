@@ -9,6 +9,7 @@ import { S3Fifo } from "../cache/S3Fifo.ts";
 import { isPersonal } from "../config/originAuth.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Isolate } from "../lanes/Exchange.ts";
+import { Mirrors } from "../lanes/Mirrors.ts";
 import { Schemas } from "../lanes/Schemas.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
 import { Listening } from "../sync/Listening.ts";
@@ -62,6 +63,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     sealKeys: new Map(),
     pooled: new SessionSource(),
     listening: new Listening(),
+    mirrors: new Mirrors(),
     verifying: new Set(),
     inFlight: new InFlight(),
   };

@@ -164,6 +164,7 @@ const MIRROR: MirrorStatus = {
   pulling: null,
   pulled: { ...PULLED, added: 1, changed: 2_000, removed: 0, written: 4_002 },
   failed: null,
+  pulls: { done: 3, failed: 0 },
   nextAt: NOW + 288_000,
   suspect: 0,
   verified: {},
