@@ -21,6 +21,7 @@ import { serveKeys } from "./admin/serveKeys.ts";
 import { serveMetrics } from "./admin/serveMetrics.ts";
 import { servePurge } from "./admin/servePurge.ts";
 import { serveStatus } from "./admin/serveStatus.ts";
+import { serveSync } from "./admin/serveSync.ts";
 import { serveWarm } from "./admin/serveWarm.ts";
 import { newStrangers, serveWebhook } from "./admin/serveWebhook.ts";
 import { guard } from "./guard.ts";
@@ -142,6 +143,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     admin("/admin/keys", (request, { env }) => serveKeys(serving, request, env)),
     admin("/admin/purge", (request, { env }) => servePurge(syncing, request, env)),
     admin("/admin/status", (request, { env }) => serveStatus(showing, request, env)),
+    admin("/admin/sync", (request, { env }) => serveSync(showing, request, env)),
     admin("/admin/warm", (request, { env, executionCtx }) =>
       serveWarm({ serving, endpointOf }, request, env, (work) => executionCtx.waitUntil(work)),
     ),
