@@ -29,7 +29,7 @@ export async function answerRows(asked: Asked, query: Extract<AnswerQuery, { kin
   if (typeof wanted === "string") return wanted === "bad-cursor" ? BAD_CURSOR : nothing(wanted);
   const pages = query.cursor !== undefined && isNamed(shape, "next");
   const counts = isNamed(shape, "total");
-  const question = rowsQuestion(new Statements(mirrorName), wanted, { pages, counts });
+  const question = rowsQuestion(new Statements(mirrorName, collection), wanted, { pages, counts });
   const beside = lookupQuestions(lookups, collections, args);
   const call = query.cursor && digestible(asked, mirrorName, query.cursor);
   if (!question || !beside || call === "not-covered") return nothing("not-covered");
