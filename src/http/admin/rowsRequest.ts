@@ -19,7 +19,10 @@ const MAX_LIMIT = 1_000;
 const DEFAULT_LIMIT = 20;
 
 const limit = `1 to ${MAX_LIMIT}`;
-const texts = z.union([name.transform((one) => [one]), z.array(name).min(1, "one of them at least").max(16, "16 at most")]);
+const texts = z.union([
+  name.transform((one) => [one]),
+  z.array(name).min(1, "one of them at least").max(16, "16 at most"),
+]);
 const shape = z.strictObject({
   origin: name.optional(),
   collection: name,
