@@ -59,6 +59,6 @@ async function rows(
   } catch (error) {
     const reason = reasonOf(error);
     report({ type: "store-failed", operation: "get", reason });
-    return { trouble: { kind: "mirror-unavailable", reason } };
+    return { trouble: { kind: "rows-unavailable", reason } };
   }
 }

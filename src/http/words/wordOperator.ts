@@ -12,12 +12,14 @@ export type OperatorTrouble =
   | { kind: "unknown-key"; id: string }
   | { kind: "unknown-role"; role: string; known: readonly string[] }
   | { kind: "bad-purge"; detail: string }
+  | { kind: "bad-sync"; detail: string }
+  | { kind: "mirror-sync-unavailable"; reason: string }
   | { kind: "bad-warm"; detail: string }
   | { kind: "warm-not-cached"; tool: string }
   | { kind: "warm-private"; tool: string }
   | { kind: "bad-rows"; detail: string }
   | { kind: "unknown-collection"; known: readonly string[] }
-  | { kind: "mirror-unavailable"; reason: string }
+  | { kind: "rows-unavailable"; reason: string }
   | { kind: "unknown-origin"; known: readonly string[] }
   | { kind: "sync-unavailable"; reason: string };
 
@@ -70,6 +72,14 @@ export function wordOperator(trouble: OperatorTrouble): Worded {
       return http(400, "bad_webhook", `The delivery cannot be understood: ${trouble.detail}.`);
     case "bad-purge":
       return http(400, "bad_purge", `The purge cannot be understood: ${trouble.detail}.`);
+    case "bad-sync":
+      return http(400, "bad_sync", `What is to be pulled cannot be understood: ${trouble.detail}.`);
+    case "mirror-sync-unavailable":
+      return http(
+        503,
+        "mirror_sync_unavailable",
+        `A MirrorSync object of the origin cannot be reached, and nobody knows whether its pull has begun: ${trouble.reason}. Try again.`,
+      );
     case "bad-warm":
       return http(400, "bad_warm", `What is to be kept cannot be understood: ${trouble.detail}.`);
     case "warm-not-cached":
@@ -94,10 +104,10 @@ export function wordOperator(trouble: OperatorTrouble): Worded {
           ? `Name one of these collections: ${trouble.known.join(", ")}.`
           : "This origin has no collections. Its operator can give it some.",
       );
-    case "mirror-unavailable":
+    case "rows-unavailable":
       return http(
         503,
-        "mirror_unavailable",
+        "rows_unavailable",
         `D1 does not answer as it should: ${trouble.reason}. Were the migrations applied (wrangler d1 migrations apply DB --remote)? Else try again.`,
       );
     case "unknown-origin":
