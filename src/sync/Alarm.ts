@@ -46,7 +46,8 @@ export class Alarm {
     if (next === undefined) return;
     if (this.#setFor !== null && this.#setFor <= next) return;
     this.#setFor = next;
-    await this.#storage.setAlarm(next);
+    // What is due at once may be due at 0, which is no time for the platform.
+    await this.#storage.setAlarm(Math.max(1, next));
   }
 
   /** Does what is due, each duty whatever becomes of the others, and is armed again. */

@@ -94,8 +94,8 @@ test("rows shows what a collection holds: all of it, by key, by conditions, by t
   expect(JSON.parse(one.stdout())).toEqual({ sku: 4, region: "eu", name: "Table", price: 3 });
   const cheap = await shown("--where", "price<=9", "--where", "price>7", "--json");
   expect(JSON.parse(cheap.stdout()).rows.map(({ key }: { key: string[] }) => key)).toEqual([
-    ["9", "eu"],
     ["10", "eu"],
+    ["9", "eu"],
   ]);
   expect(JSON.parse((await shown("--search", "table")).stdout())).toMatchObject({ sku: 4 });
   expect((await shown("--key", "99", "--key", "eu")).stdout()).toBe("");
