@@ -251,7 +251,7 @@ export class Keeper implements Duty {
     const [oldest, ...others] = replaced;
     if (!oldest || begun || collectableAt(replaced)! > tools.now()) return;
     try {
-      const isDone = await sources.store.collect(oldest.by - 1, COLLECTING);
+      const isDone = await sources.store.collect(oldest.by, COLLECTING);
       if (isDone) this.#held.put({ replaced: others });
     } catch (error) {
       this.#held.put({ replaced: [{ ...oldest, at: tools.now() - KEPT_MS + COLLECT_AGAIN_MS }, ...others] });

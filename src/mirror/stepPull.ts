@@ -1,6 +1,7 @@
 import { reasonOf } from "../telemetry/events.ts";
 import type { Held } from "./Held.ts";
 import { Pull, STEP } from "./Pull.ts";
+import { storeProblem } from "./pullProblem.ts";
 import type { PullStep } from "./PullState.ts";
 import { noteReplaced } from "./Replaced.ts";
 import { afterPull } from "./Verified.ts";
@@ -12,14 +13,13 @@ const MAX_URIS = 500;
 /** Does a part of the pull that is under way. */
 export async function stepPull(held: Held): Promise<void> {
   const { kept, seen, tools } = held;
-  const { setup, heard } = kept.now!;
+  const { setup, heard, begun } = kept.now!;
   const { store, source } = held.sources;
   let { requests } = STEP;
   try {
-    if (!kept.pull) {
-      await store.prepare(setup.origin.id, setup.collection.name);
-      requests -= await holdSchemas(held);
-    }
+    // After a failure there may be nothing any more of what was made.
+    if (!kept.pull || begun!.stalledAt !== undefined) await store.prepare(setup.origin.id, setup.collection.name);
+    if (!kept.pull) requests -= 1 + (await holdSchemas(held));
   } catch (error) {
     fail(held, { kind: "failed", problem: storeProblem(error) });
     return;
@@ -155,9 +155,4 @@ async function holdSchemas(held: Held): Promise<number> {
   await held.sources.store.keepSchemas(found.json, found.hash);
   held.put({ schemasOf: tools });
   return found.requests + 1;
-}
-
-function storeProblem(error: unknown) {
-  const message = `D1 did not do what was asked of it: ${reasonOf(error)}. Are the migrations applied (wrangler d1 migrations apply DB --remote)?`;
-  return { code: "store-failed" as const, message, count: 1 };
 }

@@ -46,8 +46,8 @@ export class Alarm {
     if (next === undefined) return;
     if (this.#setFor !== null && this.#setFor <= next) return;
     this.#setFor = next;
-    // What is due at once may be due at 0, which is no time for the platform.
-    await this.#storage.setAlarm(Math.max(1, next));
+    // The platform takes no alarm for the epoch itself.
+    await this.#storage.setAlarm(Math.max(next, 1));
   }
 
   /** Does what is due, each duty whatever becomes of the others, and is armed again. */
