@@ -4,8 +4,10 @@ import path from "node:path";
 import type { Access } from "../src/config/replica.ts";
 import { resolve } from "../src/config/resolve.ts";
 import { options, run, UsageError } from "./commandLine.ts";
+import { firstSync } from "./firstSync.ts";
 import { startOrigin, type Origin } from "./origin/startOrigin.ts";
 import { LOCAL_URL } from "./replica/callReplica.ts";
+import type { Screen } from "./replica/progress.ts";
 import { readConfig } from "./serve/bundle.ts";
 import { localSecrets } from "./serve/localSecrets.ts";
 import { localVars } from "./serve/localVars.ts";
@@ -19,7 +21,7 @@ const USAGE = `npm start -- [options]
   --port N        listen on this port of 127.0.0.1 (default: 8787)
   --state DIR     keep KV and Durable Objects here (default: .replica)
   --fresh         drop that state first
-  --quiet         do not print a line for each request`;
+  --quiet         do not print a line for each request, nor how far the first sync is`;
 
 const DEFAULT_ORIGIN_PORT = 8788;
 
@@ -65,7 +67,7 @@ await run(USAGE, async () => {
       state: own.worker,
       rateLimits: wranglerRateLimits(),
       vars: { ...secrets, ...address, REPLICA_LOG: log },
-      onLine: (line) => console.log(line),
+      onLine: print,
     });
     const paths = replica.defaultOrigin ? ["/mcp"] : [...replica.origins.keys()].map((id) => `/mcp/${id}`);
     announce(
@@ -73,13 +75,30 @@ await run(USAGE, async () => {
       tried,
       replica.access,
     );
-    await interrupted();
+    let isOver = false;
+    const over = interrupted().then(() => (isOver = true));
+    const screen: Screen = quiet ? { write: () => {} } : process.stdout;
+    const synced = firstSync({
+      url: served.url,
+      token: secrets["ADMIN_TOKEN"],
+      screen,
+      say: print,
+      isOver: () => isOver,
+    });
+    // It goes on by itself, and the replica serves meanwhile: status shows what has failed.
+    await Promise.race([over, synced.catch((error: Error) => print(`mirror: ${error.message}`))]);
+    await over;
     await served.close();
   } finally {
     await tried?.close();
   }
 });
 process.exit(0);
+
+/** Prints a line in the place of how far something is, where that stands on a terminal. */
+function print(line: string): void {
+  console.log(process.stdout.isTTY ? `\r${line}\u001B[K` : line);
+}
 
 /** The smallest file for an origin: only what the protocol itself allows is cached. */
 function generatedConfig(url: string, state: string): string {

@@ -4,6 +4,9 @@ import { load } from "./load.ts";
 import type { Options } from "./options.ts";
 import { median, quantile } from "./stats.ts";
 
+/** How long they are asked. */
+type Load = Pick<Options, "warmUpMs" | "rounds" | "sequentialMs" | "parallelMs">;
+
 /** What was measured of one Worker: a value for each round. */
 export interface Measured {
   name: string;
@@ -20,7 +23,7 @@ export interface Measured {
 export const CONNECTIONS = 32;
 
 /** Measures the Workers in turns, so that a slow moment of the machine slows all of them. */
-export async function compareWorkers(contenders: readonly Contender[], options: Options): Promise<Measured[]> {
+export async function compareWorkers(contenders: readonly Contender[], options: Load): Promise<Measured[]> {
   const measured = contenders.map(({ name }): Measured => ({ name, p50: [], p99: [], rate: [], cpu: [] }));
   for (const { url, request } of contenders) await load(url, request, CONNECTIONS, options.warmUpMs);
   for (let round = 0; round < options.rounds; round++) {

@@ -2,13 +2,13 @@ import { serve } from "../serve/serve.ts";
 import { workerdPids } from "./cpuTime.ts";
 import { legacyCall, modernCall, TEXT, type Call } from "./exchange.ts";
 import { HttpConnection, postBytes, replyOf } from "./HttpConnection.ts";
+import type { Request } from "./load.ts";
 import { startWorker, type Started } from "./startWorker.ts";
 
 /** A Worker that is measured beside the others. */
 export interface Contender extends Started {
   name: string;
-  /** The same call every time. */
-  request: Buffer;
+  request: Request;
   /** Of its workerd; `undefined` where that is not to be known. */
   pid: number | undefined;
 }
@@ -16,7 +16,7 @@ export interface Contender extends Started {
 /** Starts the four Workers, each in a workerd of its own, and sees that each gives the right answer. */
 export async function startContenders(config: string): Promise<Contender[]> {
   const id = 7;
-  const contenders: Contender[] = [];
+  const contenders: (Contender & { request: Buffer })[] = [];
   try {
     contenders.push(await contender("limit", () => startWorker("limit"), modernCall(id)));
     contenders.push(await contender("replica", () => serve({ config }), modernCall(id)));
@@ -30,7 +30,7 @@ export async function startContenders(config: string): Promise<Contender[]> {
   return contenders;
 }
 
-async function contender(name: string, start: () => Promise<Started>, call: Call): Promise<Contender> {
+async function contender(name: string, start: () => Promise<Started>, call: Call) {
   const before = new Set(workerdPids());
   const { url, close } = await start();
   const pid = workerdPids().find((one) => !before.has(one));

@@ -1,5 +1,6 @@
 import type { Counted } from "./measureOperations.ts";
-import { table, type Results } from "./tables.ts";
+import { table } from "./markdown.ts";
+import type { Results } from "./tables.ts";
 
 /** US dollars a million, beyond what the Workers Paid plan includes. */
 const PRICES_OF = "November 2026";

@@ -8,8 +8,12 @@ export interface Loaded {
   durationMs: number;
 }
 
-/** Sends the same request over some connections for a while; on each, one call after the other. */
-export async function load(url: string, request: Buffer, connections: number, ms: number): Promise<Loaded> {
+/** The bytes of a request: the same for all calls, or of the next one. */
+export type Request = Buffer | (() => Buffer);
+
+/** Sends requests over some connections for a while; on each, one call after the other. */
+export async function load(url: string, request: Request, connections: number, ms: number): Promise<Loaded> {
+  const next = typeof request === "function" ? request : () => request;
   const open = await Promise.all(Array.from({ length: connections }, () => HttpConnection.open(url)));
   const latencies: number[] = [];
   const begun = performance.now();
@@ -17,7 +21,7 @@ export async function load(url: string, request: Buffer, connections: number, ms
   await Promise.all(
     open.map(async (connection) => {
       for (let at = performance.now(); at < end;) {
-        await connection.exchange(request);
+        await connection.exchange(next());
         const now = performance.now();
         latencies.push((now - at) * 1_000);
         at = now;

@@ -7,6 +7,7 @@ import { startContenders } from "./contenders.ts";
 import { TOOL } from "./exchange.ts";
 import { machine } from "./machine.ts";
 import { measureInside } from "./measureInside.ts";
+import { measureMirror } from "./measureMirror.ts";
 import { measureMiss } from "./measureMiss.ts";
 import { measureOperations } from "./measureOperations.ts";
 import { measureVisibility, PULSE_MS } from "./measureVisibility.ts";
@@ -48,8 +49,10 @@ async function measure(options: Options): Promise<Results> {
     const counted = await measureOperations(origin);
     say("how soon everybody knows");
     const visibility = await measureVisibility(config, options.invalidations);
+    say("the mirror");
+    const mirrored = await measureMirror(folder, options.mirror);
     say("the bundle");
-    return { workers, miss, inside, counted, visibility, bundle: await bundleSize() };
+    return { workers, miss, inside, counted, visibility, mirrored, bundle: await bundleSize() };
   } finally {
     await origin.close();
     await rm(folder, { recursive: true, force: true });

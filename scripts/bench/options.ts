@@ -21,6 +21,8 @@ export interface Options {
   insideRounds: number;
   /** Of which it is measured how soon everybody knows. */
   invalidations: number;
+  /** How many rows are mirrored, one time after the other, and the load of each lookup. */
+  mirror: Pick<Options, "warmUpMs" | "rounds" | "sequentialMs" | "parallelMs"> & { sizes: readonly number[] };
 }
 
 const FULL: Options = {
@@ -32,6 +34,7 @@ const FULL: Options = {
   misses: 1_000,
   insideRounds: 40,
   invalidations: 30,
+  mirror: { sizes: [1_000, 15_000, 200_000], warmUpMs: 500, rounds: 5, sequentialMs: 300, parallelMs: 500 },
 };
 const QUICK: Options = {
   quick: true,
@@ -42,6 +45,7 @@ const QUICK: Options = {
   misses: 100,
   insideRounds: 8,
   invalidations: 3,
+  mirror: { sizes: [1_000], warmUpMs: 200, rounds: 1, sequentialMs: 300, parallelMs: 300 },
 };
 
 /** The options of a command line; `undefined` where it asks for help. Throws where it cannot be followed. */

@@ -26,7 +26,7 @@ const OBJECTS: Readonly<Record<string, Record<string, { className: string; useSQ
 const UNBOUNDED = { limit: 1_000_000_000, period: 60 } as const;
 
 /**
- * Bundles a Worker of `workers/` and serves it with a direct socket. All have a KV, used or not; `limiters` are the names of
+ * Bundles a Worker of `workers/` and serves it with a direct socket. All have a KV and a D1, used or not; `limiters` are the names of
  * rate-limit bindings that let everything pass.
  */
 export async function startWorker(
@@ -54,6 +54,7 @@ export async function startWorker(
           bindings: { ENTRY_SECRET: newSecret(), ...vars },
           kvNamespaces: { KV: "KV" },
           ratelimits: Object.fromEntries(limiters.map((one) => [one, { namespace_id: one, simple: UNBOUNDED }])),
+          d1Databases: { DB: "DB" },
           durableObjects: OBJECTS[name] ?? {},
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],
         },

@@ -2,9 +2,12 @@ import type { BundleSize } from "./bundleSize.ts";
 import { CONNECTIONS, ratio, type Measured } from "./compareWorkers.ts";
 import type { Asker } from "./inside.ts";
 import type { Inside } from "./measureInside.ts";
+import type { Mirrored } from "./measureMirror.ts";
 import type { Miss } from "./measureMiss.ts";
 import type { Counted } from "./measureOperations.ts";
 import type { Visibility } from "./measureVisibility.ts";
+import { table, whole } from "./markdown.ts";
+import { lookupsTable, pullsTable } from "./mirrorTables.ts";
 import { median, quantile } from "./stats.ts";
 
 /** Everything that was measured. */
@@ -14,6 +17,7 @@ export interface Results {
   inside: Inside;
   counted: Counted;
   visibility: Visibility;
+  mirrored: Mirrored[];
   bundle: BundleSize;
 }
 
@@ -28,7 +32,7 @@ const WHAT: Readonly<Record<string, string>> = {
 
 /** All tables, in Markdown. */
 export function tables(results: Results): string {
-  const { workers, miss, inside, counted, visibility } = results;
+  const { workers, miss, inside, counted, visibility, mirrored } = results;
   const sections = [
     ["Targets", targets(results)],
     ["Side by side", sideBySide(workers)],
@@ -38,6 +42,8 @@ export function tables(results: Results): string {
     ["A hit, by who asks", askerTable(inside)],
     ["How soon everybody knows", visibilityTable(visibility)],
     ["Calls of OriginSync", pulsesTable(counted)],
+    ["Mirroring", pullsTable(mirrored)],
+    ["Answers from the mirror", lookupsTable(mirrored)],
     ["A hit, part by part", partsTable(inside)],
   ];
   return sections.map(([title, content]) => `### ${title}\n${content}`).join("\n\n");
@@ -208,15 +214,4 @@ function partsTable({ profile: { parts, whole: all } }: Inside): string {
       ["**a hit, but for reading the body**", whole(all)],
     ],
   );
-}
-
-/** A number for people, without a fraction. */
-export function whole(value: number): string {
-  return Math.round(value).toLocaleString("en");
-}
-
-/** A table in Markdown; numbers stand at the right. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "--:"))), ...rows.map(line)].join("\n");
 }

@@ -4,6 +4,7 @@ import { defineReplica } from "../../src/config/index.ts";
 export default defineReplica({
   origins: {
     bcd: {
+      default: true,
       url: { env: "ORIGIN_URL" },
       lists: { staleIfError: "7d" },
       sync: { pulse: "1s" },
@@ -12,6 +13,41 @@ export default defineReplica({
         add_note: { write: { invalidates: ["feature:{id}"] } },
       },
       resources: { "bcd://*": { cache: { ttl: "1h", scope: "public" } } },
+    },
+    // The same origin once more, its features mirrored.
+    mirrored: {
+      url: { env: "ORIGIN_URL" },
+      lists: { staleIfError: "7d" },
+      sync: { pulse: "1s" },
+      collections: {
+        features: {
+          from: {
+            tool: "list_features",
+            arguments: { limit: 2_000, detail: "full" },
+            rows: "/features",
+            cursor: { argument: "cursor", next: "/nextCursor" },
+            total: "/total",
+          },
+          key: "id",
+          search: { columns: ["id", "description"], match: "contains" },
+          scope: "public",
+        },
+      },
+      tools: {
+        get_feature: {
+          answer: {
+            from: "features",
+            key: "{id}",
+            notFound: { text: "There is no feature with the id {args.id|json}. Use search_features to find ids." },
+          },
+        },
+        search_features: {
+          answer: { from: "features", search: "{query}", orderBy: "key", limit: "{limit}" },
+          shape: {
+            value: { features: { each: { id: "{row.id}", description: "{row.description}" } }, total: "{total}" },
+          },
+        },
+      },
     },
   },
   access: { open: true },

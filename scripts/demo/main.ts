@@ -1,24 +1,21 @@
 /** `npm run demo`: a tour with a real MCP client. Exits 0 if everything was as it says. */
 import assert from "node:assert/strict";
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import type { Client } from "@modelcontextprotocol/client";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { run } from "../commandLine.ts";
+import { options, run } from "../commandLine.ts";
 import { startOrigin } from "../origin/startOrigin.ts";
 import { serve } from "../serve/serve.ts";
+import { ask, connect, say, type Told } from "./connect.ts";
+import { showMirror } from "./showMirror.ts";
 
 const LATENCY_MS = 150;
 const ID = "css.properties.grid-template-columns";
 
-/** What the replica says of an answer. */
-interface Told {
-  status: "hit" | "stale" | "miss";
-  ageMs: number;
-}
-
-await run("npm run demo", async () => {
+await run("npm run demo -- [--only START]    with the features alone whose ids begin so", async () => {
+  const { only } = options({ options: { only: { type: "string", default: "" } } }).values;
   say(`Starting an origin ${LATENCY_MS} ms away, and the replica in front of it.`);
-  const far = { latencyMs: LATENCY_MS, jitterMs: 30 };
+  const far = { latencyMs: LATENCY_MS, jitterMs: 30, editable: true, only };
   let origin = await startOrigin(far);
   const { port } = origin;
   const config = fileURLToPath(new URL("demo.config.ts", import.meta.url));
@@ -52,6 +49,7 @@ await run("npm run demo", async () => {
     say("\nThe origin is back.");
     await untilFresh(client);
     await step("The answer is fresh again", client, "hit");
+    origin = await showMirror(replica.url, origin, () => startOrigin({ ...far, port }));
   } finally {
     await client.close();
     await elsewhere.close();
@@ -61,18 +59,8 @@ await run("npm run demo", async () => {
 });
 process.exit(0);
 
-async function connect(url: string): Promise<Client> {
-  const client = new Client({ name: "demo", version: "0.1.0" }, { versionNegotiation: { mode: "auto" } });
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
-  return client;
-}
-
-async function call(client: Client, id: string) {
-  const begun = performance.now();
-  const result = await client.callTool({ name: "get_feature", arguments: { id } });
-  const texts = (result.content as { text?: string }[]).map(({ text }) => text ?? "");
-  const told = result._meta?.["edge-replica/cache"] as Told | undefined;
-  return { ms: performance.now() - begun, isError: result.isError === true, told, text: texts[0], notice: texts[1] };
+function call(client: Client, id: string) {
+  return ask(client, "get_feature", { id });
 }
 
 async function step(what: string, client: Client, expected?: Told["status"]) {
@@ -125,8 +113,4 @@ async function untilFresh(client: Client): Promise<void> {
     if (told?.status !== "stale") return;
   }
   throw new Error("The replica did not come back to the origin within 20 s.");
-}
-
-function say(line: string): void {
-  console.log(line);
 }

@@ -4,6 +4,7 @@ import { addResources } from "./addResources.ts";
 import type { Context } from "./context.ts";
 import { addAddNote } from "./tools/addNote.ts";
 import { addCheckSupport } from "./tools/checkSupport.ts";
+import { addEdits } from "./tools/editFeature.ts";
 import { addGetFeature } from "./tools/getFeature.ts";
 import { addListFeatures } from "./tools/listFeatures.ts";
 import { addListSupport } from "./tools/listSupport.ts";
@@ -39,6 +40,7 @@ export function buildServer(context: Context, era: ProtocolEra): McpServer {
   addListFeatures(server, context);
   addListSupport(server, context);
   addAddNote(server, context);
+  addEdits(server, context);
   addResources(server, context);
   addPrompts(server, context);
   return server;

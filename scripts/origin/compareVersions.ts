@@ -1,9 +1,9 @@
 const parsed = new Map<string, readonly number[] | undefined>();
 
-/** The numbers of a version: `"16.4"` is `[16, 4]`. `"≤12.1"` counts as 12.1; anything else is `undefined`. */
+/** The numbers of a version: `"16.4"` is `[16, 4]`. `"≤12.1"` counts as 12.1, `"v12.1"` too; anything else is `undefined`. */
 export function parseVersion(text: string): readonly number[] | undefined {
   if (parsed.has(text)) return parsed.get(text);
-  const match = /^≤?(\d{1,9}(?:\.\d{1,9}){0,5})$/.exec(text);
+  const match = /^[≤v]?(\d{1,9}(?:\.\d{1,9}){0,5})$/.exec(text);
   const numbers = match?.[1]?.split(".").map(Number);
   // Bounded, since callers may pass any text.
   if (parsed.size < 5_000) parsed.set(text, numbers);

@@ -59,11 +59,16 @@ function collect(node: object, path: string, into: Feature[]): void {
   for (const [key, child] of Object.entries(node)) {
     if (key === "__compat") {
       const compat = child as CompatStatement;
-      into.push({ id: path, compat, searchable: `${path}\n${compat.description ?? ""}`.toLowerCase() });
+      into.push({ id: path, compat, searchable: searchableOf(path, compat.description) });
     } else if (typeof child === "object" && child !== null) {
       collect(child, path === "" ? key : `${path}.${key}`, into);
     }
   }
+}
+
+/** What a search looks at, of a feature with that id and description. */
+export function searchableOf(id: string, description = ""): string {
+  return `${id}\n${description}`.toLowerCase();
 }
 
 function browser(id: string, data: CompatData["browsers"][keyof CompatData["browsers"]]): Browser {

@@ -9,6 +9,7 @@ export const USAGE = `Usage: main.ts [options]
   --jitter 30ms       vary that by as much either way (default 0ms)
   --fail-rate 0.01    share of POSTs to fail with HTTP 503 (default 0)
   --state DIR         folder for the notes (default: in memory only)
+  --editable          have tools that change the data, in memory
   --help              this text`;
 
 /** The longest delay, in ms. Clients give up long before. */
@@ -27,6 +28,7 @@ export function parseOptions(args: string[]): OriginOptions | undefined {
     jitterMs: duration("--jitter", values.jitter ?? "0ms"),
     failRate: share("--fail-rate", values["fail-rate"] ?? "0"),
     state: folder(values.state),
+    editable: values.editable ?? false,
   };
 }
 
@@ -40,6 +42,7 @@ function parse(args: string[]) {
         jitter: { type: "string" },
         "fail-rate": { type: "string" },
         state: { type: "string" },
+        editable: { type: "boolean" },
         help: { type: "boolean" },
       },
     }).values;

@@ -1,10 +1,11 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { localhostHostValidation, localhostOriginValidation, toNodeHandler } from "@modelcontextprotocol/node";
-import { createMcpHandler, InMemoryServerEventBus } from "@modelcontextprotocol/server";
+import { createMcpHandler, InMemoryServerEventBus, type McpRequestContext } from "@modelcontextprotocol/server";
 import { buildServer } from "./buildServer.ts";
 import { countRequests } from "./countRequests.ts";
 import { createFetch } from "./createFetch.ts";
+import { type EditableCatalog, editCatalog, sliceOf } from "./editCatalog.ts";
 import { loadCatalog } from "./loadCatalog.ts";
 import { openNotes } from "./openNotes.ts";
 import type { Simulation } from "./simulate.ts";
@@ -15,6 +16,10 @@ export interface OriginOptions extends Simulation {
   port?: number;
   /** The folder for the notes. Default: notes are kept in memory only. */
   state?: string;
+  /** Whether it has the tools `set_description` and `remove_feature`. Default: no. */
+  editable?: boolean;
+  /** Serve only the features whose ids begin so, such as `"api.A"`. Default: all. */
+  only?: string;
   /** Told of the start and of errors, line by line. Default: nothing is logged. */
   log?: (line: string) => void;
 }
@@ -24,6 +29,8 @@ export interface Origin {
   /** The MCP endpoint, such as `http://127.0.0.1:8788/mcp`. */
   url: string;
   port: number;
+  /** Its data. An edit here tells nobody, unlike one by its tools. */
+  catalog: EditableCatalog;
   /** Ends it: open streams are ended, held requests are let go. May be called twice. */
   close(): Promise<void>;
 }
@@ -33,14 +40,15 @@ const GRACE_MS = 1_000;
 
 /** Starts the MCP server with the compatibility data, in both protocol eras, on 127.0.0.1. */
 export async function startOrigin(options: OriginOptions = {}): Promise<Origin> {
-  const { port = 0, state, log = () => {}, ...simulation } = options;
+  const { port = 0, state, editable = false, only = "", log = () => {}, ...simulation } = options;
   const began = performance.now();
-  const catalog = loadCatalog();
+  const catalog = editCatalog(only === "" ? loadCatalog() : sliceOf(loadCatalog(), only));
   const notes = await openNotes(state);
   const onerror = (error: Error) => log(`error: ${error.message}`);
   const bus = new InMemoryServerEventBus(onerror);
-  const context = { catalog, notes, bus };
-  const handler = createMcpHandler(({ era }) => buildServer(context, era), { legacy: "stateless", bus, onerror });
+  const edits = editable ? catalog : undefined;
+  const build = ({ era }: McpRequestContext) => buildServer({ catalog: catalog.current, edits, notes, bus }, era);
+  const handler = createMcpHandler(build, { legacy: "stateless", bus, onerror });
   const closing = new AbortController();
   const fetch = createFetch({ handler, counter: countRequests(), simulation, closing: closing.signal });
   const answer = toNodeHandler({ fetch }, { onerror });
@@ -54,7 +62,7 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
     open.add(answered);
   });
   const bound = await listen(server, port);
-  log(`${catalog.features.length} features, ready in ${Math.round(performance.now() - began)} ms`);
+  log(`${catalog.current.features.length} features, ready in ${Math.round(performance.now() - began)} ms`);
 
   async function end(): Promise<void> {
     closing.abort();
@@ -66,7 +74,7 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
   }
 
   let ended: Promise<void> | undefined;
-  return { url: `http://127.0.0.1:${bound}/mcp`, port: bound, close: () => (ended ??= end()) };
+  return { url: `http://127.0.0.1:${bound}/mcp`, port: bound, catalog, close: () => (ended ??= end()) };
 }
 
 function listen(server: Server, port: number): Promise<number> {

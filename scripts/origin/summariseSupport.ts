@@ -42,7 +42,9 @@ export function supportedAt(statements: readonly SimpleSupportStatement[], versi
     const { version_added: added, version_removed: removed } = statement;
     // A preview has no number, so no released version has what only a preview has.
     if (!isPlain(statement) || !added || !parseVersion(added)) return false;
-    return compareVersions(added, version) <= 0 && (removed === undefined || compareVersions(version, removed) < 0);
+    if (compareVersions(added, version) > 0) return false;
+    // Nor has one lost yet what only a preview has lost.
+    return removed === undefined || !parseVersion(removed) || compareVersions(version, removed) < 0;
   });
 }
 

@@ -13,17 +13,20 @@ const MAX_WAIT_S = 10;
 const MAX_WORDS = 1_000;
 
 /**
- * Asks a replica, local or deployed, for something that only its operator may: its answer. The admin token is taken from
- * `REPLICA_ADMIN_TOKEN`. Throws the replica's own words where it refuses, and a `UsageError` where `url` is none.
+ * Asks a replica, local or deployed, for something that only its operator may: its answer. The admin token is, unless it is
+ * given, taken from `REPLICA_ADMIN_TOKEN`. Throws the replica's own words where it refuses, and a `UsageError` where `url` is none.
  */
 export async function callReplica(
   url: string,
   path: string,
-  { method, body }: { method: "GET" | "POST"; body?: object },
+  {
+    method,
+    body,
+    token = process.env["REPLICA_ADMIN_TOKEN"],
+  }: { method: "GET" | "POST"; body?: object; token?: string },
 ): Promise<string> {
   if (!URL.canParse(url)) throw new UsageError("--url: the address of a replica, such as https://replica.example.com");
   const target = new URL(path, url);
-  const token = process.env["REPLICA_ADMIN_TOKEN"];
   // What `fetch` says of one that is no header has the token in it.
   if (token && !/^[!-~]+$/.test(token))
     throw new Error("REPLICA_ADMIN_TOKEN: a token has neither blanks nor line breaks, and is of ASCII.");

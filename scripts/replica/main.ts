@@ -2,7 +2,9 @@
 import { run, UsageError } from "../commandLine.ts";
 import { keys, KEYS_USAGE } from "./keys.ts";
 import { purge, PURGE_USAGE } from "./purge.ts";
+import { rows, ROWS_USAGE } from "./rows.ts";
 import { status, STATUS_USAGE } from "./status.ts";
+import { sync, SYNC_USAGE } from "./sync.ts";
 import { INIT_USAGE, LOGIN_USAGE } from "./usage.ts";
 import { warm, WARM_USAGE } from "./warm.ts";
 
@@ -11,11 +13,15 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   keys,
   login: async (args) => (await import("./login.ts")).login(args),
   purge,
+  rows,
   status,
+  sync,
   warm,
 };
 
-const USAGE = [INIT_USAGE, KEYS_USAGE, LOGIN_USAGE, PURGE_USAGE, STATUS_USAGE, WARM_USAGE].join("\n");
+const USAGE = [INIT_USAGE, KEYS_USAGE, LOGIN_USAGE, PURGE_USAGE, ROWS_USAGE, STATUS_USAGE, SYNC_USAGE, WARM_USAGE].join(
+  "\n",
+);
 
 await run(USAGE, async () => {
   const [name = "", ...args] = process.argv.slice(2);

@@ -1,8 +1,10 @@
 import type { OriginStatus } from "../../src/http/admin/OriginStatus.ts";
 import type { Lacks } from "../../src/http/Lacks.ts";
-import { OTHER } from "../../src/telemetry/Counted.ts";
+import type { MirrorStatus } from "../../src/mirror/MirrorStatus.ts";
+import { OTHER, type Verified } from "../../src/telemetry/Counted.ts";
 import { options } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
+import { mirrorText } from "./mirrorText.ts";
 import { printable } from "./printable.ts";
 import { ago, table } from "./table.ts";
 
@@ -43,9 +45,9 @@ export function lacksText({ missing, warnings }: Lacks = { missing: [], warnings
 }
 
 /** How an origin stands, for people. `now` is epoch ms. */
-export function statusText(id: string, one: OriginStatus, now: number): string {
+export function statusText(id: string, one: OriginStatus & { mirror?: MirrorStatus[] }, now: number): string {
   const since = (at: number | null | undefined) => (at ? `${ago(now - at)} ago` : "never");
-  const { sync, health, feed, listen, toolChanges, counted, isolates, entries, refreshedAt } = one;
+  const { sync, health, feed, listen, toolChanges, counted, isolates, entries, refreshedAt, mirror = [] } = one;
   const facts: [string, string][] = [["eras", erasText(one)]];
   if (health)
     facts.push([
@@ -61,6 +63,8 @@ export function statusText(id: string, one: OriginStatus, now: number): string {
   if (sync.up) facts.push(["last refresh", since(refreshedAt)]);
   facts.push(["entries in KV", entriesText(entries)]);
   if (counted) facts.push(["calls saved", `${counted.callsSaved} since ${since(counted.since)}`]);
+  // What came of mirrored ones is said of the mirrors.
+  for (const one of counted?.verified ?? []) if (one.lane === "cache") facts.push(["compared", verifiedText(one)]);
   const width = Math.max(...facts.map(([name]) => name.length));
   const lines = facts.map(([name, text]) => `  ${name.padEnd(width)}  ${printable(text, MAX_FACT)}`);
   const rows = rowsOf(one);
@@ -68,6 +72,8 @@ export function statusText(id: string, one: OriginStatus, now: number): string {
     const head = ["", "operations", "from cache", "stale", "errors", "entries"];
     lines.push("", ...table([head, ...rows]).map((line) => `  ${line}`));
   }
+  const mirrored = mirrorText(mirror, now);
+  if (mirrored.length > 0) lines.push("", ...mirrored.map((line) => `  ${line}`.trimEnd()));
   return [id, ...lines].join("\n");
 }
 
@@ -93,6 +99,12 @@ function listenText(
   ]
     .join(" ")
     .concat(at > 0 ? `, since ${since(at)}` : "");
+}
+
+/** How answers of a tool from the cache compared with the origin's. */
+function verifiedText({ name, matches, mismatches, staleMs }: Verified): string {
+  const wrong = mismatches > 0 ? `, ${mismatches} not, the oldest ${ago(staleMs)} old` : "";
+  return `${printable(name)}: ${matches} as the origin says${wrong}`;
 }
 
 /** What changed among the tools, and when. */

@@ -1,8 +1,8 @@
-import { ANONYMOUS_ROLE } from "../config/roles.ts";
 import type { Role } from "../config/replica.ts";
 import type { ListName } from "../mcp/change.ts";
-import { ANONYMOUS, type Caller } from "./Caller.ts";
+import type { Caller } from "./Caller.ts";
 import { Rights, type Granted, type Offer } from "./Rights.ts";
+import { rolesOf } from "./rolesOf.ts";
 
 /** More sets of rights than this are not remembered. */
 const MAX_REMEMBERED = 1_000;
@@ -22,7 +22,7 @@ export class Roles {
   /** What the caller may use of the origin; `undefined`: everything. Who has no role that there is may use nothing. */
   rightsOf(caller: Caller, originId: string): Rights | undefined {
     let had = this.#had.get(caller);
-    if (!had) this.#had.set(caller, (had = this.#rolesOf(caller)));
+    if (!had) this.#had.set(caller, (had = rolesOf(this.#roles, caller)));
     const id = `${originId} ${had.join(" ")}`;
     let rights = this.#rights.get(id);
     if (!rights) {
@@ -31,14 +31,6 @@ export class Roles {
       this.#rights.set(id, rights);
     }
     return rights.isWhole ? undefined : rights;
-  }
-
-  #rolesOf({ principal, roles = principal === ANONYMOUS ? [ANONYMOUS_ROLE] : [], scopes = [] }: Caller): string[] {
-    const named = new Set(roles);
-    const granted = new Set(scopes);
-    return [...this.#roles]
-      .filter(([name, role]) => named.has(name) || role.scopes?.every((scope) => granted.has(scope)))
-      .map(([name]) => name);
   }
 
   #granted(names: readonly string[], originId: string): Granted {

@@ -1,7 +1,7 @@
 /** What happened to a request in the cache, for the `Cache-Status` header. */
 export type CacheOutcome =
   /** `detached`: without news of what was invalidated. */
-  | { kind: "hit"; ttlMs: number; detail?: "memory" | "kv"; detached?: true }
+  | { kind: "hit"; ttlMs: number; detail?: "memory" | "kv" | "mirror"; detached?: true }
   /** Answered with an old entry after the origin failed; `status` is its HTTP status, where it gave one. */
   | { kind: "stale-if-error"; ttlMs: number; status?: number; detached?: true }
   | {

@@ -7,6 +7,7 @@ import { directiveMs, parseCacheControl, type Directives } from "./cacheControl.
 import type { Entry } from "./entry.ts";
 import { legacyPatches } from "./legacyPatches.ts";
 import { modernPatches } from "./modernPatches.ts";
+import { isNeutral, resultMembers } from "./resultMembers.ts";
 
 /** Why a result is not kept. */
 export type Unstorable =
@@ -49,10 +50,6 @@ export interface Circumstances {
 /** The most that any entry is fresh for; SDK clients cap at the same. */
 const MAX_TTL_MS = 86_400_000;
 
-/** Members of a result that belong to one era, and are told anew to each caller. */
-const ERA_MEMBERS: ReadonlySet<string> = new Set(["resultType", "_meta"]);
-const HINT_MEMBERS: ReadonlySet<string> = new Set(["ttlMs", "cacheScope"]);
-
 /** `_meta` members of a result that belong to one exchange. */
 const EXCHANGE_META: ReadonlySet<string> = new Set([
   META_CACHE,
@@ -80,14 +77,12 @@ export function neutralise(reply: string, at: Circumstances): Omit<Entry, "hash"
   }
   if (new TextEncoder().encode(reply).length > at.maxBytes) return "too-large";
 
-  const results = membersOf(reply, reply.indexOf("{")).filter(({ key }) => key === "result");
-  if (results.length !== 1) return "ambiguous";
-  const members = membersOf(reply, results[0]!.valueStart);
-  if (new Set(members.map(({ key }) => key)).size !== members.length) return "ambiguous";
+  const members = resultMembers(reply);
+  if (!members) return "ambiguous";
   const metaMember = members.find(({ key }) => key === "_meta");
   if (metaMember && !isObject(result["_meta"])) return "ambiguous";
   const hinted = at.hints || at.rule.clientTtlMs !== undefined;
-  const kept = members.filter(({ key }) => !ERA_MEMBERS.has(key) && !(hinted && HINT_MEMBERS.has(key)));
+  const kept = members.filter(({ key }) => isNeutral(key, hinted));
   const metaKept = (metaMember ? membersOf(reply, metaMember.valueStart) : []).filter(
     ({ key }) => !EXCHANGE_META.has(key),
   );

@@ -1,4 +1,5 @@
 import { mayCoincide, spanOfPattern, spansOfTemplate, type Span } from "./coincide.ts";
+import type { Collection } from "./mirror.ts";
 import type { WriteRule } from "./replica.ts";
 import type { Consistency, OriginConfig, WriteConfig } from "./types.ts";
 
@@ -9,12 +10,14 @@ const KINDS = {
   prompts: { method: "method:prompts/get", own: "prompt:" },
 } as const;
 
-/** What is cached, by a name or a pattern. */
+/** What is kept, by a name or a pattern. */
 export interface Cached {
   kind: keyof typeof KINDS;
   name: string;
   /** Tag templates. */
   tags?: readonly string[] | undefined;
+  /** What it is answered from. */
+  collections?: readonly Collection[];
   /** The operator's own word. */
   consistency?: Consistency | undefined;
 }
@@ -31,9 +34,10 @@ export class Strictness {
   }
 
   /** Whether each answer is checked against the feed: by the operator's word, else where a write may change it. */
-  of({ kind, name, tags = [], consistency }: Cached): boolean {
+  of({ kind, name, tags = [], collections = [], consistency }: Cached): boolean {
     const { method, own } = KINDS[kind];
     const spans = [...["origin", method, ...tags].flatMap(spansOfTemplate), spanOfPattern(own, name)];
+    spans.push(...collections.flatMap(spansOfRows));
     const isStrict = consistency === undefined ? mayCoincide(spans, this.#written) : consistency === "strict";
     if (isStrict) this.#strict.push(...spans);
     return isStrict;
@@ -42,6 +46,22 @@ export class Strictness {
   /** A write's rule. To be asked for when all that is cached is known. */
   write({ invalidates }: WriteConfig): WriteRule {
     return { invalidates, isAwaited: mayCoincide(writtenSpans(invalidates), this.#strict) };
+  }
+}
+
+/** The tags by which it is told that rows have changed. */
+function spansOfRows({ name, from, tags }: Collection): Span[] {
+  const spans = [`collection:${name}`, ...tags].flatMap(spansOfTemplate);
+  const { own } = KINDS.resources;
+  switch (from.kind) {
+    case "tool":
+      return [...spans, spanOfPattern(KINDS.tools.own, from.tool)];
+    case "resources":
+      return [...spans, spanOfPattern("", "list:resources"), spanOfPattern(own, from.pattern)];
+    case "each":
+      return [...spans, spanOfPattern("", `collection:${from.each}`), ...spansOfTemplate(own + from.template)];
+    case "mirror":
+      return [];
   }
 }
 

@@ -118,7 +118,9 @@ export interface OrderPart {
 export interface Lookup {
   name: string;
   from: string;
-  find: { key: readonly Term[]; otherwise: Refusal | undefined } | { every: string };
+  find:
+    | { key: readonly Term[]; otherwise: Refusal | undefined } /** A JSON Pointer into each row. */
+    | { every: string };
 }
 
 /** What a caller is told instead. */

@@ -6,7 +6,7 @@ export interface CollectionConfig {
   from: ToolRowsConfig | ResourceRowsConfig;
   /** What no two rows have in common: a member of a row, by name or JSON Pointer, or several. Strings and numbers. */
   key: string | string[];
-  /** What tools may filter and order by. In an array: several, that one index has in this order. At most 16 columns. Default: the key alone. */
+  /** What tools may filter and order by: names or JSON Pointers, by which the conditions call them too. In an array: several, that one index has in this order. At most 16 columns. Default: the key alone. */
   index?: (ColumnConfig | ColumnConfig[])[];
   /** What tools may search: members of a row that are strings, or arrays of strings. At most 8. Default: nothing. */
   search?: string[] | SearchConfig;
@@ -83,17 +83,17 @@ export interface AnswerConfig {
   where?: Record<string, ConditionConfig>;
   /** Which rows, by their text. Where the call has no such argument, it counts for nothing. */
   search?: string | { text: string; prefix?: boolean };
-  /** The order: columns or `key`, `-` before one that falls. Or by an argument. Ties go by key. Default: the best found first, else the key. */
+  /** The order: columns or `key`, `-` before one that falls. Or by an argument (`{sort}`): another value than those is the origin's. Ties go by key. Default: the best found first, else the key. */
   orderBy?: string | string[] | { argument: string; when: Record<string, string | string[]> };
   /** How many rows at most: 1 to 1,000, or an argument. Default: 100, or what the tool's schema says is the argument's. */
   limit?: number | string;
-  /** The argument that takes the cursor of the next page, which `{next}` is. Default: there is one page. */
+  /** The argument that takes the cursor of the next page (`{cursor}`), which `{next}` is. Default: there is one page. */
   cursor?: string;
   /** Rows of other collections, or of this, that are looked up as well, in this order, by names of their own. */
   with?: Record<string, LookupConfig>;
   /** What is said where no row has the key. Default: the origin is asked. */
   notFound?: RefusalConfig;
-  /** Arguments that change nothing in the answer. A call with one that is named nowhere is the origin's. Default: none. */
+  /** Arguments, by their names, that change nothing in the answer. A call with one that is named nowhere is the origin's. Default: none. */
   ignore?: string[];
 }
 
@@ -125,7 +125,7 @@ export type LookupConfig =
 
 /** What a caller is told instead. */
 export interface RefusalConfig {
-  /** Text with `{args.id}`, `{name.member}` of what was looked up; `|json` as JSON has it, `|join` an array's values, `|keys` an object's names. */
+  /** Text with `{args.id}` and `{name.member}` of what was looked up; `|json` as JSON has it, `|join` an array's values, `|keys` an object's names. */
   text: string;
   /** Default: `true`. */
   isError?: boolean;
@@ -139,7 +139,7 @@ export interface ShapeConfig {
    * `{next}` cursor, `{name.member}` of what was looked up. `{ each: … }` is an array: that, for each row. Default for an
    * answer by key: `"{row}"`.
    */
-  value: unknown;
+  value?: unknown;
   /** Whether it is the structured content. Default: `true`. */
   structured?: boolean;
   /** The one text block: the value as JSON, the same indented by two, none, or text of its own as in `value`. Default: `"json"`. */

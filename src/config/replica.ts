@@ -177,4 +177,6 @@ export interface CacheRule {
   tags: readonly string[];
   /** Whether each call asks the feed first, so that nobody is answered with what a write has changed. */
   strict: boolean;
+  /** How answers from the cache are compared with the origin's; absent where they are not. */
+  verify?: VerifyRule;
 }

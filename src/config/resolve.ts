@@ -1,15 +1,20 @@
 import { resolveAccess } from "./access.ts";
 import { isAskable, URL_SHAPE } from "./address.ts";
+import { answerOf } from "./answers.ts";
 import { boundsOf, budgetsOf } from "./bounds.ts";
+import { collectionsOf } from "./collections.ts";
 import { Strictness, type Cached } from "./consistency.ts";
 import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { parseDuration, type Duration } from "./duration.ts";
+import type { AnswerRule, Collection } from "./mirror.ts";
+import { verifyOf } from "./mirrored.ts";
 import { authOf, identityOf, isPersonal } from "./originAuth.ts";
 import { patternTable, type PatternTable } from "./pattern.ts";
 import type { CacheRule, Origin, OriginSettings, Replica, TargetPolicy } from "./replica.ts";
+import { NO_REPORT } from "./report.ts";
 import { parseSize } from "./size.ts";
 import { thatCount } from "./thatCount.ts";
-import type { OriginConfig, ToolCacheConfig, ToolConfig } from "./types.ts";
+import type { OriginConfig, ResourceConfig, ToolCacheConfig, ToolConfig } from "./types.ts";
 import { validate } from "./validate.ts";
 
 /** Vars by name, as the Worker's environment has them. */
@@ -76,8 +81,10 @@ function resolveOrigin(
   const scope = isPersonal({ auth }) ? "private" : "origin";
   const protocol = { ...PROTOCOL_RULE, scope } as const;
   const strictness = new Strictness(config);
-  const resources = table("resources", config.resources, strictness, scope);
-  const prompts = table("prompts", config.prompts, strictness, scope);
+  const collections = collectionsOf(config, new Set(), NO_REPORT);
+  const tables = { strictness, scope, collections } as const;
+  const resources = table("resources", config.resources, tables);
+  const prompts = table("prompts", config.prompts, tables);
   // What anybody may name is strict where anything of its kind is.
   const unnamed = { ...protocol, strict: strictness.of({ kind: "resources", name: "*" }) };
   const annotated = config.annotated && {
@@ -111,10 +118,10 @@ function resolveOrigin(
     },
     annotated,
     // The last: what a write must wait for depends on all that is cached.
-    tools: table("tools", config.tools, strictness, scope),
+    tools: table("tools", config.tools, tables),
     resources,
     prompts,
-    collections: new Map(),
+    collections,
     unnamed,
     hasWrites: Object.values(config.tools ?? {}).some(({ write }) => write !== undefined),
     toolLimiters: Object.values(config.tools ?? {}).flatMap(({ limit }) => limit ?? []),
@@ -122,31 +129,57 @@ function resolveOrigin(
   };
 }
 
+/** What the policies of an origin have in common. `scope`: whose an answer is that the operator calls public. */
+interface Shared {
+  strictness: Strictness;
+  scope: CacheRule["scope"];
+  collections: ReadonlyMap<string, Collection>;
+}
+
 function table(
   kind: Cached["kind"],
-  entries: Readonly<Record<string, ToolConfig>> = {},
-  strictness: Strictness,
-  shared: CacheRule["scope"],
+  entries: Readonly<Record<string, ToolConfig & ResourceConfig>> = {},
+  { strictness, scope, collections }: Shared,
 ): PatternTable<TargetPolicy> {
-  const rules = Object.entries(entries).map(([name, { cache, consistency }]) => {
+  const rules = Object.entries(entries).map(([name, entry]) => {
+    const { cache, consistency } = entry;
     const strict = cache !== undefined && strictness.of({ kind, name, tags: cache.tags, consistency });
-    return [name, cache && { ...ruleOf(cache, name.includes("*") ? shared : "public"), strict }] as const;
+    return {
+      name,
+      entry,
+      cache: cache && { ...ruleOf(cache, name.includes("*") ? scope : "public"), strict },
+      answer: answerRuleOf(name, entry, strictness, collections),
+    };
   });
   const policies: Record<string, TargetPolicy> = {};
-  for (const [name, cache] of rules) {
-    const { deny = false, write, validate } = entries[name]!;
+  for (const { name, entry, cache, answer } of rules) {
+    const { deny = false, write, validate, mirror } = entry;
+    const verify = verifyOf(entry);
     policies[name] = {
       deny,
-      cache,
+      cache: cache && verify ? { ...cache, verify } : cache,
       write: write && strictness.write(write),
       validates: validate,
-      bounds: boundsOf(name, entries[name]!),
-      answer: undefined,
-      verify: undefined,
-      isMirrored: false,
+      bounds: boundsOf(name, entry),
+      answer,
+      verify,
+      isMirrored: mirror !== undefined,
     };
   }
   return patternTable(policies);
+}
+
+function answerRuleOf(
+  name: string,
+  { answer, shape, consistency }: ToolConfig,
+  strictness: Strictness,
+  collections: ReadonlyMap<string, Collection>,
+): AnswerRule | undefined {
+  const rule = answer && answerOf(answer, shape, collections, NO_REPORT);
+  if (!rule) return undefined;
+  const sources = [rule.from, ...rule.lookups.map(({ from }) => from)];
+  const read = [...new Set(sources)].map((from) => collections.get(from)!);
+  return { ...rule, strict: strictness.of({ kind: "tools", name, collections: read, consistency }) };
 }
 
 /** `shared`: whose an answer is that the operator calls public. */

@@ -1,23 +1,22 @@
 import * as z from "zod";
 import { accessShape } from "./accessShape.ts";
 import { MAX_BUDGET_BYTES, TOKEN_BYTES } from "./bounds.ts";
-import { DURATION_SHAPE, parseDuration, type Duration } from "./duration.ts";
+import { answering } from "./answerShape.ts";
+import { collectionsShape, mirrorShape } from "./collectionShape.ts";
+import { parseDuration } from "./duration.ts";
 import { authShape } from "./originAuth.ts";
 import { parseSize, SIZE_SHAPE } from "./size.ts";
 import { LISTEN, LOCATION_HINTS, MODERNIZE, type ReplicaConfig } from "./types.ts";
+import { duration, durationOf, tag, wholeNumber } from "./values.ts";
 
 /** Durable Objects and Workers wait no longer for anything than this. */
 const MAX_TIMEOUT_MS = 900_000;
 
-const duration = z.custom<Duration>((value) => parseDuration(value) !== undefined, DURATION_SHAPE);
 const timeout = duration.refine((value) => {
   const ms = parseDuration(value) ?? 0;
   return ms > 0 && ms <= MAX_TIMEOUT_MS;
 }, 'more than "0s" and at most "15m"');
-const pulse = duration.refine((value) => {
-  const ms = parseDuration(value) ?? 0;
-  return ms >= 250 && ms <= 60_000;
-}, '"250ms" to "1m"');
+const pulse = durationOf("250ms", "1m");
 const size = z.custom<string>((value) => parseSize(value) !== undefined, SIZE_SHAPE);
 /** Secrets of the replica itself: no origin is ever to be sent one, or to share one. */
 const OWN_SECRETS: ReadonlySet<string> = new Set(["ADMIN_TOKEN", "ENTRY_SECRET", "KEY_PEPPER"]);
@@ -32,7 +31,6 @@ const headerName = z
   .string()
   .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "an HTTP header name")
   .refine((name) => !TAKEN.test(name), "a header that says nothing else, such as X-Api-Key");
-const tag = z.string().regex(/^[\x21-\x7e]{1,128}$/, "a tag of 1 to 128 printable characters without spaces");
 
 const cache = z.strictObject({
   ttl: duration.optional(),
@@ -66,6 +64,7 @@ const tool = z.strictObject({
   limit: binding.optional(),
   budget: budget.optional(),
   expensive: z.boolean().optional(),
+  ...answering,
 });
 const readable = z.strictObject({ cache: cache.optional(), consistency });
 
@@ -87,7 +86,8 @@ const origin = z
     annotated: z.strictObject({ ttl: duration }).optional(),
     validate: z.boolean().optional(),
     tools: z.record(z.string(), tool).optional(),
-    resources: z.record(z.string(), readable).optional(),
+    collections: collectionsShape.optional(),
+    resources: z.record(z.string(), readable.extend({ mirror: mirrorShape.optional() })).optional(),
     prompts: z.record(z.string(), readable).optional(),
   })
   .refine((value) => (value.url === undefined) !== (value.service === undefined), "exactly one of url and service");
@@ -126,8 +126,3 @@ export const shape = z.strictObject({
     .optional(),
   enabled: z.boolean().optional(),
 }) satisfies z.ZodType<ReplicaConfig>;
-
-function wholeNumber(least: number, most: number) {
-  const expected = `a whole number of ${least} to ${most}`;
-  return z.int().min(least, expected).max(most, expected);
-}

@@ -1,4 +1,5 @@
 import type { Duration } from "./duration.ts";
+import type { AnswerConfig, CollectionConfig, MirrorConfig, ShapeConfig } from "./mirrorTypes.ts";
 import type { JwtAlgorithm } from "./publicJwk.ts";
 
 /** The operator's file: what is replicated, for whom, within which limits. Plain data. */
@@ -61,6 +62,8 @@ export interface OriginConfig {
   annotated?: { ttl: Duration };
   /** Whether the arguments of a tool call are held against the tool's schema before they are sent on, where the schema is known. Default: `true`. */
   validate?: boolean;
+  /** What of its data is mirrored, for tools to be answered from. At most 50, named `[a-z][a-z0-9_-]*`. Default: nothing. */
+  collections?: Record<string, CollectionConfig>;
   /** Policy by tool name. An exact name beats a pattern, a longer pattern a shorter one; `*` matches any run of characters. */
   tools?: Record<string, ToolConfig>;
   /** Policy by resource URI, or pattern. */
@@ -114,7 +117,17 @@ export interface ToolConfig {
   deny?: boolean;
   /** What its calls change. Not together with `cache`. Default: nothing that is known of. */
   write?: WriteConfig;
-  /** How far its cached answers may be behind the writes, see `Consistency`. With `cache` only. */
+  /** Answer its calls from a collection, those too that nobody has sent before. For an exact name only; not together with `write` or `deny`. Default: not. */
+  answer?: AnswerConfig;
+  /** How the origin words what is answered from the collection. With `answer` only. Default for an answer by key: the row. */
+  shape?: ShapeConfig;
+  /** The share of the answers from collection or cache that is compared with the origin's, in the background: 0 to 1. With `answer` or `cache`. Default: none. */
+  verify?: number;
+  /** The share of mismatches, of 20 compared answers or more, past which the tool is not answered from its collection until the next complete pull: 0 to 1. With `answer` and `verify`. Default: it is answered on. */
+  maxMismatch?: number;
+  /** JSON Pointers into the structured content (or the JSON of the text): what may differ when answers are compared. With `verify`. At most 32. Default: nothing. */
+  volatile?: string[];
+  /** How far its kept answers may be behind the writes, see `Consistency`. With `cache` or `answer`. */
   consistency?: Consistency;
   /** As for the origin. Default: what is said there. */
   validate?: boolean;
@@ -140,7 +153,8 @@ export interface BudgetConfig {
 export interface WriteConfig {
   /**
    * Tags that a call invalidates when it has succeeded, templates over its arguments (`product:{sku}`). Also those that
-   * entries have without saying so: `tool:NAME`, `resource:x://{id}`, `prompt:NAME`, `list:tools`, `origin`. 1 to 32.
+   * entries have without saying so: `tool:NAME`, `resource:x://{id}`, `prompt:NAME`, `list:tools`,
+   * `collection:NAME`, `origin`. 1 to 32.
    */
   invalidates: string[];
 }
@@ -155,6 +169,8 @@ export type Consistency = "strict" | "bounded";
 /** What the operator allows for resources. Without an entry, the origin's own hints decide. */
 export interface ResourceConfig {
   cache?: CacheConfig;
+  /** Mirror those listed, and the lists with them. `true`, where `cache.scope` is `"public"`: for all callers. All that are mirrored of an origin have the same readers. Default: not. */
+  mirror?: true | MirrorConfig;
   /** As for tools. With `cache` only. */
   consistency?: Consistency;
 }

@@ -3,7 +3,9 @@ import { ConfigError, type ConfigProblem } from "./ConfigError.ts";
 import { issuersOf } from "./access.ts";
 import { roleProblems } from "./roles.ts";
 import { authProblems } from "./originAuth.ts";
+import { mirrorProblems } from "./mirrored.ts";
 import { shape } from "./shape.ts";
+import { shorten } from "./shorten.ts";
 import type { ReplicaConfig, ToolConfig } from "./types.ts";
 
 /**
@@ -11,16 +13,10 @@ import type { ReplicaConfig, ToolConfig } from "./types.ts";
  * silently ignored is a promise silently broken.
  */
 const NOT_BUILT: ReadonlySet<string> = new Set([
-  "origins.*.collections",
   "origins.*.tools.*.write.queue",
   "origins.*.tools.*.write.orderBy",
   "origins.*.tools.*.write.idempotent",
   "origins.*.tools.*.write.unlessTask",
-  "origins.*.tools.*.answer",
-  "origins.*.tools.*.shape",
-  "origins.*.tools.*.verify",
-  "origins.*.tools.*.maxMismatch",
-  "origins.*.resources.*.mirror",
 ]);
 
 /** The operator's file, if it is one. Throws `ConfigError` with every problem it has. */
@@ -33,18 +29,40 @@ export function validate(value: unknown): ReplicaConfig {
   return parsed.data as ReplicaConfig;
 }
 
-/** The shape passes over tools, resources, prompts and roles of this name: a `deny` among them would be lost without a word. */
+/** The shape passes over what has this name: a `deny` or a condition among it would be lost without a word. */
 function prototypeNames(value: unknown): ConfigProblem[] {
-  const ofOrigins = Object.keys(Object(at(value, ["origins"]))).flatMap((id) =>
-    ["tools", "resources", "prompts"].map((kind) => ["origins", id, kind]),
-  );
-  return [...ofOrigins, ["access", "roles"]]
-    .filter((path) => Object.hasOwn(Object(at(value, path)), "__proto__"))
-    .map((path) => ({
-      path: [...path, "__proto__"].join("."),
-      found: '"__proto__"',
-      expected: path[0] === "access" ? "another name" : "another name; the pattern __proto_* stands for it",
-    }));
+  const kinds = Object.keys(Object(at(value, ["origins"]))).map((id) => ["origins", id]);
+  const named = kinds.flatMap((path) => ["tools", "resources", "prompts"].map((kind) => [...path, kind]));
+  const own = [...named, ["access", "roles"]].filter((path) => hasOwnProto(at(value, path)));
+  const mirrored = kinds.flatMap((path) => {
+    const tools = Object.keys(Object(at(value, [...path, "tools"]))).map((name) => [...path, "tools", name]);
+    const places = [
+      [...path, "collections"],
+      ...tools.flatMap((one) => [
+        [...one, "answer"],
+        [...one, "shape"],
+      ]),
+    ];
+    return places.flatMap((place) => protosBelow(at(value, place), place));
+  });
+  return [...own, ...mirrored].map((path) => ({
+    path: [...path, "__proto__"].join("."),
+    found: '"__proto__"',
+    expected: path[0] === "access" || path.length > 3 || path[2] === "collections" ? "another name" : PROTO_PATTERN,
+  }));
+}
+
+const PROTO_PATTERN = "another name; the pattern __proto_* stands for it";
+
+function hasOwnProto(value: unknown): boolean {
+  return Object.hasOwn(Object(value), "__proto__");
+}
+
+/** Where below a place something has this name. */
+function protosBelow(value: unknown, path: readonly string[], depth = 0): (readonly string[])[] {
+  if (value === null || typeof value !== "object" || depth > 64) return [];
+  const below = Object.entries(value).flatMap(([name, one]) => protosBelow(one, [...path, name], depth + 1));
+  return hasOwnProto(value) ? [path, ...below] : below;
 }
 
 /** What the shape alone cannot say. */
@@ -62,7 +80,7 @@ function contradictions(config: ReplicaConfig): ConfigProblem[] {
   if (new Set(issuers).size < issuers.length)
     problems.push({ path: "access.jwt", found: "an issuer twice", expected: "each issuer once" });
   for (const [id, origin] of Object.entries(config.origins)) {
-    problems.push(...authProblems(config, id));
+    problems.push(...authProblems(config, id), ...mirrorProblems(config, id));
     for (const kind of ["tools", "resources", "prompts"] as const) {
       for (const [name, policy] of Object.entries(origin[kind] ?? {}))
         problems.push(...conflicts(policy, [id, kind, name]));
@@ -72,18 +90,20 @@ function contradictions(config: ReplicaConfig): ConfigProblem[] {
 }
 
 /** What in the policy of one tool, resource or prompt does not go together. */
-function conflicts({ cache, consistency, write }: ToolConfig, path: readonly string[]): ConfigProblem[] {
+function conflicts({ answer, cache, consistency, write }: ToolConfig, path: readonly string[]): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const where = ["origins", ...path].join(".");
   if (write && cache) problems.push({ path: `${where}.write`, found: "an object", expected: "no cache with it" });
-  if (consistency !== undefined && !cache)
-    problems.push({ path: `${where}.consistency`, found: JSON.stringify(consistency), expected: "cache with it" });
+  if (consistency !== undefined && !cache && !answer) {
+    const expected = path[1] === "tools" ? "cache or answer with it" : "cache with it";
+    problems.push({ path: `${where}.consistency`, found: JSON.stringify(consistency), expected });
+  }
   return problems;
 }
 
 function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
   const path = issue.path.map(String);
-  const chosen = issue.code === "invalid_union" ? issue.errors[alternative(path, at(root, path))] : undefined;
+  const chosen = issue.code === "invalid_union" ? meant(issue.errors, path, at(root, path)) : undefined;
   if (chosen) return chosen.flatMap((one) => problemsOf({ ...one, path: [...issue.path, ...one.path] }, root));
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
@@ -102,11 +122,25 @@ function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
   return [{ path: told(path), found: shorten(value, secretive), expected: expectation(issue) }];
 }
 
-/** Which of two forms was meant, where what is wrong is to be told of that one: several issuers or one, a key set or its URL. */
-function alternative(path: readonly string[], value: unknown): number {
-  if (path[0] !== "access") return -1;
-  if (path.at(-1) === "jwt") return Array.isArray(value) ? 1 : 0;
-  return path.at(-1) === "jwks" ? Number(typeof value === "object") : -1;
+type Issues = z.core.$ZodIssue[];
+
+/** Which of several forms was meant, where what is wrong is to be told of that one: several issuers or one, a key set or its URL. */
+function meant(forms: Issues[], path: readonly string[], value: unknown): Issues | undefined {
+  if (path.at(-1) === "jwt") return forms[Array.isArray(value) ? 1 : 0];
+  if (path.at(-1) === "jwks") return forms[Number(typeof value === "object")];
+  return MIRRORING.has(path[2]!) || MIRRORING.has(path[4]!) ? closest(forms) : undefined;
+}
+
+/** What is said of what is mirrored has many forms. */
+const MIRRORING: ReadonlySet<string> = new Set(["collections", "answer", "shape", "mirror"]);
+
+/** The form that the least is wrong with, of those that are for what was found. */
+function closest(forms: Issues[]): Issues | undefined {
+  const isOfOtherKind = (one: z.core.$ZodIssue) =>
+    one.path.length === 0 &&
+    (one.code === "invalid_union" ? !closest(one.errors) : one.code === "invalid_type" || one.code === "invalid_value");
+  const wrong = (issues: Issues) => issues.flatMap((one) => (one.code === "unrecognized_keys" ? one.keys : "")).length;
+  return forms.filter((issues) => !issues.some(isOfOtherKind)).toSorted((a, b) => wrong(a) - wrong(b))[0];
 }
 
 /** A path as it is told: the names of development tokens are the tokens. */
@@ -155,13 +189,4 @@ function at(root: unknown, path: readonly string[]): unknown {
   for (const part of path)
     value = value === null || typeof value !== "object" ? undefined : (value as Record<string, unknown>)[part];
   return value;
-}
-
-/** What was found, for a message. Objects, and text where somebody may have put a credential, are not repeated. */
-function shorten(value: unknown, secretive = false): string {
-  if (Array.isArray(value)) return "an array";
-  if (value !== null && typeof value === "object") return "an object";
-  if (typeof value === "string" && secretive) return "a string";
-  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value));
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

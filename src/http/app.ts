@@ -9,6 +9,7 @@ import { S3Fifo } from "../cache/S3Fifo.ts";
 import { isPersonal } from "../config/originAuth.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Isolate } from "../lanes/Exchange.ts";
+import { Mirrors } from "../lanes/Mirrors.ts";
 import { Schemas } from "../lanes/Schemas.ts";
 import { SessionSource } from "../origin/SessionSource.ts";
 import { Listening } from "../sync/Listening.ts";
@@ -20,6 +21,7 @@ import { serveKeys } from "./admin/serveKeys.ts";
 import { serveMetrics } from "./admin/serveMetrics.ts";
 import { servePurge } from "./admin/servePurge.ts";
 import { serveStatus } from "./admin/serveStatus.ts";
+import { serveSync } from "./admin/serveSync.ts";
 import { serveWarm } from "./admin/serveWarm.ts";
 import { newStrangers, serveWebhook } from "./admin/serveWebhook.ts";
 import { guard } from "./guard.ts";
@@ -62,6 +64,8 @@ export function createApp(replica: Replica, report: Reporter): App {
     sealKeys: new Map(),
     pooled: new SessionSource(),
     listening: new Listening(),
+    mirrors: new Mirrors(),
+    verifying: new Set(),
     inFlight: new InFlight(),
   };
   const worlds = new Worlds(replica, isolate);
@@ -139,6 +143,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     admin("/admin/keys", (request, { env }) => serveKeys(serving, request, env)),
     admin("/admin/purge", (request, { env }) => servePurge(syncing, request, env)),
     admin("/admin/status", (request, { env }) => serveStatus(showing, request, env)),
+    admin("/admin/sync", (request, { env }) => serveSync(showing, request, env)),
     admin("/admin/warm", (request, { env, executionCtx }) =>
       serveWarm({ serving, endpointOf }, request, env, (work) => executionCtx.waitUntil(work)),
     ),

@@ -95,6 +95,11 @@ function word(trouble: Trouble): Worded {
         "not_cached",
         "The replica has no stored answer to this, and was asked not to go to the origin. Ask without only-if-cached.",
       );
+    case "cursor-gone":
+      return {
+        ...inBand("cursor_gone", "That cursor is no longer valid. Start again without a cursor."),
+        rpcCode: CODE.invalidParams,
+      };
     case "session-gone":
       return {
         ...http(404, "session_not_found", "Session not found: it has ended, or is not yours. Send initialize again."),

@@ -19,6 +19,7 @@ import type { FeedView } from "../sync/FeedView.ts";
 import type { Listening } from "../sync/Listening.ts";
 import type { Reporter, RequestResult } from "../telemetry/events.ts";
 import type { Tally } from "../telemetry/Tally.ts";
+import type { Mirrors } from "./Mirrors.ts";
 import type { Schemas } from "./Schemas.ts";
 
 /** A session that this isolate has met. */
@@ -82,6 +83,9 @@ export interface Isolate {
   /** What is kept of an origin's method that came under suspicion, see `suspect.ts`. */
   suspectAt: Map<string, Suspicion>;
   listening: Listening;
+  mirrors: Mirrors;
+  /** The answers that are being compared with the origin's, and until when that may take; epoch ms. */
+  verifying: Set<{ until: number }>;
   /** What each payer has under way at origins. */
   inFlight: InFlight;
 }
@@ -164,6 +168,8 @@ export type Failure =
   | { kind: "origin"; failure: OriginFailure }
   /** `only-if-cached`, and it is not. */
   | { kind: "not-cached" }
+  /** A cursor of the replica's own that cannot be gone on from any more, or never could. */
+  | { kind: "cursor-gone" }
   /** The session is not one of the caller's, or goes on no more. */
   | { kind: "session-gone" }
   /** There is nothing to GET here. */

@@ -3,6 +3,7 @@ import type { CacheRule } from "../config/replica.ts";
 import { eraClaimed, isModern } from "../mcp/envelope.ts";
 import { isEquivocal } from "../mcp/equivocal.ts";
 import { endsSession } from "../mcp/endsSession.ts";
+import { isLegacyWord } from "../mcp/eraWords.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { ladder, misshapen, paramMismatch, type Rejection } from "../mcp/ladder.ts";
@@ -23,14 +24,17 @@ import { inStep } from "./inStep.ts";
 import { listen } from "./listen.ts";
 import { listsOthers } from "./listsOthers.ts";
 import { local } from "./local.ts";
-import { erasOf, isLeftAlone, isLegacyWord, knownEras, lacks, wantsSessions } from "./eras.ts";
+import { erasOf, isLeftAlone, knownEras, lacks, wantsSessions } from "./eras.ts";
 import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { overToolLimit } from "./overLimit.ts";
 import { ownWords, relay } from "./relay.ts";
 import { isRefusedHere, mayStandIn } from "./mayStandIn.ts";
+import { catalogueOf } from "./learn.ts";
+import { aimOf, hasOwnCursor, mirror } from "./mirror.ts";
+import type { Mirrored } from "./Mirrored.ts";
 import { misfit } from "./misfit.ts";
-import { contradictsParams } from "./params.ts";
+import { contradictsParams, headersAgree } from "./params.ts";
 import { BRIEF_MS, refreshCatalogue, ruleFor } from "./ruleFor.ts";
 import { translatedAnswer } from "./translate.ts";
 import { keptForOutages } from "./keepReply.ts";
@@ -172,12 +176,13 @@ function answerInEra(x: Exchange, asking: Call, known?: Eras): Answer | Promise<
   const asked = isCachedOnly ? ONLY_CACHED : directivesOf(x, call);
   const rule = ruleFor(x, call, asked);
   const isKnown = rule !== undefined && !(rule instanceof Promise);
-  const obtained = isKnown ? obtain(x, call, rule, asked) : undefined;
+  const obtained = isKnown ? obtain(x, call, rule, asked, false) : undefined;
   if (obtained && "kind" in obtained && obtained.kind === "entry") return fromEntry(x, call, obtained);
   const later = async () => {
     const allowed = await rule;
-    if (!allowed) return isCachedOnly ? sessionWanted(x) : lookedAfter(x, await direct(x, call, asked));
-    const given = await cached(x, call, allowed, await (obtained ?? obtain(x, call, allowed, asked)));
+    const given = allowed
+      ? await cached(x, call, allowed, await (obtained ?? obtain(x, call, allowed, asked, false)))
+      : await direct(x, call, asked);
     return isCachedOnly && given.kind === "failure" ? sessionWanted(x) : lookedAfter(x, given);
   };
   return later();
@@ -246,9 +251,14 @@ async function cached(x: Exchange, call: Call, { strict: isStrict }: CacheRule, 
   }
 }
 
-/** The relay lane, for everything that may not be cached or is not perfectly formed. */
+/** The mirror and the relay lane, for everything that may not be cached or is not perfectly formed. */
 async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promise<Answer> {
+  const mirrored = call && (await mirroredOf(x, call, asked));
+  if (mirrored?.kind === "failure") return mirrored;
+  if (mirrored?.isGiven) return fromEntry(x, call!, mirrored);
+  if (hasOwnCursor(x.origin, x.body)) return { kind: "failure", failure: { kind: "cursor-gone" } };
   if (asked.onlyCached) return { kind: "failure", failure: { kind: "not-cached" } };
+  const old = mirrored?.entry;
   // Which arguments a modern origin wants mirrored in headers, its list says.
   if (x.asksIn === "modern" && call?.method === "tools/call") await refreshCatalogue(x, call, asked, BRIEF_MS);
   // Nor can such an origin judge whether headers say what the arguments say.
@@ -258,10 +268,23 @@ async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promis
   // A request that is wrong in itself is told that, by who answers it.
   const bad = misfit(x);
   if (bad && !wrongWith(x)) return { kind: "failure", failure: bad };
-  const given = await relay(x, { call });
+  const given = await relay(x, { call, instead: old && (() => standIn(x, call!, old, undefined).text) });
+  const failed = old && failureIn(call!, given);
+  if (failed) return standIn(x, call!, old, failed.status);
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.
   const wrong = given.kind === "failure" && given.failure.kind === "origin" ? wrongWith(x) : undefined;
   return wrong ? { kind: "failure", failure: { kind: "rejected", ...wrong } } : given;
+}
+
+/** What the mirror has for a call, where the caller's headers say what its arguments say. */
+async function mirroredOf(x: Exchange, call: Call, asked: Asked): Promise<Mirrored | undefined> {
+  const aim = aimOf(x, call);
+  if (!aim) return undefined;
+  if (call.method === "tools/call" && call.era === "modern") {
+    await refreshCatalogue(x, call, asked, BRIEF_MS);
+    if (!headersAgree(x, call, catalogueOf(x).get(call.target!))) return undefined;
+  }
+  return mirror(x, call, aim, asked);
 }
 
 function wrongWith(x: Exchange): Rejection | undefined {

@@ -1,11 +1,12 @@
 import { ageMs, freshness } from "../cache/freshness.ts";
+import { isModernWord } from "../mcp/eraWords.ts";
 import { errorCode } from "../mcp/errorCode.ts";
 import { CODE } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { MODERN_VERSION } from "../mcp/versions.ts";
 import { statusOf } from "../origin/failure.ts";
 import { directivesOf } from "./directives.ts";
-import { erasOf, isLeftAlone, isModernWord, knownEras, lacks, noteEras } from "./eras.ts";
+import { erasOf, isLeftAlone, knownEras, lacks, noteEras } from "./eras.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { fromEntry, standIn } from "./fromEntry.ts";
 import { forget } from "./keep.ts";

@@ -1,7 +1,6 @@
 import { digest } from "../cache/key.ts";
 import type { OriginSettings } from "../config/replica.ts";
-import { errorCode } from "../mcp/errorCode.ts";
-import { CODE } from "../mcp/names.ts";
+import { isLegacyWord } from "../mcp/eraWords.ts";
 import type { Era } from "../mcp/versions.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import type { Eras, Exchange } from "./Exchange.ts";
@@ -10,14 +9,6 @@ const UNKNOWN: Eras = { at: 0 };
 /** What other isolates have learnt is looked at this often. */
 const REREAD_MS = 60_000;
 const DAY_MS = 86_400_000;
-
-/** The errors with which servers of the earlier revisions answer a method that they do not know, or a caller without a session. */
-const LEGACY_WORDS: ReadonlySet<number> = new Set([
-  CODE.methodNotFound,
-  CODE.invalidRequest,
-  CODE.invalidParams,
-  -32000,
-]);
 
 /** What is known of the origin's eras. At once where this isolate has asked before. */
 export function erasOf(x: Exchange): Eras | Promise<Eras> {
@@ -49,18 +40,6 @@ export function isLeftAlone({ origin }: Pick<Exchange, "origin">, opensSessions 
 /** Whether an origin takes nothing but what comes in sessions, which modern callers have not. */
 export function wantsSessions({ modern, legacy }: Eras): boolean {
   return modern === false && legacy === "sessions";
-}
-
-/** Whether an error is one with which a server of the earlier revisions refuses a modern request. */
-export function isLegacyWord(reply: string): boolean {
-  const code = errorCode(reply);
-  return code !== undefined && LEGACY_WORDS.has(code);
-}
-
-/** Whether an error is one that the modern revision has alone: who words it speaks that era (basic/versioning). */
-export function isModernWord(reply: string): boolean {
-  const code = errorCode(reply);
-  return code !== undefined && code <= CODE.headerMismatch && code >= -32099;
 }
 
 /** Notes that the origin has refused to say what it is. Other errors, and answers that may not be kept, say nothing of its eras. */

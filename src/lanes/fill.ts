@@ -4,15 +4,15 @@ import { SUPERSEDING } from "../cache/neutralise.ts";
 import { traitsOf } from "../cache/save.ts";
 import { expandTags } from "../cache/tags.ts";
 import type { CacheRule } from "../config/replica.ts";
-import { CLIENT_INFO } from "../mcp/clientInfo.ts";
 import { keyedCapabilities } from "../mcp/keyedCapabilities.ts";
 import { isList } from "../mcp/methods.ts";
-import { META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "../mcp/names.ts";
+import { ownMeta } from "../mcp/ownMeta.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { toolFacts } from "../mcp/toolFacts.ts";
 import { coalescerName } from "../origin/shards.ts";
 import type { Boarding } from "../origin/Flights.ts";
-import { FILL_ID, isDemotion, type FillRequest } from "../origin/land.ts";
+import { FILL_ID } from "../origin/askAtAnyCost.ts";
+import { isDemotion, type FillRequest } from "../origin/land.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
@@ -183,12 +183,7 @@ function knownOf({ feed }: Exchange, { flight }: Candidates, tags: readonly stri
 /** The request as the origin gets it: without what belongs to one caller, as it will answer many. */
 function bodyOf(call: Call, id: string | number): string {
   const { _meta: _, ...params } = call.params;
-  const meta = {
-    [META_VERSION]: call.version,
-    [META_CAPABILITIES]: keyedCapabilities(call),
-    [META_CLIENT_INFO]: CLIENT_INFO,
-  };
-  const sent = call.era === "modern" ? { ...params, _meta: meta } : params;
+  const sent = call.era === "modern" ? { ...params, _meta: ownMeta(call.version, keyedCapabilities(call)) } : params;
   return JSON.stringify({ jsonrpc: "2.0", id, method: call.method, params: sent });
 }
 

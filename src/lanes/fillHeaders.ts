@@ -1,4 +1,4 @@
-import { encodeHeaderValue } from "../mcp/headerValue.ts";
+import { methodHeaders } from "../mcp/methodHeaders.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { paramHeaderValues, type ParamHeader } from "../mcp/toolFacts.ts";
 import { traceparentOf } from "../mcp/trace.ts";
@@ -28,9 +28,7 @@ export function fillHeaders(x: Exchange, call: Call): Record<string, string> {
   if (call.version !== undefined) headers["mcp-protocol-version"] = call.version;
   if (x.session?.originId !== undefined) headers["mcp-session-id"] = x.session.originId;
   if (call.era === "legacy") return headers;
-  headers["mcp-method"] = call.method;
-  if (call.target !== null) headers["mcp-name"] = encodeHeaderValue(call.target);
-  return { ...headers, ...Object.fromEntries(paramHeaders(x, call)) };
+  return { ...headers, ...methodHeaders(call.method, call.target), ...Object.fromEntries(paramHeaders(x, call)) };
 }
 
 /** The arguments that are mirrored: as a modern caller wrote them, for they have been compared with the arguments, which are in the key. */

@@ -1,6 +1,7 @@
 import type { PulseReply } from "../sync/Pulse.ts";
 import type { Exchange } from "./Exchange.ts";
 import { pulse } from "./pulse.ts";
+import { wakeMirrors } from "./wakeMirrors.ts";
 
 /** How long the first requests of an isolate, or after a pause, wait for what the origin's feed says. */
 const JOIN_MS = 250;
@@ -21,6 +22,7 @@ export function inStep(x: Exchange, now: number): Promise<void> | undefined {
     x.waitUntil(pulse(x, { now, lagMs: 0 }));
     return undefined;
   }
+  wakeMirrors(x);
   if (now < feed.joiningUntil) return joined(x);
   const isInStep = now - feed.dueAt <= origin.pulseMs;
   // After a pause nothing is answered before the feed is heard: only who goes on without it lags.

@@ -13,7 +13,7 @@ import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { callOrigin, failureOf } from "../origin/callOrigin.ts";
 import { statusOf, type OriginFailure } from "../origin/failure.ts";
 import { closeSession, MESSAGE_HEADERS } from "../origin/inSession.ts";
-import { FILL_ID } from "../origin/land.ts";
+import { FILL_ID } from "../origin/askAtAnyCost.ts";
 import { readReply, type Reply } from "../origin/readReply.ts";
 import { barred } from "./barred.ts";
 import { berthFor } from "./berth.ts";

@@ -1,10 +1,15 @@
+import type { Place } from "../cache/concerning.ts";
 import type { Entry } from "../cache/entry.ts";
-import type { Address } from "../cache/key.ts";
+import type { Verdict } from "../sync/FeedView.ts";
 import type { Exchange } from "./Exchange.ts";
 
 /** An entry as it may be used after what the feed says of it; `undefined` where it is gone. */
-export function judged(x: Exchange, address: Address, entry: Entry): Entry | undefined {
-  const verdict = x.feed.judge(entry, address);
+export function judged(x: Exchange, place: Place, entry: Entry): Entry | undefined {
+  return under(x.feed.judge(entry, place), entry);
+}
+
+/** An entry as it may be used where the feed says that of it. */
+export function under(verdict: Verdict, entry: Entry): Entry | undefined {
   if (verdict === "sound") return entry;
   if (verdict === "gone") return undefined;
   const { ttlMs, staleWhileRevalidateMs, staleIfErrorMs, clientTtlMs: _, ...rest } = entry;

@@ -4,7 +4,7 @@ import { initializeRequest } from "../mcp/initializeRequest.ts";
 import { MODERN_VERSION, LEGACY_VERSIONS } from "../mcp/versions.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { closeSession, MESSAGE_HEADERS } from "../origin/inSession.ts";
-import { FILL_ID } from "../origin/land.ts";
+import { FILL_ID } from "../origin/askAtAnyCost.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { candidatesOf } from "./candidates.ts";
 import type { Eras, Exchange } from "./Exchange.ts";

@@ -15,11 +15,13 @@ import { candidatesOf, inKv, inMemory, newer, type Candidates } from "./candidat
 import type { Asked } from "./directives.ts";
 import type { Exchange, Failure } from "./Exchange.ts";
 import { fill, type Filled } from "./fill.ts";
+import { aimOf, hasOwnCursor, mirror } from "./mirror.ts";
 import { oneScope } from "./oneScope.ts";
 import { misfit } from "./misfit.ts";
 import { isSuspect } from "./suspect.ts";
 import { trust } from "./trust.ts";
 import { refreshBehind } from "./refreshBehind.ts";
+import { verifyKept } from "./verify.ts";
 
 /** What the cache, or the origin through it, has for a call. */
 export type Obtained =
@@ -38,34 +40,51 @@ export type Obtained =
     }
   | { kind: "failure"; failure: Failure };
 
-/** Tries memory, then KV, then a fill, then what is stale. Each that has nothing leaves it to the next. At once where memory has it. */
-export function obtain(x: Exchange, call: Call, rule: CacheRule, asked: Asked): Obtained | Promise<Obtained> {
+/**
+ * Tries memory, then KV, then the mirror, then a fill, then what is stale. Each that has nothing leaves it to the next. At
+ * once where memory has it. `isToBeKept`: for who wants it to be kept here, so that the mirror is passed over.
+ */
+export function obtain(
+  x: Exchange,
+  call: Call,
+  rule: CacheRule,
+  asked: Asked,
+  isToBeKept = true,
+): Obtained | Promise<Obtained> {
   const candidates = candidatesOf(x, call, rule);
-  if (!candidates) return { kind: "relay", keep: undefined, previous: undefined };
-  if (rule.strict) return strictly(x, call, rule, asked, candidates);
+  if (!candidates) {
+    if (hasOwnCursor(x.origin, x.body)) return { kind: "failure", failure: { kind: "cursor-gone" } };
+    return { kind: "relay", keep: undefined, previous: undefined };
+  }
+  const asking = { rule, asked, candidates, isToBeKept };
+  if (rule.strict) return strictly(x, call, asking);
   const kept = inMemory(x, candidates, call.era);
   const hit = kept && !asked.again ? asHit(x, call, rule, candidates, asked, kept, "memory") : undefined;
-  return hit ?? beyondMemory(x, call, rule, asked, candidates, kept);
+  if (hit && (hit.word === "hit" || isToBeKept || !aimOf(x, call))) return hit;
+  return beyondMemory(x, call, asking, kept);
+}
+
+/** What is asked for. */
+interface Asking {
+  rule: CacheRule;
+  asked: Asked;
+  candidates: Candidates;
+  isToBeKept: boolean;
 }
 
 /**
  * As `obtain`, for what must never be behind a write: nothing is given before the feed has been asked in this very call,
  * and nothing that it has something against. What comes from the origin is from a call that knows as much.
  */
-async function strictly(
-  x: Exchange,
-  call: Call,
-  rule: CacheRule,
-  asked: Asked,
-  candidates: Candidates,
-): Promise<Obtained> {
+async function strictly(x: Exchange, call: Call, asking: Asking): Promise<Obtained> {
+  const { rule, asked, candidates } = asking;
   const trusted = await trust(x, candidates.flight, expandTags(rule.tags, call.variant));
   const isTrusted = trusted === "kept";
   if (asked.onlyCached && !isTrusted) return { kind: "failure", failure: { kind: "not-cached" } };
   const again = asked.again || !isTrusted;
   const kept = inMemory(x, candidates, call.era);
   const hit = kept && !again ? asHit(x, call, rule, candidates, asked, kept, "memory") : undefined;
-  const got = hit ?? (await beyondMemory(x, call, rule, { ...asked, again }, candidates, kept, isTrusted));
+  const got = hit ?? (await beyondMemory(x, call, { ...asking, asked: { ...asked, again } }, kept, isTrusted));
   // What callers keep themselves, nobody can check.
   if (got.kind === "entry") return { ...got, entry: unpromised(got.entry) };
   if (got.kind === "reply") return { ...got, text: call.shape.hints ? withoutPromise(got.text) : got.text };
@@ -83,19 +102,21 @@ function unpromised({ clientTtlMs: _, ...entry }: Entry): Entry {
 async function beyondMemory(
   x: Exchange,
   call: Call,
-  rule: CacheRule,
-  asked: Asked,
-  candidates: Candidates,
+  { rule, asked, candidates, isToBeKept }: Asking,
   kept: Entry | undefined,
   isTrusted = true,
 ): Promise<Obtained> {
   const saved = newer(await inKv(x, candidates, call.era), kept);
-  if (saved && !asked.again) {
-    const hit = asHit(x, call, rule, candidates, asked, saved, "kv");
-    if (hit) return hit;
-  }
+  const hit = saved && !asked.again ? asHit(x, call, rule, candidates, asked, saved, "kv") : undefined;
+  const aim = isToBeKept ? undefined : aimOf(x, call);
+  if (hit && !(aim && hit.word === "stale")) return hit;
+  // What is mirrored is given instead of what is stale.
+  const mirrored = aim && (await mirror(x, call, aim, asked, isTrusted));
+  if (mirrored && (mirrored.kind === "failure" || mirrored.isGiven)) return mirrored;
+  if (hit) return hit;
   const isUsable = isTrusted && !(rule.strict && saved?.isDoubted);
-  const usable = saved && isUsable && freshness(saved, x.now()) !== "expired" ? saved : undefined;
+  const own = saved && isUsable && freshness(saved, x.now()) !== "expired" ? saved : undefined;
+  const usable = newer(own, rule.strict && mirrored?.entry.isDoubted ? undefined : mirrored?.entry);
   if (asked.onlyCached) {
     if (!usable) return { kind: "failure", failure: { kind: "not-cached" } };
     return { kind: "entry", entry: usable, word: "stale", outcome: { kind: "hit", ttlMs: remaining(usable, x.now()) } };
@@ -127,7 +148,7 @@ function asHit(
   asked: Asked,
   entry: Entry,
   detail: "memory" | "kv",
-): Obtained | undefined {
+): Extract<Obtained, { kind: "entry" }> | undefined {
   const now = x.now();
   const state = freshness(entry, now);
   if (state !== "fresh" && state !== "stale") return undefined;
@@ -137,6 +158,7 @@ function asHit(
   // In a session the answer could only be asked for by who waits for it.
   const isDue = state === "stale" || (!x.session && isEarly(entry, ttlMs, x.random));
   if (isDue && !asked.onlyCached) refreshBehind(x, call, rule, candidates, entry);
+  if (rule.verify !== undefined) verifyKept(x, call, rule, candidates, entry);
   const word = state === "fresh" ? "hit" : "stale";
   return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs, detail }, at: now };
 }

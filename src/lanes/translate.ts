@@ -1,11 +1,11 @@
 import { CLIENT_INFO } from "../mcp/clientInfo.ts";
 import { metaOf } from "../mcp/envelope.ts";
 import { failureWords } from "../mcp/failureWords.ts";
-import { encodeHeaderValue } from "../mcp/headerValue.ts";
 import { hear } from "../mcp/hear.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { LOG_LEVELS } from "../mcp/logLevels.ts";
 import { messageIn } from "../mcp/messageIn.ts";
+import { methodHeaders } from "../mcp/methodHeaders.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
 import { META_LOG_LEVEL } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
@@ -45,8 +45,7 @@ export function translatedRequest(
     headers: {
       ...headers,
       "mcp-protocol-version": MODERN_VERSION,
-      "mcp-method": String(method),
-      ...(typeof name === "string" && { "mcp-name": encodeHeaderValue(name) }),
+      ...methodHeaders(String(method), typeof name === "string" ? name : null),
     },
     body,
   };

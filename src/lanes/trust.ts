@@ -27,11 +27,17 @@ export async function trust(
   address: Pick<Address, "method" | "target">,
   tags: readonly string[],
 ): Promise<Trust> {
+  const announced = await announcedNow(x);
+  if (!announced) return "blind";
+  if (announced.length === 0) return "kept";
+  const own = new Set(concerning(address, tags, "public"));
+  return announced.some((tag) => own.has(tag)) ? "written" : "kept";
+}
+
+/** Asks the feed, at once, what is being written: the tags; `undefined` where that is not to be had. */
+export async function announcedNow(x: Exchange): Promise<readonly string[] | undefined> {
   const reply = await check(x, PATIENCE_MS);
   // The answer of a feed that is lost says nothing of the one that is known.
   // Nor does that of an object of an earlier version, to which nobody announces.
-  if (!reply?.announced || reply.feedId !== x.feed.position?.feedId) return "blind";
-  if (reply.announced.length === 0) return "kept";
-  const own = new Set(concerning(address, tags, "public"));
-  return reply.announced.some((tag) => own.has(tag)) ? "written" : "kept";
+  return reply?.feedId === x.feed.position?.feedId ? reply?.announced : undefined;
 }

@@ -15,6 +15,8 @@ export interface MirrorStatus {
   pulled: PullReport | null;
   /** The last pull that failed since then. */
   failed: (PullProblem & { at: number; times: number }) | null;
+  /** How many pulls came to their end, and how many tries of one failed, since the mirror began. */
+  pulls: { done: number; failed: number };
   /** When the next pull begins. */
   nextAt: number | null;
   /** Rows that are to be asked for again. */

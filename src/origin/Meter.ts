@@ -60,6 +60,12 @@ export class Meter {
   }
 }
 
+/** That an answer of so many bytes is too large for its budget; `undefined` where it is not. */
+export function overBudget(budget: Budget, size: number): OverBudget | undefined {
+  const { failure, bytes } = limitOf(budget);
+  return size > bytes ? failure : undefined;
+}
+
 /** What is too large, in the unit of the bound that is met first. */
 function limitOf({ bytes = MAX_BUDGET_BYTES, tokens }: Budget): { failure: OverBudget; bytes: number } {
   const inTokens = (tokens ?? Number.POSITIVE_INFINITY) * TOKEN_BYTES;

@@ -8,17 +8,12 @@ import { patternTable } from "../config/pattern.ts";
 import type { Budget, CacheRule, OriginSettings } from "../config/replica.ts";
 import { isList } from "../mcp/methods.ts";
 import type { Era } from "../mcp/versions.ts";
-import { withId } from "../mcp/withId.ts";
 import { withBudgets } from "../mcp/withBudgets.ts";
 import { withoutTools } from "../mcp/withoutTools.ts";
-import { callOrigin, type Bindings } from "./callOrigin.ts";
+import { askAtAnyCost, type AskingTools, type Told } from "./askAtAnyCost.ts";
 import type { Known } from "./Flights.ts";
 import type { Landing, Saving } from "./Landing.ts";
 import { Meter } from "./Meter.ts";
-import { PooledCall } from "./PooledCall.ts";
-import type { PoolReply, PoolRequest } from "./PooledSession.ts";
-import { readReply, type Reply } from "./readReply.ts";
-import type { Room } from "./Room.ts";
 
 /** Everything that a fill needs. Plain data: it crosses to the Coalescer. */
 export interface FillRequest {
@@ -63,24 +58,10 @@ export interface FillRequest {
   previous?: Traits;
 }
 
-/** The JSON-RPC id of fills outside of sessions. Each is an HTTP exchange of its own, so one id serves all. */
-export const FILL_ID = 1;
-
-/** The most that a fill reads into memory. What is larger is streamed past. */
-const MAX_REPLY_BYTES = 16 * 1_048_576;
-
 /** What a landing needs besides the request. */
-export interface LandingTools {
-  bindings: Bindings;
+export interface LandingTools extends AskingTools {
   now: () => number;
   random: () => number;
-  /** Aborted when nobody waits any more. */
-  abandoned?: AbortSignal;
-  /** Asks for pooled sessions. */
-  pool: (request: PoolRequest) => Promise<PoolReply>;
-  waitUntil: (work: Promise<unknown>) => void;
-  /** What all landings of the object together may hold. */
-  room?: Room;
 }
 
 /** Calls the origin for a fill, and makes an entry of the answer where it may be kept. */
@@ -137,15 +118,6 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
   return { kind: "entry", entry, status, saving };
 }
 
-interface Told {
-  reply: Reply;
-  /** What the origin wanted to ask a client for on the way. */
-  declined?: readonly string[];
-}
-
-/** It was told that nobody can be asked, and said nothing more. */
-const SILENT: Reply = { failure: { kind: "asked-back" } };
-
 /** Asks the origin, and reads its answer, as far as that is within its budget. */
 async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
   if (!request.budget) return askAtAnyCost(request, tools);
@@ -154,38 +126,6 @@ async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
   const told = await askAtAnyCost(request, { ...tools, abandoned: AbortSignal.any([abandoned, meter.signal]) }, meter);
   meter.stop();
   return meter.over ? { reply: { failure: meter.over } } : told;
-}
-
-async function askAtAnyCost(request: FillRequest, tools: LandingTools, meter?: Meter): Promise<Told> {
-  const { origin, headers, body, id, pool } = request;
-  const { bindings, abandoned, room, waitUntil } = tools;
-  const measured = (response: Response) => meter?.measured(response) ?? response;
-  const sent = { method: "POST", headers, body, ...(abandoned && { abandoned }) };
-  const limits = { id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs, ...(room && { room }) };
-  if (pool === undefined) {
-    const called = await callOrigin(origin, bindings, sent);
-    if ("failure" in called) return { reply: called };
-    const { response, cancel } = called;
-    return { reply: await readReply(measured(response), { ...limits, ...(cancel && { cancel }) }) };
-  }
-  const call = new PooledCall({
-    origin,
-    bindings,
-    session: (over) => tools.pool({ origin, name: pool, ...(over && { over }) }),
-    caller: { id },
-    waitUntil,
-    room,
-  });
-  const called = await call.send(sent);
-  if ("failure" in called) return { reply: called };
-  const { names, sessionId: own, declined } = call;
-  const heard = (event: string) => call.answer(event);
-  const reply = await readReply(measured(called.response), { ...limits, id: names.id, heard });
-  call.end("text" in reply);
-  if (!("text" in reply)) return { reply: "failure" in reply && declined.length > 0 ? SILENT : reply };
-  const { sessionId, ...told } = reply;
-  const isOthers = sessionId !== undefined && sessionId !== own;
-  return { reply: { ...told, text: withId(reply.text, id), ...(isOthers && { sessionId }) }, declined };
 }
 
 /**

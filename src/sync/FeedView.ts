@@ -85,6 +85,8 @@ export class FeedView {
   #floor = 0;
   #hardFloor = 0;
   readonly #tags = new Map<string, { seq: number; hard: number }>();
+  /** The latest invalidations of tags that are alike, by what the likeness is called, as of a version of the view. */
+  readonly #alike = new Map<string, { version: number; seq: number; hard: number }>();
   #asked = 0;
   /** How many questions had been put when another feed was found. */
   #movedAt = 0;
@@ -176,6 +178,28 @@ export class FeedView {
       verdict = "stale";
     }
     return verdict;
+  }
+
+  /**
+   * What the feed says of an answer that depends on things which nobody can name one by one: as `judge`, for all tags
+   * that are like theirs. `name` stands for these: they are looked through once for each version of the view.
+   */
+  judgeAll({ feedId, seq }: Partial<Position>, name: string, isLike: (tag: string) => boolean): Verdict {
+    const position = this.#position;
+    if (!position) return "sound";
+    if (feedId !== position.feedId || seq === undefined) return "suspect";
+    let known = this.#alike.get(name);
+    if (known?.version !== this.version) {
+      known = { version: this.version, seq: 0, hard: 0 };
+      for (const [tag, { seq, hard }] of this.#tags) {
+        if ((seq <= known.seq && hard <= known.hard) || !isLike(tag)) continue;
+        known.seq = Math.max(known.seq, seq);
+        known.hard = Math.max(known.hard, hard);
+      }
+      this.#alike.set(name, known);
+    }
+    if (known.hard > seq) return "gone";
+    return known.seq > seq ? "stale" : "sound";
   }
 
   /** The seq of the latest invalidation that may concern an answer. */

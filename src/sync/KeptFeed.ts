@@ -4,10 +4,12 @@ import { Feed, type FeedHead, type FeedRow, type How, type News, type Since } fr
 export class KeptFeed {
   readonly #sql: SqlStorage;
   readonly #feed: Feed;
+  readonly #invalidated: (tags: readonly string[]) => void;
 
-  /** `newId` names a feed that begins. */
-  constructor(sql: SqlStorage, newId: () => string) {
+  /** `newId` names a feed that begins. `invalidated` gets the tags of each invalidation. */
+  constructor(sql: SqlStorage, newId: () => string, invalidated: (tags: readonly string[]) => void = () => {}) {
     this.#sql = sql;
+    this.#invalidated = invalidated;
     sql.exec(
       `CREATE TABLE IF NOT EXISTS feed_head
         (only INTEGER PRIMARY KEY CHECK (only = 1), feed_id TEXT NOT NULL, seq INTEGER NOT NULL, floor INTEGER NOT NULL, hard_floor INTEGER NOT NULL)
@@ -35,6 +37,7 @@ export class KeptFeed {
     for (const tag of dropped) this.#sql.exec("DELETE FROM feed_row WHERE tag = ?", tag);
     if (rows.length + dropped.length > 0)
       this.#sql.exec("UPDATE feed_head SET seq = ?, floor = ?, hard_floor = ?", seq, floor, hardFloor);
+    this.#invalidated(tags);
   }
 
   /** How far it has come, and how many tags it remembers. */

@@ -3,6 +3,7 @@ import { listTag } from "../cache/implicitTags.ts";
 import type { OwnTokenAuth } from "../config/originAuth.ts";
 import { askToken } from "../origin/askToken.ts";
 import { isOfTenant, ownId } from "../config/tenant.ts";
+import { mirrorObject } from "../mirror/mirrorObject.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import { OwnToken, type TokenReply } from "../origin/OwnToken.ts";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
@@ -22,6 +23,8 @@ import { KeptHealth } from "./KeptHealth.ts";
 import { KeptTenants } from "./KeptTenants.ts";
 import { KeptTellings } from "./KeptTellings.ts";
 import { KeptTotals } from "./KeptTotals.ts";
+import { Mirrors, type MirrorPlace } from "./Mirrors.ts";
+import type { MirrorNews, MirrorWord } from "./MirrorWord.ts";
 import type { OriginTotals } from "./OriginTotals.ts";
 import { pause } from "./pause.ts";
 import type { AnnounceReply, Announcement, Conclusion, PulseReply, PulseRequest } from "./Pulse.ts";
@@ -35,13 +38,18 @@ import { UpstreamListening } from "./UpstreamListening.ts";
  * have been told, how the origin is, what was counted, the key that seals its session ids, which of its sessions have
  * ended, the sessions that the replica has opened for those who open none, and its own token. Each tenant's world has one
  * of its own, which the origin's own knows of. Holds the one stream on which the origin
- * tells of changes.
+ * tells of changes, and has the mirrors of the origin look when there is news for them.
  */
 export class OriginSync extends DurableObject<Cloudflare.Env> {
   readonly #failed = (error: unknown) =>
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) });
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
-  readonly #feed = new KeptFeed(this.ctx.storage.sql, () => crypto.randomUUID());
+  readonly #mirrors = new Mirrors(this.ctx.storage.sql);
+  readonly #feed = new KeptFeed(
+    this.ctx.storage.sql,
+    () => crypto.randomUUID(),
+    (tags) => this.#poke(tags),
+  );
   readonly #writes = new Announcements(this.ctx.storage.sql);
   readonly #lapses: Duty = { dueAt: () => this.#writes.dueAt(), run: async () => this.#lapse() };
   readonly #health = new KeptHealth({
@@ -78,6 +86,8 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     pause,
   });
   readonly #tenants = new KeptTenants(this.ctx.storage.sql);
+  /** The names of the mirrors that are about to be told to look. */
+  readonly #poking = new Set<string>();
   /** The name of a tenant's object that the origin's own does not know of yet. */
   #unknownAs: string | undefined;
   readonly #alarm = new Alarm(
@@ -184,6 +194,17 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     return this.#reply(since);
   }
 
+  /** Takes in what a mirror has to say, and tells it what has changed since what it knows of the feed, and how the origin is. */
+  async mirror({ place, concerns, origin, outcomes, interest, ...since }: MirrorWord): Promise<MirrorNews> {
+    this.#mirrors.note(place, concerns, Date.now());
+    this.#health.pulsed({ origin, ...(interest && { interest }), ...(outcomes && { outcomes }) });
+    if (interest) this.#listening.pulsed({ ...since, isolate: `mirror ${place.name}`, origin, interest });
+    await this.#alarm.arm();
+    // An alarm may come late.
+    this.#lapse();
+    return { ...this.#feed.since(since), health: this.#health.published() };
+  }
+
   /** What is known of the origin, with what the asking isolate has counted and not told yet. */
   async totals(asking: Pick<PulseRequest, "isolate" | "tally">): Promise<OriginTotals> {
     return {
@@ -231,6 +252,28 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   /** Does what is due. */
   override async alarm(): Promise<void> {
     await this.#alarm.goOff();
+  }
+
+  /** Has the mirrors look that an invalidation concerns. One that cannot be reached finds out when it looks by itself. */
+  #poke(tags: readonly string[]): void {
+    for (const place of this.#mirrors.concerned(tags)) {
+      const { name } = place;
+      // It looks but once at what comes together.
+      if (this.#poking.has(name)) continue;
+      this.#poking.add(name);
+      this.ctx.waitUntil(this.#tell(place));
+    }
+  }
+
+  async #tell({ name, region }: MirrorPlace): Promise<void> {
+    // What comes after this it has to be told of again; what is invalidated before the call, it sees.
+    await Promise.resolve();
+    this.#poking.delete(name);
+    try {
+      await mirrorObject(this.env, name, region).changed();
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** Makes this object, which is a tenant's, known to the origin's own: before it says anything to anybody. */

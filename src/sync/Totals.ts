@@ -1,4 +1,4 @@
-import { noCounts, OTHER, type Counted, type Counts } from "../telemetry/Counted.ts";
+import { noCounts, OTHER, verifiedOf, type Counted, type Counts, type Verified } from "../telemetry/Counted.ts";
 import { addHistogram, AGE_MS, DURATION_MS, emptyHistogram, type Histogram } from "../telemetry/Histogram.ts";
 import type { Delta } from "../telemetry/Tally.ts";
 
@@ -43,6 +43,8 @@ export class Totals {
   readonly #operations = new Map<string, Map<string, Counts>>();
   readonly #durations = new Map<string, Histogram>();
   readonly #ages = emptyHistogram(AGE_MS);
+  readonly #verified: Verified[] = [];
+  readonly #staleness = emptyHistogram(AGE_MS);
   #names = 0;
   #saved = 0;
   #detached = 0;
@@ -85,6 +87,8 @@ export class Totals {
       ages: this.#ages,
       saved: this.#saved,
       detached: this.#detached,
+      verified: this.#verified,
+      staleness: this.#staleness,
       refreshedAt: this.#refreshedAt,
     };
   }
@@ -107,7 +111,7 @@ export class Totals {
     this.#isolates.delete(oldest!);
   }
 
-  #add({ operations, durations, ages, saved, detached, refreshedAt }: Counted): void {
+  #add({ operations, durations, ages, saved, detached, verified = [], staleness, refreshedAt }: Counted): void {
     for (const { method, name, counts } of operations) {
       const own = this.#countsOf(method, name);
       for (const result of Object.keys(own) as (keyof Counts)[]) own[result] += counts[result];
@@ -118,6 +122,13 @@ export class Totals {
       addHistogram(own, histogram);
     }
     addHistogram(this.#ages, ages);
+    for (const { name, lane, matches, mismatches, staleMs } of verified) {
+      const own = verifiedOf(this.#verified, name, lane, MAX_NAMES);
+      own.matches += matches;
+      own.mismatches += mismatches;
+      own.staleMs = Math.max(own.staleMs, staleMs);
+    }
+    if (staleness) addHistogram(this.#staleness, staleness);
     this.#saved += saved;
     this.#detached += detached;
     this.#refreshedAt = Math.max(this.#refreshedAt, refreshedAt);

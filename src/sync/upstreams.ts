@@ -1,9 +1,9 @@
 import { answerTo } from "../mcp/answerTo.ts";
 import type { ListName } from "../mcp/change.ts";
-import { CLIENT_INFO } from "../mcp/clientInfo.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { allOf, parseFilter } from "../mcp/listenFilter.ts";
-import { META_CAPABILITIES, META_CLIENT_INFO, META_VERSION } from "../mcp/names.ts";
+import { methodHeaders } from "../mcp/methodHeaders.ts";
+import { ownMeta } from "../mcp/ownMeta.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import { callOrigin, type Bindings, type OriginResponse } from "../origin/callOrigin.ts";
@@ -37,9 +37,8 @@ export function modernUpstream({ origin, bindings }: UpstreamTools): Upstream {
   return {
     opensAcknowledged: false,
     connect: (uris, id, abandoned) => {
-      const _meta = { [META_VERSION]: MODERN_VERSION, [META_CAPABILITIES]: {}, [META_CLIENT_INFO]: CLIENT_INFO };
-      const params = { notifications: allOf(LISTS, uris), _meta };
-      const headers = { ...MESSAGE_HEADERS, "mcp-protocol-version": MODERN_VERSION, "mcp-method": method };
+      const params = { notifications: allOf(LISTS, uris), _meta: ownMeta() };
+      const headers = { ...MESSAGE_HEADERS, "mcp-protocol-version": MODERN_VERSION, ...methodHeaders(method, null) };
       return callOrigin(origin, bindings, {
         method: "POST",
         headers,

@@ -1,4 +1,4 @@
-import { noCounts, OTHER, type Counted, type Counts } from "./Counted.ts";
+import { noCounts, OTHER, verifiedOf, type Counted, type Counts, type Verified, type VerifiedLane } from "./Counted.ts";
 import type { RequestResult } from "./events.ts";
 import { AGE_MS, DURATION_MS, emptyHistogram, observe, type Histogram } from "./Histogram.ts";
 
@@ -30,6 +30,14 @@ export interface Operation {
   isSaved: boolean;
 }
 
+/** An answer that was compared with the origin's. */
+export interface Comparison {
+  tool: string;
+  lane: VerifiedLane;
+  /** How old it was, in ms, where it was wrong; `undefined` where it was not. */
+  staleMs: number | undefined;
+}
+
 /** What was counted, with its number: who takes it in twice counts it once. */
 export interface Delta {
   nth: number;
@@ -50,6 +58,8 @@ export class Tally {
   readonly #methods = new Map(METHODS.map((method) => [method, newMethod()]));
   #names = 0;
   #ages = emptyHistogram(AGE_MS);
+  #verified: Verified[] = [];
+  #staleness = emptyHistogram(AGE_MS);
   #saved = 0;
   #detached = 0;
   #refreshedAt = 0;
@@ -81,6 +91,19 @@ export class Tally {
   /** Counts an answer from the cache that is given without news of what was invalidated. */
   countDetached(): void {
     this.#detached++;
+    this.#isNew = true;
+  }
+
+  /** Counts an answer that was compared with the origin's. */
+  countVerified({ tool, lane, staleMs }: Comparison): void {
+    const label = this.#labelOf("tools/call", tool)?.slice(0, MAX_LENGTH).toWellFormed() ?? OTHER;
+    const counts = verifiedOf(this.#verified, label, lane, MAX_NAMES);
+    if (staleMs === undefined) counts.matches++;
+    else {
+      counts.mismatches++;
+      counts.staleMs = Math.max(counts.staleMs, staleMs);
+      observe(this.#staleness, AGE_MS, staleMs);
+    }
     this.#isNew = true;
   }
 
@@ -147,8 +170,13 @@ export class Tally {
       ages: this.#ages,
       saved: this.#saved,
       detached: this.#detached,
+      ...(this.#verified.length > 0 && { verified: this.#verified, staleness: this.#staleness }),
       refreshedAt: this.#refreshedAt,
     };
+    if (this.#verified.length > 0) {
+      this.#verified = [];
+      this.#staleness = emptyHistogram(AGE_MS);
+    }
     this.#ages = emptyHistogram(AGE_MS);
     this.#saved = 0;
     this.#detached = 0;

@@ -26,6 +26,19 @@ export type ReplicaEvent =
       reason: string;
       correlationId: string;
     }
+  /**
+   * An answer that was given from the cache or the mirror is not what the origin says now. `place`: where they first differ,
+   * a JSON Pointer into the result. `staleMs`: how old it was, so that the origin has changed it in that time.
+   */
+  | {
+      type: "verify-mismatch";
+      origin: string;
+      name: string;
+      lane: "cache" | "mirror";
+      place: string;
+      staleMs: number;
+      correlationId: string;
+    }
   /** A store did not work; the request went on without it. */
   | { type: "store-failed"; operation: "get" | "put" | "delete" | "purge" | "keys"; reason: string }
   /** The Coalescer could not be reached; the origin was asked without it. */
@@ -52,11 +65,40 @@ export type ReplicaEvent =
   | { type: "issuer-failed"; issuer: string; reason: string }
   /** An operator has made, rotated or revoked an API key. */
   | { type: "key"; done: "create" | "rotate" | "revoke"; id: string }
+  /** A collection was pulled, and is not as it was before. */
+  | {
+      type: "mirror-pulled";
+      origin: string;
+      collection: string;
+      rows: number;
+      added: number;
+      changed: number;
+      removed: number;
+      /** Rows written in D1, those of indexes included. */
+      written: number;
+      durationMs: number;
+    }
+  /** A collection could not be pulled, or rows of it could not be asked for again: what was there before is kept. */
+  | { type: "mirror-failed"; origin: string; collection: string; code: string; reason: string; count: number }
+  /** A tool is not answered from a collection any more, as too many of its answers were wrong. */
+  | { type: "mirror-stopped"; origin: string; collection: string; tool: string }
+  /** A `MirrorSync` could not be reached. */
+  | { type: "mirror-unreachable"; origin: string; collection: string; reason: string }
   /** A defect of the replica. */
   | { type: "defect"; reason: string; correlationId: string };
 
 /** What an `OriginSync` was asked for. */
-export type SyncOperation = "pulse" | "check" | "invalidate" | "announce" | "conclude" | "deliver" | "sight" | "totals";
+export type SyncOperation =
+  | "pulse"
+  | "check"
+  | "invalidate"
+  | "announce"
+  | "conclude"
+  | "deliver"
+  | "sight"
+  | "totals"
+  | "mirror"
+  | "wake";
 
 /** How a request was answered. */
 export type RequestResult = "hit" | "stale" | "miss" | "relay" | "local" | "error";

@@ -136,7 +136,7 @@ describe("what real traffic adds up to", () => {
     const own = all.find(({ name }: { name: string }) => name === "kept");
     expect([own.total, own.hitRatio]).toEqual([7, 5 / 7]);
     // Four from memory, and the stale one.
-    expect(counted).toEqual({ since: expect.any(Number), pulses: 1, callsSaved: 5 });
+    expect(counted).toEqual({ since: expect.any(Number), pulses: 1, callsSaved: 5, verified: [] });
     expect(Date.now() - status.refreshedAt).toBeLessThan(60_000);
     expect(status.entries).toMatchObject({ isWhole: true, byMethod: { "tools/call": 3, "tools/list": 1 } });
     expect(status.eras).toMatchObject({ modern: true });

@@ -20,12 +20,38 @@ async function all(stream: NodeJS.ReadableStream): Promise<string> {
 
 describe("options", () => {
   test("have defaults", () => {
-    expect(parseOptions([])).toEqual({ port: 8788, latencyMs: 0, jitterMs: 0, failRate: 0, state: undefined });
+    expect(parseOptions([])).toEqual({
+      port: 8788,
+      latencyMs: 0,
+      jitterMs: 0,
+      failRate: 0,
+      state: undefined,
+      editable: false,
+    });
   });
 
   test("are read", () => {
-    const args = ["--port", "0", "--latency", "150ms", "--jitter", "1s", "--fail-rate", "0.01", "--state", "notes"];
-    expect(parseOptions(args)).toEqual({ port: 0, latencyMs: 150, jitterMs: 1_000, failRate: 0.01, state: "notes" });
+    const args = [
+      "--port",
+      "0",
+      "--latency",
+      "150ms",
+      "--jitter",
+      "1s",
+      "--fail-rate",
+      "0.01",
+      "--state",
+      "notes",
+      "--editable",
+    ];
+    expect(parseOptions(args)).toEqual({
+      port: 0,
+      latencyMs: 150,
+      jitterMs: 1_000,
+      failRate: 0.01,
+      state: "notes",
+      editable: true,
+    });
     expect(parseOptions(["--help"])).toBeUndefined();
   });
 

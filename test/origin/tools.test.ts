@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compareVersions, parseVersion } from "../../scripts/origin/compareVersions.ts";
 import { type Origin, startOrigin } from "../../scripts/origin/startOrigin.ts";
 import { type AnyClient, call, CLIENTS, refusal } from "./clients.ts";
 
@@ -117,13 +118,16 @@ describe.each(CLIENTS)("the tools, %s client", (_name, connect) => {
 
   test("list_features gives every feature once, in order", async () => {
     const ids: string[] = [];
+    let total: number | undefined;
     let cursor: string | undefined;
     do {
       const page = await call(client, "list_features", { limit: 2_000, cursor });
       expect(page.features.length).toBeGreaterThan(0);
       ids.push(...page.features.map((feature: { id: string }) => feature.id));
+      total = page.total;
       cursor = page.nextCursor;
     } while (cursor !== undefined);
+    expect(total).toBe(ids.length);
     expect(ids.length).toBeGreaterThan(15_000);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids).toEqual(ids.toSorted());
@@ -143,6 +147,32 @@ describe.each(CLIENTS)("the tools, %s client", (_name, connect) => {
     });
   });
 
+  test("list_features gives features as get_feature does", async () => {
+    const noted = "api.AbortPaymentEvent";
+    const { note } = await call(client, "add_note", { id: noted, text: "x" });
+    const first = await call(client, "list_features", { detail: "full", limit: 60 });
+    const second = await call(client, "list_features", { detail: "full", limit: 60, cursor: first.nextCursor });
+    const rows = [...first.features, ...second.features];
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(120);
+    expect(rows.find(({ id }) => id === noted).notes).toContainEqual(note);
+    for (const row of rows.filter((_, at) => at % 20 === 0 || rows[at].id === noted)) {
+      expect(JSON.stringify(row)).toBe(JSON.stringify(await call(client, "get_feature", { id: row.id })));
+    }
+  });
+
+  test("list_support gives rows as check_support answers", async () => {
+    const { support, nextCursor } = await call(client, "list_support", { detail: "full", limit: 40 });
+    const next = await call(client, "list_support", { detail: "full", limit: 40, cursor: nextCursor });
+    expect(next.total).toBe((await call(client, "list_support", { limit: 1 })).total);
+    const rows = [...support, ...next.support];
+    expect(new Set(rows.map(({ id, browser }) => `${id} ${browser}`)).size).toBe(80);
+    for (const row of rows.filter((_, at) => at % 10 === 0)) {
+      const { id, browser } = row;
+      expect(JSON.stringify(row)).toBe(JSON.stringify(await call(client, "check_support", { id, browser })));
+    }
+    expect(await refusal(client, "list_support", { detail: "much" })).toContain("detail");
+  });
+
   test("refuse a cursor from elsewhere", async () => {
     const { nextCursor } = await call(client, "list_support", { limit: 1 });
     for (const cursor of [nextCursor, `${nextCursor}=`, "", "nonsense"]) {
@@ -159,16 +189,49 @@ describe.each(CLIENTS)("the tools, %s client", (_name, connect) => {
 
 test("list_support covers the whole table, each cell once", async () => {
   const client = await CLIENTS[0]![1](origin.url);
-  const cells = new Set<string>();
-  let rows = 0;
-  let cursor: string | undefined;
-  do {
-    const page = await call(client, "list_support", { limit: 5_000, cursor });
-    for (const { id, browser } of page.support) cells.add(`${id} ${browser}`);
-    rows += page.support.length;
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
-  expect(rows).toBeGreaterThan(200_000);
-  expect(cells.size).toBe(rows);
+  const { rows, total } = await allSupport(client, {});
+  expect(rows.length).toBeGreaterThan(200_000);
+  expect(new Set(rows.map(({ id, browser }) => `${id} ${browser}`)).size).toBe(rows.length);
+  expect(total).toBe(rows.length);
   await client.close();
 }, 60_000);
+
+test("the ranges of list_support say what list_supported does", async () => {
+  const client = await CLIENTS[0]![1](origin.url);
+  const { rows, total } = await allSupport(client, { detail: "ranges" });
+  expect(rows.length).toBeGreaterThan(200_000);
+  expect(new Set(rows.map(({ id, browser, added }) => `${id} ${browser} ${added}`)).size).toBe(rows.length);
+  expect(total).toBe(rows.length);
+  // A preview, which is no number, has lost some of what 26.4 has.
+  expect(rows.some(({ removed }) => removed === "preview")).toBe(true);
+  for (const [browser, version] of [
+    ["safari", "26.4"],
+    ["chrome", "≤9.0"],
+    ["nodejs", "v16.10"],
+    ["ie", "11"],
+  ] as const) {
+    const supported = await call(client, "list_supported", { browser, version, limit: 1_000 });
+    const found = rows.filter(
+      (row) =>
+        row.browser === browser &&
+        compareVersions(row.added, version) <= 0 &&
+        !(row.removed !== null && parseVersion(row.removed) && compareVersions(version, row.removed) >= 0),
+    );
+    expect(found.length).toBe(supported.total);
+    expect(found.slice(0, 1_000).map(({ id, description }) => ({ id, description }))).toEqual(supported.features);
+  }
+  await client.close();
+}, 60_000);
+
+/** All rows, page by page, and how many the origin says there are. */
+async function allSupport(client: AnyClient, args: { detail?: string }) {
+  const rows: any[] = [];
+  let cursor: string | undefined;
+  let total = 0;
+  do {
+    const page = await call(client, "list_support", { ...args, limit: 5_000, cursor });
+    rows.push(...page.support);
+    ({ nextCursor: cursor, total } = page);
+  } while (cursor !== undefined);
+  return { rows, total };
+}

@@ -4,6 +4,7 @@ import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
 import { readConfig } from "../../scripts/serve/bundle.ts";
+import { readMigrations } from "../../scripts/serve/migrations.ts";
 import { ROOT, runScript, tempFolder } from "./runScript.ts";
 
 const read = (file: string) => readFileSync(path.join(ROOT, file), "utf8");
@@ -62,8 +63,13 @@ test("the schema of what is stored names every table with its columns, and no ot
   const source = readdirSync(path.join(ROOT, "src"), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts"))
     .map((file) => read(`src/${file}`))
-    .join("\n");
-  const tables = [...source.matchAll(/CREATE TABLE IF NOT EXISTS (\w+)\s*\((.*?)\)\s*STRICT/gs)].map(
+    .join("\n")
+    .concat(
+      readMigrations()
+        .flatMap(({ queries }) => queries)
+        .join("\n"),
+    );
+  const tables = [...source.matchAll(/CREATE TABLE (?:IF NOT EXISTS )?(\w+)\s*\((.*?)\)\s*STRICT/gs)].map(
     ([, name = "", columns = ""]) =>
       [name, [...columns.matchAll(/(\w+) (?:TEXT|INTEGER|REAL|BLOB)\b/g)].map(([, one]) => one!)] as const,
   );

@@ -1,11 +1,14 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startOrigin } from "../../scripts/origin/startOrigin.ts";
+import { awaitPulls } from "../../scripts/replica/awaitPulls.ts";
 import { statusText } from "../../scripts/replica/status.ts";
+import { endText } from "../../scripts/replica/sync.ts";
 import { ago } from "../../scripts/replica/table.ts";
 import { serve, type Served } from "../../scripts/serve/serve.ts";
 import type { OriginStatus } from "../../src/http/admin/OriginStatus.ts";
+import type { MirrorStatus } from "../../src/mirror/MirrorStatus.ts";
 import { legacyCall } from "../integration/support/wire.ts";
 import { runScript, tempFolder } from "./runScript.ts";
 
@@ -114,6 +117,11 @@ const WHOLE: OriginStatus = {
     since: NOW - 3 * 86_400_000,
     pulses: 5,
     callsSaved: 95,
+    verified: [
+      { name: "a", lane: "cache", matches: 98, mismatches: 2, staleMs: 4_200 },
+      { name: "x\u001b", lane: "cache", matches: 7, mismatches: 0, staleMs: 0 },
+      { name: "b", lane: "mirror", matches: 1, mismatches: 0, staleMs: 0 },
+    ],
     operations: [
       { method: "tools/call", name: "a", counts, total: 100, hitRatio: 0.95 },
       { method: "tools/list", name: "", counts, total: 100, hitRatio: 0.95 },
@@ -135,6 +143,8 @@ o
   last refresh   90 s ago
   entries in KV  10000+
   calls saved    95 since 3 d ago
+  compared       a: 98 as the origin says, 2 not, the oldest 4 s old
+  compared       x?: 7 as the origin says
 
                         operations  from cache  stale  errors  entries
   a                            100      95.0 %      5       1       8+
@@ -142,6 +152,109 @@ o
   resources/read x://*         100      95.0 %      5       1        -
   b                              0           -      -       -       9+
 `);
+});
+
+const PULLED = { startedAt: NOW - 16_000, endedAt: NOW - 12_000, rows: 20_968, pages: 42 };
+const MIRROR: MirrorStatus = {
+  origin: "o",
+  collection: "features",
+  version: 3,
+  rows: 20_968,
+  asOf: NOW - 16_000,
+  pulling: null,
+  pulled: { ...PULLED, added: 1, changed: 2_000, removed: 0, written: 4_002 },
+  failed: null,
+  pulls: { done: 3, failed: 0 },
+  nextAt: NOW + 288_000,
+  suspect: 0,
+  verified: {},
+  stopped: {},
+};
+
+test("what is mirrored is shown, with what is under way, what failed and what was wrong", () => {
+  const pulling = { startedAt: NOW - 4_000, rows: 12_000, pages: 24, expected: 20_000 };
+  const failed = { code: "no-key", message: "3 rows of page 7 have no \u001bsku: mend them.", count: 3 } as const;
+  const mirror: MirrorStatus[] = [
+    {
+      ...MIRROR,
+      verified: {
+        get_it: { matches: 118, mismatches: 2, staleMs: 40_000 },
+        find: { matches: 1, mismatches: 0, staleMs: 0 },
+      },
+      stopped: { get_it: NOW - 10_000 },
+      suspect: 1,
+      pulling,
+    },
+    {
+      ...MIRROR,
+      collection: "b",
+      version: 0,
+      asOf: null,
+      pulled: null,
+      failed: { ...failed, at: NOW - 5_000, times: 2 },
+      nextAt: NOW + 20_000,
+    },
+  ];
+  const [, text] = statusText("o", { ...WHOLE, mirror }, NOW).split("mirrored");
+  expect(`  mirrored${text}\n`).toBe(`\
+  mirrored    rows  version   age  last sync  added  changed  removed  written
+  features  20,968        3  16 s   12 s ago      1    2,000        0    4,002
+  b              -        -     -      never      -        -        -        -
+
+  features: 12,000 of 20,000 rows, 24 pages, 3000 rows/s, 3 s left
+  features: 1 row to be asked for again
+  get_it: 120 answers compared with the origin's, 2 wrong (1.7 %), by 40 s at most
+  find: 1 answer compared with the origin's, none was wrong
+  get_it: not answered from features since 10 s ago, as too many answers were wrong, until a sync begins after that and succeeds
+  b: failed 5 s ago: 3 rows of page 7 have no ?sku: mend them. [no-key], 2 times; next in 20 s
+`);
+  expect(statusText("o", { ...WHOLE, mirror: [] }, NOW)).not.toContain("mirrored");
+});
+
+describe("awaiting pulls", () => {
+  const other = { ...MIRROR, origin: "p" };
+  const pulling = { ...MIRROR, pulling: { startedAt: Date.now(), rows: 500, pages: 1 } };
+  const done = { ...MIRROR, version: 4, pulled: { ...MIRROR.pulled!, startedAt: NOW - 4_000, endedAt: NOW } };
+  const failed = { code: "bad-page", message: "Page 2 is not JSON.", count: 1, at: NOW, times: 1 } as const;
+
+  async function awaited(before: MirrorStatus[], ...looks: MirrorStatus[][]) {
+    const written: string[] = [];
+    let asked = 0;
+    const ended = await awaitPulls({
+      look: async () => looks[asked++]!,
+      before,
+      screen: { isTTY: true, write: (text) => written.push(text) },
+      everyMs: 1,
+    });
+    return { asked, ended, written };
+  }
+
+  test("goes on until each has ended, shows how far it is, and takes none for another's", async () => {
+    const otherDone = { ...done, origin: "p" };
+    const { ended, written, asked } = await awaited(
+      [MIRROR, other],
+      [pulling, other],
+      [done, other],
+      [done, otherDone],
+    );
+    expect(ended).toEqual([done, otherDone]);
+    expect(asked).toBe(3);
+    expect(written[0]).toMatch(/^\rfeatures: 500 rows, 1 page, \d+ rows\/s; features: not begun yet.\[K$/);
+    expect(written.at(-1)).toBe("\n");
+    expect(endText(done)).toBe(
+      "features: 20,968 rows in version 4: 1 added, 2,000 changed, 0 removed; 4,002 rows written in 4.0 s",
+    );
+  });
+
+  test("ends with a failure, but not with one from before", async () => {
+    const old = { ...MIRROR, failed: { ...failed, at: NOW - 60_000 } };
+    const now = { ...MIRROR, failed };
+    const { ended, written } = await awaited([old], [old], [pulling], [now]);
+    expect(ended).toEqual([now]);
+    expect(written[0]).toContain("features: waits after: Page 2 is not JSON. [bad-page]");
+    expect(endText(now)).toBe("features: Page 2 is not JSON. [bad-page]; version 3 is kept");
+    expect(endText({ ...now, version: 0 })).toMatch(/; there is no version yet$/);
+  });
 });
 
 test("tools called as what every object has are tools", () => {

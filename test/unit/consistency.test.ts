@@ -153,7 +153,12 @@ test.each([
     "tools.t.write",
     "no cache with it",
   ],
-  ["consistency without cache", { tools: { t: { consistency: "strict" } } }, "tools.t.consistency", "cache with it"],
+  [
+    "consistency without cache",
+    { tools: { t: { consistency: "strict" } } },
+    "tools.t.consistency",
+    "cache or answer with it",
+  ],
   [
     "the same of resources",
     { resources: { r: { consistency: "strict" } } },
@@ -165,7 +170,7 @@ test.each([
     "the same beside a write",
     { tools: { t: { consistency: "strict", write: { invalidates: ["a"] } } } },
     "tools.t.consistency",
-    "cache with it",
+    "cache or answer with it",
   ],
   [
     "a write of nothing",

@@ -27,6 +27,7 @@ const TROUBLES: [Trouble, number, string, number][] = [
   [origin({ kind: "shed", retryAfterMs: 9 }), 200, "shed", -31000],
   [origin({ kind: "over-budget", of: "tokens", most: 9 }), 200, "over_budget", -31000],
   [{ kind: "over-limit", retryAfterMs: 9 }, 200, "rate_limited", -31000],
+  [{ kind: "cursor-gone" }, 200, "cursor_gone", -32602],
   [{ kind: "over-limit", tool: "t", retryAfterMs: 9 }, 200, "rate_limited", -31000],
   [{ kind: "not-cached" }, 200, "not_cached", -31000],
   [{ kind: "denied", what: "the tool t" }, 200, "denied", -32602],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { inputSchemas } from "../../src/mcp/inputSchemas.ts";
+import { fits } from "../../src/mcp/schema/fits.ts";
 import { misfits } from "../../src/mcp/schema/misfits.ts";
 
 const object = (properties: object, more: object = {}) => ({ type: "object", properties, ...more });
@@ -310,4 +311,22 @@ describe("a page of tools", () => {
       expect(inputSchemas(none)).toEqual({ schemas: new Map(), next: undefined });
     }
   });
+});
+
+test.each<[string, unknown, unknown, boolean]>([
+  ["what is as it says", object({ x: { type: "string", minLength: 1 } }, { required: ["x"] }), { x: "a" }, true],
+  [
+    "text that might break a pattern",
+    object({ x: { type: "string", pattern: "^b$", format: "uuid" } }),
+    { x: "a" },
+    true,
+  ],
+  ["what some servers read as a number", object({ x: { type: "number" } }), { x: "5" }, false],
+  ["null where text is wanted", object({ x: { type: "string" } }), { x: null }, false],
+  ["what may have a default", object({ x: { default: 1 } }, { required: ["x"] }), {}, false],
+  ["what is missing", object({}, { required: ["x"] }), {}, false],
+  ["a member that nobody knows", object({}, { additionalProperties: false }), { x: 1 }, false],
+  ["anything, by a dialect that nobody reads", { $schema: "https://example.com/mine" }, {}, false],
+])("%s: whether it certainly fits", (_, schema, value, does) => {
+  expect(fits(schema, value)).toBe(does);
 });

@@ -103,6 +103,48 @@ describe("operations are counted", () => {
   });
 });
 
+describe("comparisons with the origin are counted", () => {
+  const compared = (comparisons: [tool: string, staleMs?: number][], tally = new Tally((_, target) => target)) => {
+    for (const [tool, staleMs] of comparisons) tally.countVerified({ tool, lane: "cache", staleMs });
+    return tally.take()!.counted;
+  };
+
+  test("by tool and lane, with the age of the oldest that was wrong and of all of them", () => {
+    const tally = new Tally((_, target) => (target === "made up" ? undefined : target));
+    tally.countVerified({ tool: "t", lane: "mirror", staleMs: undefined });
+    const { verified, staleness } = compared([["t"], ["t", 4_000], ["t", 900], ["made up", 0]], tally);
+    expect(verified).toEqual([
+      { name: "t", lane: "mirror", matches: 1, mismatches: 0, staleMs: 0 },
+      { name: "t", lane: "cache", matches: 1, mismatches: 2, staleMs: 4_000 },
+      { name: "other", lane: "cache", matches: 0, mismatches: 1, staleMs: 0 },
+    ]);
+    expect([staleness!.counts.slice(0, 2), staleness!.sum]).toEqual([[2, 1], 4_900]);
+    tally.taken(tally.take()!);
+    tally.count(operation());
+    expect(tally.take()).not.toHaveProperty("counted.verified");
+  });
+
+  test("are added up, also with what an earlier version of the Worker has counted and kept", () => {
+    const { verified: _, staleness: __, ...earlier } = new Totals(undefined, 0).all;
+    let totals = new Totals(earlier, 9);
+    totals.add("a", { nth: 1, counted: counted([{}]) });
+    totals.add("a", { nth: 2, counted: compared([["t"], ["t", 4_000]]) });
+    totals = new Totals(structuredClone(totals.all), 9);
+    totals.add("b", { nth: 1, counted: compared([["t", 70_000], ["u"]]) });
+    expect(totals.all.verified).toEqual([
+      { name: "t", lane: "cache", matches: 1, mismatches: 2, staleMs: 70_000 },
+      { name: "u", lane: "cache", matches: 1, mismatches: 0, staleMs: 0 },
+    ]);
+    expect(totals.all.staleness).toMatchObject({ sum: 74_000 });
+  });
+
+  test("by two hundred tools, and the rest together", () => {
+    const { verified } = compared(Array.from({ length: 300 }, (_, nth): [string] => [`t${nth}`]));
+    expect(verified).toHaveLength(201);
+    expect(verified!.at(-1)).toMatchObject({ name: "other", matches: 100 });
+  });
+});
+
 describe("what goes on", () => {
   test("is counted until it ends, or its caller must have gone", () => {
     const tally = new Tally(() => undefined);

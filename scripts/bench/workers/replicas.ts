@@ -11,6 +11,7 @@ import { resolve } from "../../../src/config/resolve.ts";
 import type { Serving } from "../../../src/http/Incoming.ts";
 import { Worlds } from "../../../src/http/Worlds.ts";
 import type { Isolate } from "../../../src/lanes/Exchange.ts";
+import { Mirrors } from "../../../src/lanes/Mirrors.ts";
 import { Schemas } from "../../../src/lanes/Schemas.ts";
 import { Catalogue } from "../../../src/mcp/Catalogue.ts";
 import { SILENT } from "../../../src/telemetry/events.ts";
@@ -104,6 +105,8 @@ export async function filledReplica(
     sealKeys: new Map(),
     pooled: new SessionSource(),
     listening: new Listening(),
+    mirrors: new Mirrors(),
+    verifying: new Set(),
     inFlight: new InFlight(),
   };
   const serving: Serving = {

@@ -10,3 +10,11 @@ export const ADDS: ToolAnnotations = {
   idempotentHint: false,
   openWorldHint: false,
 };
+
+/** What is true of a tool that changes or removes what is there, and that does no more when it is called again. */
+export const DESTROYS: ToolAnnotations = {
+  readOnlyHint: false,
+  destructiveHint: true,
+  idempotentHint: true,
+  openWorldHint: false,
+};

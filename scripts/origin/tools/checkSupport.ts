@@ -1,7 +1,8 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import type { Context } from "../context.ts";
-import { statementsOf, summariseSupport, Support, supportByBrowser, supportedAt } from "../summariseSupport.ts";
+import { supportByBrowser } from "../summariseSupport.ts";
+import { inFull, SupportAnswer } from "../supportRows.ts";
 import { READS } from "./annotations.ts";
 import { answer } from "./answer.ts";
 import { refuse, refuseBrowser, refuseId } from "./refuse.ts";
@@ -9,13 +10,6 @@ import { refuse, refuseBrowser, refuseId } from "./refuse.ts";
 const input = z.object({
   id: z.string().min(1).max(200).describe("The id of a feature"),
   browser: z.string().min(1).max(100).describe('A browser, such as "firefox" or "safari_ios"'),
-});
-
-const output = Support.extend({
-  id: z.string(),
-  browser: z.string(),
-  supported: z.boolean().describe("The current version has it, be it in part, with no flag, prefix or other name"),
-  current_version: z.string().describe("The newest released version of the browser"),
 });
 
 /** Adds `check_support`: since when, and until when, one browser has one feature. */
@@ -28,21 +22,17 @@ export function addCheckSupport(server: McpServer, { catalog }: Context): void {
         "Tells whether the current version of a browser supports a feature, the versions that added and " +
         "removed it, whether support is partial, and the flags it needs.",
       inputSchema: input,
-      outputSchema: output,
+      outputSchema: SupportAnswer,
       annotations: READS,
     },
     ({ id, browser }) => {
       const feature = catalog.byId.get(id);
       if (!feature) return refuseId(id);
-      const known = catalog.browsers.get(browser);
-      if (!known) return refuseBrowser(catalog, browser);
-      const statements = statementsOf(feature, browser);
-      if (!statements) {
-        const others = Object.keys(supportByBrowser(catalog, feature)).join(", ");
-        return refuse(`The data says nothing about ${id} in ${browser}. It covers ${others}.`);
-      }
-      const supported = supportedAt(statements, known.current);
-      return answer({ id, browser, supported, current_version: known.current, ...summariseSupport(statements) });
+      if (!catalog.browsers.has(browser)) return refuseBrowser(catalog, browser);
+      const [row] = inFull(catalog, feature, browser);
+      if (row) return answer(row);
+      const others = Object.keys(supportByBrowser(catalog, feature)).join(", ");
+      return refuse(`The data says nothing about ${id} in ${browser}. It covers ${others}.`);
     },
   );
 }

@@ -3,7 +3,16 @@ import * as z from "zod";
 import type { Context } from "../context.ts";
 import { readCursor, writeCursor } from "../cursor.ts";
 import type { Catalog } from "../loadCatalog.ts";
-import { isPlain, statementsOf, summariseSupport } from "../summariseSupport.ts";
+import {
+  countRows,
+  inFull,
+  inShort,
+  ranges,
+  type RowsOf,
+  SupportAnswer,
+  SupportRange,
+  SupportRow,
+} from "../supportRows.ts";
 import { READS } from "./annotations.ts";
 import { answer } from "./answer.ts";
 import { refuseCursor } from "./refuse.ts";
@@ -11,25 +20,23 @@ import { refuseCursor } from "./refuse.ts";
 const input = z.object({
   cursor: z.string().max(200).optional().describe("The nextCursor of the page before; leave out for the first page"),
   limit: z.int().min(1).max(5_000).default(1_000).describe("The most rows to return"),
-});
-
-const Row = z.object({
-  id: z.string(),
-  browser: z.string(),
-  added: z
-    .string()
-    .nullable()
-    .describe("First version with it; null when not supported, or only with a flag or prefix"),
-  removed: z.string().nullable(),
-  partial: z.boolean(),
+  detail: z
+    .enum(["full", "ranges"])
+    .optional()
+    .describe(
+      "full: rows as check_support answers; ranges: a row for each range of versions that list_supported goes by",
+    ),
 });
 
 const output = z.object({
-  support: z.array(Row),
+  support: z.union([z.array(SupportAnswer), z.array(SupportRange), z.array(SupportRow)]),
+  total: z.int().describe("How many rows there are in all"),
   nextCursor: z.string().optional().describe("Present while there is more"),
 });
 
-/** Adds `list_support`: one row for each feature and browser that the data speaks of, page by page. */
+const KINDS = { short: inShort, full: inFull, ranges } as const satisfies Record<string, RowsOf<unknown>>;
+
+/** Adds `list_support`: rows for each feature and browser that the data speaks of, page by page. */
 export function addListSupport(server: McpServer, { catalog }: Context): void {
   server.registerTool(
     "list_support",
@@ -42,28 +49,30 @@ export function addListSupport(server: McpServer, { catalog }: Context): void {
       outputSchema: output,
       annotations: READS,
     },
-    ({ cursor, limit }) => {
+    ({ cursor, limit, detail }) => {
       const size = catalog.features.length * catalog.browsers.size;
       const start = cursor === undefined ? 0 : readCursor("support", catalog.version, size, cursor);
-      return start === undefined ? refuseCursor() : answer(page(catalog, start, limit, size));
+      if (start === undefined) return refuseCursor();
+      const rows: RowsOf<unknown> = KINDS[detail ?? "short"];
+      return answer({ ...page(catalog, rows, start, limit, size), total: countRows(catalog, rows) });
     },
   );
 }
 
-/** The rows from a place on. A place is a cell of the table of features by browsers; cells without data give no row. */
-function page(catalog: Catalog, start: number, limit: number, size: number): z.infer<typeof output> {
+/**
+ * The rows from a place on. A place is a cell of the table of features by browsers. What a cell has comes on one page,
+ * so that a page of ranges may have a few rows more than the limit.
+ */
+function page(catalog: Catalog, rows: RowsOf<unknown>, start: number, limit: number, size: number) {
   const browsers = [...catalog.browsers.keys()];
-  const support: z.infer<typeof Row>[] = [];
+  const support: unknown[] = [];
   for (let cell = start; cell < size; cell++) {
-    const feature = catalog.features[Math.floor(cell / browsers.length)];
-    const browser = browsers[cell % browsers.length];
-    const statements = feature && browser ? statementsOf(feature, browser) : undefined;
-    if (!feature || !browser || !statements) continue;
+    const feature = catalog.features[Math.floor(cell / browsers.length)]!;
+    const found = rows(catalog, feature, browsers[cell % browsers.length]!);
+    if (found.length === 0) continue;
     // Only a further row makes a further page, so the last page is never empty.
-    if (support.length === limit) return { support, nextCursor: writeCursor("support", catalog.version, cell) };
-    const { added, removed, partial } = summariseSupport(statements);
-    const plain = statements.some(isPlain);
-    support.push({ id: feature.id, browser, added: plain ? added : null, removed: plain ? removed : null, partial });
+    if (support.length >= limit) return { support, nextCursor: writeCursor("support", catalog.version, cell) };
+    support.push(...found);
   }
   return { support };
 }

@@ -34,7 +34,7 @@ export function addListSupported(server: McpServer, { catalog }: Context): void 
     },
     ({ browser, version, limit }) => {
       if (!catalog.browsers.has(browser)) return refuseBrowser(catalog, browser);
-      if (!/^\d/.test(version) || !parseVersion(version)) {
+      if (!parseVersion(version)) {
         return refuse(`${JSON.stringify(version)} is not a version number such as "120" or "16.4".`);
       }
       const found = catalog.features.filter((feature) => {

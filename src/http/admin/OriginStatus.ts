@@ -1,6 +1,7 @@
 import type { KeptCount } from "../../cache/KeptCount.ts";
+import type { MirrorStatus } from "../../mirror/MirrorStatus.ts";
 import type { OriginTotals } from "../../sync/OriginTotals.ts";
-import type { Counted } from "../../telemetry/Counted.ts";
+import type { Counted, Verified } from "../../telemetry/Counted.ts";
 
 /** How an origin stands. Times are epoch ms. */
 export interface OriginStatus {
@@ -17,6 +18,10 @@ export interface OriginStatus {
   refreshedAt?: number | null;
   /** The isolates that were heard lately. */
   isolates?: OriginTotals["isolates"];
+  /** How what is mirrored of it stands. Absent in what an earlier version of the Worker says. */
+  mirror?: MirrorStatus[];
+  /** The collections whose `MirrorSync` could not be asked, and why. */
+  mirrorDown?: Record<string, string>;
   /** What is stored, or why that cannot be said. */
   entries: KeptCount | { reason: string };
   counted?: {
@@ -24,6 +29,8 @@ export interface OriginStatus {
     pulses: number;
     /** Operations that were answered without a call to the origin of their own. */
     callsSaved: number;
+    /** What came of comparing answers with the origin's, by tool and where they came from. Times in ms. Absent in what an earlier version of the Worker says. */
+    verified?: Verified[];
     /** By method and name, the most frequent first. `hitRatio`: of them, those that were answered from the cache; 0 to 1. */
     operations: (Counted["operations"][number] & { total: number; hitRatio: number })[];
   };

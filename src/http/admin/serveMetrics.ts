@@ -1,6 +1,9 @@
 import type { Counted, Counts } from "../../telemetry/Counted.ts";
 import { AGE_MS, DURATION_MS } from "../../telemetry/Histogram.ts";
 import { prometheus, type Family, type Sample } from "../../telemetry/prometheus.ts";
+import type { MirrorStatus } from "../../mirror/MirrorStatus.ts";
+import { mirrorFamilies } from "./mirrorFamilies.ts";
+import { mirrorsOf } from "./mirrorsOf.ts";
 import { refuse } from "./refuse.ts";
 import { totalsOf, type Showing, type Told } from "./totals.ts";
 
@@ -12,18 +15,26 @@ export async function serveMetrics(showing: Showing, request: Request, env: Clou
   if (request.method !== "GET") return refuse({ kind: "get-only" }, report, "/metrics");
   const scraped = await Promise.all(
     [...replica.origins].map(async ([id, origin]): Promise<Scraped> => {
-      const told = await totalsOf(showing, origin, env);
+      const [told, { mirror }] = await Promise.all([totalsOf(showing, origin, env), mirrorsOf(origin, env, report)]);
       const { heardAt } = known.get(id)!.feed;
-      return { id, told, ownLagMs: heardAt && Date.now() - heardAt };
+      return { id, told, mirror, ownLagMs: heardAt && Date.now() - heardAt };
     }),
   );
   const headers = { "content-type": CONTENT_TYPE, "cache-control": "no-store" };
-  return new Response(prometheus(familiesOf(scraped)), { headers });
+  const families = [
+    ...familiesOf(scraped),
+    ...mirrorFamilies(
+      scraped.flatMap(({ mirror }) => mirror),
+      Date.now(),
+    ),
+  ];
+  return new Response(prometheus(families), { headers });
 }
 
 interface Scraped {
   id: string;
   told: Told;
+  mirror: MirrorStatus[];
   /** How long ago the isolate that serves the scrape heard the feed, in ms. */
   ownLagMs: number;
 }
@@ -83,6 +94,35 @@ function familiesOf(scraped: readonly Scraped[]): Family[] {
       samples: of((origin, { counted }) => [
         { labels: { origin }, value: { histogram: counted.ages, boundsMs: AGE_MS } },
       ]),
+    },
+    {
+      name: "mcp_verified_total",
+      type: "counter",
+      help: "Answers that were compared with the origin's, by where they came from and whether they said the same.",
+      samples: of((origin, { counted: { verified = [] } }) =>
+        verified.flatMap(({ name, lane, matches, mismatches }) => [
+          { labels: { origin, name, lane, result: "match" }, value: matches },
+          { labels: { origin, name, lane, result: "mismatch" }, value: mismatches },
+        ]),
+      ),
+    },
+    {
+      name: "mcp_verified_staleness_max_seconds",
+      type: "gauge",
+      help: "How old the oldest answer was that said something else than the origin.",
+      samples: of((origin, { counted: { verified = [] } }) =>
+        verified.map(({ name, lane, staleMs }) => ({ labels: { origin, name, lane }, value: staleMs / 1_000 })),
+      ),
+    },
+    {
+      name: "mcp_verified_staleness_seconds",
+      type: "histogram",
+      help: "How old answers were that said something else than the origin, which has changed them since.",
+      samples: of((origin, { counted: { verified = [], staleness } }) =>
+        verified.length > 0 && staleness
+          ? [{ labels: { origin }, value: { histogram: staleness, boundsMs: AGE_MS } }]
+          : [],
+      ),
     },
     {
       name: "mcp_origin_health",

@@ -47,11 +47,14 @@ export class Judge {
   readonly #dialect: Dialect;
   readonly #references: References;
   readonly #counted = (steps: number) => this.#spend(steps);
+  readonly #unread: Fit;
   #left = MAX_STEPS;
 
-  constructor(root: unknown, dialect: Dialect) {
+  /** `unread`: how a text stands to a pattern or a format, which are not looked at. */
+  constructor(root: unknown, dialect: Dialect, unread: Fit = PERHAPS) {
     this.#root = root;
     this.#dialect = dialect;
+    this.#unread = unread;
     this.#references = new References(root);
   }
 
@@ -146,7 +149,7 @@ export class Judge {
 
   #string(schema: Schema, value: string, place: Place | undefined): Fit {
     const { minLength, maxLength, pattern, format } = schema;
-    const fit: Fit = pattern === undefined && format === undefined ? YES : PERHAPS;
+    const fit: Fit = pattern === undefined && format === undefined ? YES : this.#unread;
     if (minLength === undefined && maxLength === undefined) return fit;
     // Servers differ in what a length is: in characters, as the draft has it, or UTF-16 units; with the spaces at the ends, or without.
     const most = value.length;

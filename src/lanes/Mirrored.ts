@@ -1,0 +1,29 @@
+import type { CacheOutcome } from "../cache/cacheStatus.ts";
+import type { Entry } from "../cache/entry.ts";
+import type { CacheWord } from "../cache/tell.ts";
+import type { AnswerRule, Collection } from "../config/mirror.ts";
+import type { Failure } from "./Exchange.ts";
+
+/** From what a call may be answered. */
+export type Aim =
+  /** By a tool's rule. */
+  | { kind: "tool"; rule: AnswerRule }
+  /** A resource, or a page of a list of them. */
+  | { kind: "resource"; collection: Collection; row: "read" | "list" | "templates" };
+
+/** What came of looking into the mirror. */
+export type Found = { entry: Entry } | { failure: Failure };
+
+/** What the mirror has for a call. */
+export type Mirrored =
+  | {
+      kind: "entry";
+      /** Where the origin need not be asked first. Else it stands in for an origin that fails. */
+      isGiven: boolean;
+      entry: Entry;
+      word: CacheWord;
+      outcome: CacheOutcome;
+      /** When it was looked at, epoch ms. */
+      at: number;
+    }
+  | { kind: "failure"; failure: Failure };

@@ -1,0 +1,198 @@
+import { tollOf } from "../access/askLimiter.ts";
+import type { Entry } from "../cache/entry.ts";
+import type { Collection, VerifyRule } from "../config/mirror.ts";
+import type { CacheRule } from "../config/replica.ts";
+import { ownId } from "../config/tenant.ts";
+import { isObject } from "../mcp/isObject.ts";
+import type { Call } from "../mcp/recognise.ts";
+import { differenceOf, type Result } from "../mirror/compare.ts";
+import { mirrorName } from "../mirror/mirrorName.ts";
+import { mirrorObject } from "../mirror/mirrorObject.ts";
+import { charge } from "../origin/charge.ts";
+import { reasonOf } from "../telemetry/events.ts";
+import { candidatesOf, type Candidates } from "./candidates.ts";
+import { isLeftAlone, knownEras, lacks } from "./eras.ts";
+import type { Exchange } from "./Exchange.ts";
+import { fill, type Filled } from "./fill.ts";
+
+/** So many answers are being compared at once, of an isolate. What comes meanwhile is not. */
+const AT_ONCE = 2;
+
+/** An answer that was given from a mirror. */
+export interface Mirrored {
+  /** The members of the result, without braces. */
+  body: string;
+  /** Whether it says that it is an error, where `body` does not. */
+  isError?: boolean;
+  /** When the origin was asked for what it says, epoch ms. */
+  asOf: number;
+  collection: Collection;
+  /** The keys of the rows that it is of, where it is of some: they are asked for again where it is wrong. */
+  keys?: readonly string[];
+}
+
+/** Whether, by the time of the comparison, the feed has told of something that it concerns: then it need not be what the origin says now. */
+type Overtaken = () => boolean;
+
+/** What is compared with what, and how the origin is asked. */
+interface Comparing {
+  call: Call;
+  verify: VerifyRule;
+  lane: "cache" | "mirror";
+  ours: Result;
+  /** How old it was, ms. */
+  ageMs: number;
+  ask: () => Promise<Filled>;
+  isOvertaken: Overtaken;
+}
+
+/** A rule by which nothing is kept. */
+const UNKEPT: CacheRule = {
+  ttlMs: 0,
+  defaultTtlMs: 0,
+  staleWhileRevalidateMs: 0,
+  staleIfErrorMs: 0,
+  scope: "public",
+  clientTtlMs: undefined,
+  tell: false,
+  tags: [],
+  strict: false,
+};
+
+/**
+ * Compares an answer that is given from the cache with the origin's, in the background, where the draw says so; the origin's
+ * then takes its place. In a session the origin could only be asked by who waits for the answer.
+ */
+export function verifyKept(x: Exchange, call: Call, rule: CacheRule, candidates: Candidates, entry: Entry): void {
+  const { verify } = rule;
+  if (!verify || x.session || !isDrawn(x, verify)) return;
+  const asking = entry.era === call.era ? x : { ...x, asksIn: entry.era };
+  const { soundAt: _, ...then } = entry;
+  begin(x, {
+    call,
+    verify,
+    lane: "cache",
+    ours: resultIn(entry.body),
+    ageMs: Math.max(0, x.now() - entry.storedAt),
+    ask: () => fill(asking, call, rule, candidates, { again: true, previous: entry, behind: true }),
+    // What was against it when it was given has not come since.
+    isOvertaken: entry.isDoubted ? () => false : () => x.feed.judge({ ...then }, candidates.flight) !== "sound",
+  });
+}
+
+/**
+ * Compares an answer that is given from a mirror with the origin's, as the replica asks itself, in the background, where the
+ * draw says so. What comes of it is told to the mirror. `rule`: by which the tool's answers are cached, where they are; then
+ * the origin's is kept. `isOvertaken`: whether the feed has told meanwhile of something that the answer concerns.
+ */
+export function verifyBehind(
+  caller: Exchange,
+  call: Call,
+  verify: VerifyRule,
+  given: Mirrored,
+  { rule = UNKEPT, isOvertaken = () => false }: { rule?: CacheRule | undefined; isOvertaken?: Overtaken } = {},
+): void {
+  if (!isDrawn(caller, verify)) return;
+  const eras = knownEras(caller);
+  const asksIn = lacks(eras, "modern") ? "legacy" : "modern";
+  if (asksIn === "legacy" && isLeftAlone(caller, eras.legacy === "sessions")) return;
+  const x: Exchange = { ...caller, asksIn, session: undefined, sessionId: undefined };
+  const candidates = candidatesOf(x, call, rule);
+  if (!candidates) return;
+  const ageMs = Math.max(0, x.now() - given.asOf);
+  const ours = { ...resultIn(given.body), ...(given.isError && { isError: true }) };
+  const ask = () => fill(x, call, rule, candidates, { again: true, previous: undefined, behind: true });
+  const told = (isSame: boolean) => tellMirror(x, call, verify, given, isSame ? undefined : ageMs);
+  begin(x, { call, verify, lane: "mirror", ours, ageMs, ask, isOvertaken }, told);
+}
+
+/** Whether this one is compared: by lot, and not where the origin has enough to do. */
+function isDrawn(x: Exchange, { share }: VerifyRule): boolean {
+  if (share <= 0 || x.random() >= share || !x.replica.enabled) return false;
+  const { health } = x.feed;
+  return health.breaker.isWell && health.crowdedMs(x.now()) === 0;
+}
+
+function begin(x: Exchange, comparing: Comparing, told?: (isSame: boolean) => Promise<void>): void {
+  const release = claim(x);
+  if (!release) return;
+  const work = async () => {
+    try {
+      const isSame = (await isLimited(x)) ? undefined : await compare(x, comparing);
+      if (isSame !== undefined) await told?.(isSame);
+    } catch (error) {
+      const { target: name, method } = comparing.call;
+      const { correlationId } = x.trace;
+      const reason = `an answer could not be compared: ${reasonOf(error)}`;
+      x.report({ type: "refresh-failed", origin: x.origin.settings.id, method, name, reason, correlationId });
+    } finally {
+      release();
+    }
+  };
+  x.waitUntil(work());
+}
+
+/** A place among those that are compared at once; what gives it back. `undefined` where there is none. */
+function claim({ isolate: { verifying }, origin: { settings }, now }: Exchange): (() => void) | undefined {
+  // The runtime may end what goes on in the background, and tells nobody.
+  for (const one of verifying) if (one.until <= now()) verifying.delete(one);
+  if (verifying.size >= AT_ONCE) return undefined;
+  const own = { until: now() + settings.firstByteMs + settings.totalMs };
+  verifying.add(own);
+  return () => verifying.delete(own);
+}
+
+/** Where calls of the origin are limited, all comparisons together may make as many as one caller. */
+async function isLimited(x: Exchange): Promise<boolean> {
+  const limiter = x.replica.limits.origin;
+  if (limiter === undefined || x.payer() === undefined) return false;
+  const toll = await tollOf(limiter, ["verify", ownId(x.origin.settings.id)], "");
+  return (await charge(x.env as unknown as Record<string, unknown>, toll, x.report)) !== undefined;
+}
+
+/** Whether the origin says the same; `undefined` where it says nothing that could be compared. */
+async function compare(x: Exchange, comparing: Comparing): Promise<boolean | undefined> {
+  const { call, verify, lane, ours, ageMs, ask, isOvertaken } = comparing;
+  const theirs = resultOf(await ask());
+  if (!theirs || isOvertaken()) return undefined;
+  const place = differenceOf(ours, theirs, verify.volatile);
+  const isSame = place === undefined;
+  const tool = call.target!;
+  x.tally.countVerified({ tool, lane, staleMs: isSame ? undefined : ageMs });
+  if (!isSame) {
+    const { correlationId } = x.trace;
+    const origin = ownId(x.origin.settings.id);
+    x.report({ type: "verify-mismatch", origin, name: tool, lane, place, staleMs: ageMs, correlationId });
+  }
+  return isSame;
+}
+
+async function tellMirror(
+  x: Exchange,
+  call: Call,
+  { maxMismatch }: VerifyRule,
+  { collection, keys }: Mirrored,
+  staleMs: number | undefined,
+): Promise<void> {
+  const { settings } = x.origin;
+  const counts = staleMs === undefined ? { matches: 1, mismatches: 0 } : { matches: 0, mismatches: 1 };
+  const verdict = { tool: call.target!, ...counts, staleMs: staleMs ?? 0, maxMismatch, keys: [...(keys ?? [])] };
+  const name = await mirrorName(settings, collection);
+  const object = mirrorObject(x.env, name, settings.region) as unknown as {
+    verified(verdicts: object[]): Promise<void>;
+  };
+  await object.verified([verdict]);
+}
+
+/** What the origin has answered, where it is a result. */
+function resultOf(filled: Filled): Result | undefined {
+  if (filled.kind === "entry") return resultIn(filled.entry.body);
+  if (filled.kind !== "reply" || filled.status !== 200 || filled.declined) return undefined;
+  const { result } = JSON.parse(filled.text) as { result?: unknown };
+  const isWhole = isObject(result) && (result["resultType"] ?? "complete") === "complete";
+  return isWhole ? result : undefined;
+}
+
+function resultIn(body: string): Result {
+  return JSON.parse(`{${body}}`) as Result;
+}

@@ -1,0 +1,25 @@
+import { isObject } from "../mcp/isObject.ts";
+import { CODE } from "../mcp/names.ts";
+import type { OwnCalls } from "../origin/OwnCalls.ts";
+import { valueIn } from "./answeredIn.ts";
+import { noPage } from "./noPage.ts";
+import type { NoPage, One } from "./Source.ts";
+
+/** Of a URI, in what is said of it. */
+const MAX_SHOWN = 200;
+
+/** The row that a resource is: the JSON of its only content, or `null` where it is none. */
+export async function resourceRow(calls: OwnCalls, uri: string): Promise<One | NoPage> {
+  const answer = await calls.ask("resources/read", { uri });
+  if ("error" in answer && saysGone(answer.error)) return { gone: true };
+  if (!("result" in answer)) return noPage(answer, `resources/read of ${uri.slice(0, MAX_SHOWN)}`);
+  const { contents } = answer.result;
+  const only: unknown = Array.isArray(contents) && contents.length === 1 ? contents[0] : undefined;
+  const text = isObject(only) ? only["text"] : undefined;
+  return { row: (typeof text === "string" && valueIn(text)?.value) || null, uri };
+}
+
+/** Whether an error says that there is no such resource: in the words of the earlier revisions, or of the modern one. */
+function saysGone(code: number): boolean {
+  return code === CODE.resourceNotFound || code === CODE.invalidParams;
+}

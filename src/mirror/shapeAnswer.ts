@@ -1,0 +1,85 @@
+import type { AnswerShape, Refusal } from "../config/mirror.ts";
+import { fillTemplate, memberAt, textOf, type Resolve } from "./fillTemplate.ts";
+import { FoundRow } from "./FoundRow.ts";
+import type { MirrorResult } from "./MirrorReply.ts";
+import { shapeOf, templateOf, type Part } from "./Shape.ts";
+
+/** What an answer is worded from. */
+export interface Findings {
+  args: Readonly<Record<string, unknown>>;
+  /** By name, as far as they are there: a row, or the values of a member of all rows. */
+  lookups: ReadonlyMap<string, FoundRow | readonly unknown[]>;
+  rows: readonly FoundRow[];
+  /** Of one by key. */
+  row?: FoundRow;
+  /** Of all rows found, where the shape names it. */
+  total?: number;
+  /** The cursor of the next page, where there is one. */
+  next?: string;
+}
+
+/** The result of a call in the shape that the operator gave it; `undefined` where nothing of it is there. */
+export function shapeAnswer(shape: AnswerShape, findings: Findings): MirrorResult | undefined {
+  const { value, isStructured, text } = shapeOf(shape);
+  const json = jsonOf(value, findings);
+  if (json === undefined) return undefined;
+  let body: string;
+  if (text === "none") body = '"content":[]';
+  else if (text === "json") body = textBlock(json);
+  else if (text === "indented") body = textBlock(JSON.stringify(JSON.parse(json), null, 2));
+  else body = textBlock(fillTemplate(text, resolver(findings)));
+  return { body: isStructured ? `${body},"structuredContent":${json}` : body, isError: false };
+}
+
+/** The result by which a caller is told that there is no such thing. */
+export function refuse({ text, isError }: Refusal, findings: Findings): MirrorResult {
+  const body = textBlock(fillTemplate(templateOf(text), resolver(findings)));
+  return { body: isError ? `${body},"isError":true` : body, isError };
+}
+
+function textBlock(text: string): string {
+  return `"content":[{"type":"text","text":${JSON.stringify(text)}}]`;
+}
+
+/** The JSON of a part. What is used as it was stored is not parsed. */
+function jsonOf(part: Part, findings: Findings): string | undefined {
+  if (typeof part === "string") return part;
+  if ("reference" in part) {
+    const { path, as } = part.reference;
+    const [name, ...below] = path;
+    const whole = below.length > 0 || as ? undefined : rowOf(name!, findings);
+    if (whole) return whole.body;
+    const value = resolver(findings)(path);
+    if (value === undefined) return undefined;
+    return JSON.stringify(as ? textOf(part.reference, value) : value);
+  }
+  if ("template" in part) return JSON.stringify(fillTemplate(part.template, resolver(findings)));
+  if ("each" in part) return `[${all(findings.rows.map((row) => jsonOf(part.each, { ...findings, row })))}]`;
+  if ("elements" in part) return `[${all(part.elements.map((element) => jsonOf(element, findings)))}]`;
+  const members = part.members.map(([name, member]) => {
+    const json = jsonOf(member, findings);
+    return json === undefined ? undefined : `${name}:${json}`;
+  });
+  return `{${all(members)}}`;
+}
+
+function all(parts: readonly (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined).join(",");
+}
+
+function resolver(findings: Findings): Resolve {
+  return ([name, ...below]) => {
+    if (name === "args") return memberAt(findings.args, below);
+    if (name === "total") return memberAt(findings.total, below);
+    if (name === "count") return memberAt(findings.rows.length, below);
+    if (name === "next") return memberAt(findings.next, below);
+    return memberAt(rowOf(name!, findings)?.value ?? findings.lookups.get(name!), below);
+  };
+}
+
+/** The row that a name stands for. */
+function rowOf(name: string, { row, lookups }: Findings): FoundRow | undefined {
+  if (name === "row") return row;
+  const found = lookups.get(name);
+  return found instanceof FoundRow ? found : undefined;
+}
