@@ -140,6 +140,28 @@ describe("a pull", () => {
     expect(texts).toEqual(all.map(({ id }) => id));
   });
 
+  test("of which a step was lost does not show what has gone meanwhile", async () => {
+    const mirror = await new Mirror({ search: WORDS }).prepare();
+    const rows = things(12);
+    const source = listed(
+      () => rows,
+      () => 3,
+    );
+    const budget = { requests: 4, ms: 1_000 };
+    await mirror.step(source, { budget });
+    const { rows: before } = mirror.state!;
+    await mirror.step(source, { budget, save: () => false });
+    expect((await mirror.look()).rows.length).toBeGreaterThan(before);
+    rows.splice(before, 1, thing(before, { name: "another thing" }));
+    rows.splice(before + 1, 1);
+    // A row was written that is there no more, another is other than it was written.
+    expect(await mirror.pull(source)).toMatchObject({ report: { rows: 11, added: 11, changed: 0, removed: 0 } });
+    expect(await mirror.read()).toEqual(new Map(rows.map((row) => [String(row.id), JSON.stringify(row)])));
+    expect([await mirror.search(`"${before}"`), await mirror.search("another")]).toEqual([[], [String(before)]]);
+    const { rows: all, texts } = await mirror.look();
+    expect([all.length, texts]).toEqual([11, all.map(({ id }) => id)]);
+  });
+
   test("of a page of more than one batch brings all of it", async () => {
     const mirror = await new Mirror({ search: { columns: ["/name"], match: "contains" } }).prepare();
     // In JSON each takes twice what it has: some go by themselves, others in chunks.
