@@ -20,7 +20,9 @@ import { refuse } from "./admin/refuse.ts";
 import { serveKeys } from "./admin/serveKeys.ts";
 import { serveMetrics } from "./admin/serveMetrics.ts";
 import { servePurge } from "./admin/servePurge.ts";
+import { serveRows } from "./admin/serveRows.ts";
 import { serveStatus } from "./admin/serveStatus.ts";
+import { serveSync } from "./admin/serveSync.ts";
 import { serveWarm } from "./admin/serveWarm.ts";
 import { newStrangers, serveWebhook } from "./admin/serveWebhook.ts";
 import { guard } from "./guard.ts";
@@ -141,7 +143,9 @@ export function createApp(replica: Replica, report: Reporter): App {
     admin("/metrics", (request, { env }) => serveMetrics(showing, request, env)),
     admin("/admin/keys", (request, { env }) => serveKeys(serving, request, env)),
     admin("/admin/purge", (request, { env }) => servePurge(syncing, request, env)),
+    admin("/admin/rows", (request, { env }) => serveRows(showing, request, env)),
     admin("/admin/status", (request, { env }) => serveStatus(showing, request, env)),
+    admin("/admin/sync", (request, { env }) => serveSync(showing, request, env)),
     admin("/admin/warm", (request, { env, executionCtx }) =>
       serveWarm({ serving, endpointOf }, request, env, (work) => executionCtx.waitUntil(work)),
     ),

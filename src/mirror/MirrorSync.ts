@@ -82,6 +82,7 @@ export class MirrorSync extends DurableObject<Cloudflare.Env> {
 
   /** Does what is due. */
   override async alarm(): Promise<void> {
+    this.#keeper.alarmed();
     await this.#alarm.goOff();
   }
 }

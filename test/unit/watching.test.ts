@@ -155,6 +155,7 @@ test("status says that the object cannot be reached, and the rest", async () => 
     o: {
       eras: null,
       sync: { up: false, reason: "Error: no such object" },
+      mirror: [],
       entries: { isWhole: true, total: 1, byMethod: { "tools/call": 1 }, byTool: { t: 1 } },
     },
   });

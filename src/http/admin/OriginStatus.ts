@@ -1,4 +1,5 @@
 import type { KeptCount } from "../../cache/KeptCount.ts";
+import type { MirrorStatus } from "../../mirror/MirrorStatus.ts";
 import type { OriginTotals } from "../../sync/OriginTotals.ts";
 import type { Counted, Verified } from "../../telemetry/Counted.ts";
 
@@ -17,6 +18,10 @@ export interface OriginStatus {
   refreshedAt?: number | null;
   /** The isolates that were heard lately. */
   isolates?: OriginTotals["isolates"];
+  /** How what is mirrored of it stands. Absent in what an earlier version of the Worker says. */
+  mirror?: MirrorStatus[];
+  /** The collections whose `MirrorSync` could not be asked, and why. */
+  mirrorDown?: Record<string, string>;
   /** What is stored, or why that cannot be said. */
   entries: KeptCount | { reason: string };
   counted?: {

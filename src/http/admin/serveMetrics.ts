@@ -1,6 +1,9 @@
 import type { Counted, Counts } from "../../telemetry/Counted.ts";
 import { AGE_MS, DURATION_MS } from "../../telemetry/Histogram.ts";
 import { prometheus, type Family, type Sample } from "../../telemetry/prometheus.ts";
+import type { MirrorStatus } from "../../mirror/MirrorStatus.ts";
+import { mirrorFamilies } from "./mirrorFamilies.ts";
+import { mirrorsOf } from "./mirrorsOf.ts";
 import { refuse } from "./refuse.ts";
 import { totalsOf, type Showing, type Told } from "./totals.ts";
 
@@ -12,18 +15,26 @@ export async function serveMetrics(showing: Showing, request: Request, env: Clou
   if (request.method !== "GET") return refuse({ kind: "get-only" }, report, "/metrics");
   const scraped = await Promise.all(
     [...replica.origins].map(async ([id, origin]): Promise<Scraped> => {
-      const told = await totalsOf(showing, origin, env);
+      const [told, { mirror }] = await Promise.all([totalsOf(showing, origin, env), mirrorsOf(origin, env, report)]);
       const { heardAt } = known.get(id)!.feed;
-      return { id, told, ownLagMs: heardAt && Date.now() - heardAt };
+      return { id, told, mirror, ownLagMs: heardAt && Date.now() - heardAt };
     }),
   );
   const headers = { "content-type": CONTENT_TYPE, "cache-control": "no-store" };
-  return new Response(prometheus(familiesOf(scraped)), { headers });
+  const families = [
+    ...familiesOf(scraped),
+    ...mirrorFamilies(
+      scraped.flatMap(({ mirror }) => mirror),
+      Date.now(),
+    ),
+  ];
+  return new Response(prometheus(families), { headers });
 }
 
 interface Scraped {
   id: string;
   told: Told;
+  mirror: MirrorStatus[];
   /** How long ago the isolate that serves the scrape heard the feed, in ms. */
   ownLagMs: number;
 }

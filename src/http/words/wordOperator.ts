@@ -12,9 +12,14 @@ export type OperatorTrouble =
   | { kind: "unknown-key"; id: string }
   | { kind: "unknown-role"; role: string; known: readonly string[] }
   | { kind: "bad-purge"; detail: string }
+  | { kind: "bad-sync"; detail: string }
+  | { kind: "mirror-sync-unavailable"; reason: string }
   | { kind: "bad-warm"; detail: string }
   | { kind: "warm-not-cached"; tool: string }
   | { kind: "warm-private"; tool: string }
+  | { kind: "bad-rows"; detail: string }
+  | { kind: "unknown-collection"; known: readonly string[] }
+  | { kind: "rows-unavailable"; reason: string }
   | { kind: "unknown-origin"; known: readonly string[] }
   | { kind: "sync-unavailable"; reason: string };
 
@@ -67,6 +72,14 @@ export function wordOperator(trouble: OperatorTrouble): Worded {
       return http(400, "bad_webhook", `The delivery cannot be understood: ${trouble.detail}.`);
     case "bad-purge":
       return http(400, "bad_purge", `The purge cannot be understood: ${trouble.detail}.`);
+    case "bad-sync":
+      return http(400, "bad_sync", `What is to be pulled cannot be understood: ${trouble.detail}.`);
+    case "mirror-sync-unavailable":
+      return http(
+        503,
+        "mirror_sync_unavailable",
+        `A MirrorSync object of the origin cannot be reached, and nobody knows whether its pull has begun: ${trouble.reason}. Try again.`,
+      );
     case "bad-warm":
       return http(400, "bad_warm", `What is to be kept cannot be understood: ${trouble.detail}.`);
     case "warm-not-cached":
@@ -80,6 +93,22 @@ export function wordOperator(trouble: OperatorTrouble): Worded {
         400,
         "warm_private",
         `Answers of the tool ${trouble.tool} are private: one that was kept in advance would be nobody's. Where all may have the same, set cache.scope to "public".`,
+      );
+    case "bad-rows":
+      return http(400, "bad_rows", `Which rows are wanted cannot be understood: ${trouble.detail}.`);
+    case "unknown-collection":
+      return http(
+        404,
+        "unknown_collection",
+        trouble.known.length > 0
+          ? `Name one of these collections: ${trouble.known.join(", ")}.`
+          : "This origin has no collections. Its operator can give it some.",
+      );
+    case "rows-unavailable":
+      return http(
+        503,
+        "rows_unavailable",
+        `D1 does not answer as it should: ${trouble.reason}. Were the migrations applied (wrangler d1 migrations apply DB --remote)? Else try again.`,
       );
     case "unknown-origin":
       return http(404, "unknown_origin", `Name one of these origins: ${trouble.known.join(", ")}.`);
