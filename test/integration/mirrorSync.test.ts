@@ -17,7 +17,8 @@ let replica: Replica;
 /** What the origin has: things that a tool lists, and documents. */
 let things: Map<string, number>;
 let docs: Map<string, number>;
-let mouths: Mouths;
+/** The streams of each test. */
+const mouths: Mouths[] = [];
 
 const configOf = (more: object = {}) => ({
   origins: {
@@ -85,7 +86,7 @@ function serveData(): void {
       ? { result: { contents: [{ uri: name, text: JSON.stringify({ id, n: docs.get(id) }) }], ...hints } }
       : { error: { code: -32602, message: "Resource not found" } };
   });
-  mouths = new Mouths(origin);
+  mouths.push(new Mouths(origin));
 }
 
 const post = async (url: string, to: string, body: unknown, headers = {}) => {
@@ -123,16 +124,16 @@ beforeAll(async () => {
   await origin.start();
   things = new Map(["a", "b", "c", "d", "e"].map((id, n) => [id, n]));
   docs = new Map(["x", "y", "z"].map((id, n) => [id, n]));
-  serveData();
-  replica = await startReplica(configOf() as never, { vars: { HOOK: SECRET, REPLICA_LOG: "line" } });
 });
 beforeEach(() => serveData());
-afterAll(async () => {
-  await replica?.close();
-  await origin.stop();
-});
+afterAll(() => origin.stop());
 
 describe("a mirror", () => {
+  beforeAll(async () => {
+    replica = await startReplica(configOf() as never, { vars: { HOOK: SECRET, REPLICA_LOG: "line" } });
+  });
+  afterAll(() => replica?.close());
+
   test("is pulled after the first request, and not before", async () => {
     expect(await statusOf(replica, "things")).toMatchObject({ origin: "o", version: 0, asOf: null, nextAt: null });
     expect(origin.seen).toEqual([]);
@@ -180,7 +181,9 @@ describe("a mirror", () => {
     await quiet("docs");
     // The pull has found out which resources there are to be told of.
     const listening = () =>
-      mouths.all.find(({ filter, isClosed }) => !isClosed && filter.resourceSubscriptions?.includes("doc://x"));
+      mouths
+        .flatMap(({ all }) => all)
+        .find(({ filter, isClosed }) => !isClosed && filter.resourceSubscriptions?.includes("doc://x"));
     await expect.poll(listening, SOON).toBeDefined();
     const listener = listening()!;
     docs.set("x", 300);
