@@ -121,7 +121,7 @@ function toolsOf(): SourceTools {
 }
 
 function setupOf(collection: Partial<Collection>, eras: MirrorSetup["eras"] = { modern: true }): MirrorSetup {
-  return { origin, collection: { ...COLLECTION, ...collection }, listens: false, eras };
+  return { origin, collection: { ...COLLECTION, ...collection }, eras, listens: false };
 }
 
 function sourceFrom(from: RowSource, more: Partial<Collection> = {}, eras?: MirrorSetup["eras"]): Source {
