@@ -77,16 +77,14 @@ await run(USAGE, async () => {
     );
     let isOver = false;
     const over = interrupted().then(() => (isOver = true));
-    const screen: Screen = quiet ? { write: () => {} } : process.stdout;
-    const synced = firstSync({
-      url: served.url,
-      token: secrets["ADMIN_TOKEN"],
-      screen,
-      say: print,
-      isOver: () => isOver,
-    });
-    // It goes on by itself, and the replica serves meanwhile: status shows what has failed.
-    await Promise.race([over, synced.catch((error: Error) => print(`mirror: ${error.message}`))]);
+    if ([...replica.origins.values()].some(({ collections }) => collections.size > 0)) {
+      const screen: Screen = quiet ? { write: () => {} } : process.stdout;
+      const { url } = served;
+      const synced = firstSync({ url, token: secrets["ADMIN_TOKEN"], screen, say: print, isOver: () => isOver });
+      // It goes on by itself, and the replica serves meanwhile.
+      const told = (error: Error) => void (isOver || print(`What is mirrored cannot be watched: ${error.message}`));
+      await Promise.race([over, synced.catch(told)]);
+    }
     await over;
     await served.close();
   } finally {

@@ -6,11 +6,40 @@ export default defineReplica({
     bcd: {
       url: { env: "ORIGIN_URL" },
       lists: { defaultTtl: "1m", staleIfError: "7d" },
-      tools: {
-        search_features: {
-          cache: { ttl: "5m", staleWhileRevalidate: "1h", staleIfError: "7d", scope: "public", tell: true },
+      // Held in D1: what is answered from these is answered whatever is asked, also while the origin is down.
+      collections: {
+        features: {
+          from: {
+            tool: "list_features",
+            arguments: { limit: 500, detail: "full" },
+            rows: "/features",
+            cursor: { argument: "cursor", next: "/nextCursor" },
+            total: "/total",
+          },
+          key: "id",
+          search: { columns: ["id", "description"], match: "contains" },
+          tags: ["feature:{id}"],
+          row: { tool: "get_feature", arguments: { id: "{id}" } },
+          scope: "public",
         },
-        get_feature: { cache: { ttl: "30s", staleIfError: "7d", scope: "public", tags: ["feature:{id}"], tell: true } },
+        browsers: { from: { resources: "bcd://browser/*" }, key: "id", scope: "public" },
+      },
+      tools: {
+        get_feature: {
+          answer: {
+            from: "features",
+            key: "{id}",
+            notFound: { text: "There is no feature with the id {args.id|json}. Use search_features to find ids." },
+          },
+          verify: 0.01,
+        },
+        search_features: {
+          answer: { from: "features", search: "{query}", orderBy: "key", limit: "{limit}" },
+          shape: {
+            value: { features: { each: { id: "{row.id}", description: "{row.description}" } }, total: "{total}" },
+          },
+          verify: 0.01,
+        },
         check_support: {
           cache: { ttl: "5m", staleWhileRevalidate: "1h", staleIfError: "7d", scope: "public", tell: true },
         },

@@ -33,7 +33,7 @@ export function projects({ unit, integration, isSoak, testTimeout = 30_000 }: Pr
       plugins: [
         cloudflareTest({
           wrangler: { configPath: "./wrangler.toml" },
-          miniflare: { bindings: { ENTRY_SECRET, MIGRATIONS: readMigrations() } },
+          miniflare: { bindings: { ENTRY_SECRET, MIGRATIONS: readMigrations() }, d1Databases: ["EMPTY_DB"] },
         }),
       ],
       test: { name: "unit", include: unit, setupFiles: ["./test/unit/migrate.ts"], ...all },

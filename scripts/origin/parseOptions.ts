@@ -9,6 +9,7 @@ export const USAGE = `Usage: main.ts [options]
   --jitter 30ms       vary that by as much either way (default 0ms)
   --fail-rate 0.01    share of POSTs to fail with HTTP 503 (default 0)
   --state DIR         folder for the notes (default: in memory only)
+  --only css.         serve only the features whose ids begin so (default: all)
   --editable          have tools that change the data, in memory
   --help              this text`;
 
@@ -28,6 +29,7 @@ export function parseOptions(args: string[]): OriginOptions | undefined {
     jitterMs: duration("--jitter", values.jitter ?? "0ms"),
     failRate: share("--fail-rate", values["fail-rate"] ?? "0"),
     state: folder(values.state),
+    only: values.only ?? "",
     editable: values.editable ?? false,
   };
 }
@@ -42,6 +44,7 @@ function parse(args: string[]) {
         jitter: { type: "string" },
         "fail-rate": { type: "string" },
         state: { type: "string" },
+        only: { type: "string" },
         editable: { type: "boolean" },
         help: { type: "boolean" },
       },

@@ -39,7 +39,8 @@ export async function awaitPulls({
     if (words.length > 0) line.show(words.join("; "));
   }
   line.end();
-  return ended;
+  const order = before.map(nameOf);
+  return ended.toSorted((a, b) => order.indexOf(nameOf(a)) - order.indexOf(nameOf(b)));
 }
 
 function hasEnded(before: MirrorStatus, now: MirrorStatus): boolean {

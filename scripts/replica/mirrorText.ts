@@ -18,6 +18,7 @@ export function mirrorText(mirrors: readonly MirrorStatus[], now: number): strin
 
 /** How far a pull is: `features: 12,000 of 20,968 rows, 24 pages, 4193 rows/s, 3 s left`. `now` is epoch ms, by the replica's clock. */
 export function progressText(name: string, { startedAt, rows, pages, expected }: PullProgress, now: number): string {
+  if (pages === 0) return `${printable(name)}: begun`;
   const { perSecond, words } = rateOf(rows, now - startedAt);
   const of = expected === undefined ? "" : ` of ${grouped(expected)}`;
   const left = expected === undefined || rows === 0 ? "" : `, ${leftOf(Math.max(0, expected - rows), perSecond)} left`;

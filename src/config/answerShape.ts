@@ -6,7 +6,10 @@ const template = z.string().max(4_096, "at most 4096 characters");
 const scalar = z.union([template, z.number(), z.boolean()], "text, a number, true or false");
 const comparable = z.union([template, z.number()], "text or a number");
 const several = z.array(scalar).min(1, "at least one value").max(1_000, "at most 1000 values");
-const key = z.union([template, z.array(template).min(1).max(8)], 'an argument such as "{id}", or several in an array');
+const key = z.union(
+  [template, z.array(template).min(1, "at least one value").max(8, "at most 8 values")],
+  'an argument such as "{id}", or several in an array',
+);
 const order = z.union(
   [member, z.array(member).min(1, "at least one column").max(8, "at most 8 columns")],
   "a column, or several in an array",

@@ -32,6 +32,7 @@ const NAME =
 export const collectionName = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, NAME);
 
 const text = z.string().min(1, "at least one character").max(1_024, "at most 1024 characters");
+const tool = text.regex(/^[^*]*$/, "the exact name of a tool");
 const args = z.record(z.string(), json);
 const column = z.union(
   [member, z.strictObject({ at: member, as: z.enum(COLUMN_KINDS) })],
@@ -44,7 +45,7 @@ const collection = z.strictObject({
   from: z.union(
     [
       z.strictObject({
-        tool: text,
+        tool,
         arguments: args.optional(),
         rows: pointer.optional(),
         cursor: z.strictObject({ argument: text, next: pointer }).optional(),
@@ -76,7 +77,7 @@ const collection = z.strictObject({
   tags: z.array(tag).max(32, "at most 32 tags").optional(),
   row: z
     .union(
-      [z.strictObject({ tool: text, arguments: args, at: pointer.optional() }), z.strictObject({ resource: text })],
+      [z.strictObject({ tool, arguments: args, at: pointer.optional() }), z.strictObject({ resource: text })],
       "one of { tool, arguments } and { resource }",
     )
     .optional(),

@@ -5,7 +5,7 @@ import type { CollectionConfig, ColumnConfig, MirrorConfig } from "./mirrorTypes
 import { patternTable } from "./pattern.ts";
 import { mayAllRead, readersOf } from "./readers.ts";
 import { below, type Report } from "./report.ts";
-import { parseTemplate } from "./template.ts";
+import { placesIn } from "./template.ts";
 import type { OriginConfig } from "./types.ts";
 
 const MAX_COLUMNS = 16;
@@ -65,15 +65,13 @@ function sourceOf(name: string, config: OriginConfig, report: Report): RowSource
     return { kind: "tool", tool, arguments: args, rows, cursor, total };
   }
   const { resources, each } = from;
-  const template = parseTemplate(resources);
-  const isTemplate = template?.some((piece) => typeof piece !== "string");
+  const places = placesIn(resources)?.length;
   if (each === undefined) {
-    if (template === undefined || isTemplate)
+    if (places !== 0)
       at(["resources"], JSON.stringify(resources), "a pattern such as catalog://products/*, or each with it");
     return { kind: "resources", pattern: resources };
   }
-  const isPlain = template?.every((piece) => typeof piece === "string" || piece.as === undefined);
-  if (!isTemplate || !isPlain || resources.includes("*"))
+  if (!places || /[*|]/.test(resources))
     at(["resources"], JSON.stringify(resources), "a URI template such as catalog://products/{sku}");
   if (!Object.hasOwn(config.collections!, each)) at(["each"], JSON.stringify(each), "the name of another collection");
   else if (leadsBack(name, config)) at(["each"], "a circle", "collections that are not filled from each other");
@@ -136,12 +134,8 @@ function rowOf(
   report: Report,
 ): RowAsking {
   const at = below(report, "row");
-  const named = new Set<string>();
-  for (const text of textsIn("tool" in row ? row.arguments : row.resource)) {
-    for (const piece of parseTemplate(text) ?? [{ path: [text], as: undefined }]) {
-      if (typeof piece !== "string") named.add(piece.as === undefined ? piece.path.join(".") : text);
-    }
-  }
+  const texts = textsIn("tool" in row ? row.arguments : row.resource);
+  const named = new Set(texts.flatMap((text) => placesIn(text) ?? [text]));
   const parts = key.map((name) => `{${name}}`).join(", ");
   if (named.size !== key.length || !key.every((name) => named.has(name))) {
     const found = [...named].map((name) => JSON.stringify(name)).join(", ") || "nothing of the key";

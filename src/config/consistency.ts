@@ -53,10 +53,16 @@ export class Strictness {
 function spansOfRows({ name, from, tags }: Collection): Span[] {
   const spans = [`collection:${name}`, ...tags].flatMap(spansOfTemplate);
   const { own } = KINDS.resources;
-  if (from.kind === "tool") spans.push(spanOfPattern(KINDS.tools.own, from.tool));
-  else if (from.kind === "resources") spans.push(spanOfPattern(own, from.pattern));
-  else if (from.kind === "each") spans.push(...spansOfTemplate(own + from.template));
-  return spans;
+  switch (from.kind) {
+    case "tool":
+      return [...spans, spanOfPattern(KINDS.tools.own, from.tool)];
+    case "resources":
+      return [...spans, spanOfPattern("", "list:resources"), spanOfPattern(own, from.pattern)];
+    case "each":
+      return [...spans, spanOfPattern("", `collection:${from.each}`), ...spansOfTemplate(own + from.template)];
+    case "mirror":
+      return [];
+  }
 }
 
 /** What is invalidated by tags: with a resource, all that lies below it (`above` in `cache/concerning.ts`). */

@@ -33,6 +33,12 @@ export function parseTemplate(text: string): Template | undefined {
   return pieces;
 }
 
+/** The names in a text that has values put in their places (`x://{sku}`): there is nothing else to it. `undefined` where a brace stands alone. */
+export function placesIn(text: string): string[] | undefined {
+  const names = [...text.matchAll(/\{([^{}]+)\}/g)].map(([, name]) => name!);
+  return /[{}]/.test(text.replace(/\{[^{}]+\}/g, "")) ? undefined : names;
+}
+
 /** Of a part of a shape that stands for an array, what each row is worded as; `undefined` of all others. */
 export function eachOf(part: unknown): { each: unknown } | undefined {
   if (part === null || typeof part !== "object" || Array.isArray(part)) return undefined;

@@ -20,6 +20,7 @@ import { refuse } from "./admin/refuse.ts";
 import { serveKeys } from "./admin/serveKeys.ts";
 import { serveMetrics } from "./admin/serveMetrics.ts";
 import { servePurge } from "./admin/servePurge.ts";
+import { serveRows } from "./admin/serveRows.ts";
 import { serveStatus } from "./admin/serveStatus.ts";
 import { serveSync } from "./admin/serveSync.ts";
 import { serveWarm } from "./admin/serveWarm.ts";
@@ -142,6 +143,7 @@ export function createApp(replica: Replica, report: Reporter): App {
     admin("/metrics", (request, { env }) => serveMetrics(showing, request, env)),
     admin("/admin/keys", (request, { env }) => serveKeys(serving, request, env)),
     admin("/admin/purge", (request, { env }) => servePurge(syncing, request, env)),
+    admin("/admin/rows", (request, { env }) => serveRows(showing, request, env)),
     admin("/admin/status", (request, { env }) => serveStatus(showing, request, env)),
     admin("/admin/sync", (request, { env }) => serveSync(showing, request, env)),
     admin("/admin/warm", (request, { env, executionCtx }) =>

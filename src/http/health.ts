@@ -2,7 +2,8 @@ import { KvStore } from "../cache/KvStore.ts";
 import type { Origin, Replica } from "../config/replica.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import { probeOrigin } from "../origin/probeOrigin.ts";
-import { lacksOf } from "./lacksOf.ts";
+import { isMirrored, lacksOf } from "./lacksOf.ts";
+import { unmigrated } from "./unmigrated.ts";
 
 /** Whether one origin can be served now, and from what. */
 export interface Readiness {
@@ -39,6 +40,8 @@ interface Probe {
 export class Health {
   readonly #replica: Replica;
   readonly #probes = new Map<string, Probe>();
+  /** What the database was found to lack, and when. */
+  #database: { at: number; lack: string | undefined } | undefined;
 
   constructor(replica: Replica) {
     this.#replica = replica;
@@ -51,12 +54,22 @@ export class Health {
     await Promise.all([...this.#replica.origins].map(probe));
     const isReady = Object.values(origins).every(({ reachable, stored }) => reachable || stored);
     const { missing, warnings } = lacksOf(this.#replica, env as unknown as Bindings);
+    const lack = env.DB && isMirrored(this.#replica) ? await this.#databaseLack(env.DB) : undefined;
+    if (lack !== undefined) warnings.push(lack);
     return {
       ready: isReady && missing.length === 0,
       origins,
       ...(missing.length > 0 && { missing }),
       ...(warnings.length > 0 && { warnings }),
     };
+  }
+
+  async #databaseLack(db: D1Database): Promise<string | undefined> {
+    if (this.#database && Date.now() - this.#database.at < PROBED_MS) return this.#database.lack;
+    // Those that come meanwhile are told what was found before.
+    this.#database = { at: Date.now(), lack: this.#database?.lack };
+    this.#database.lack = await unmigrated(db);
+    return this.#database.lack;
   }
 
   async #readiness(id: string, origin: Origin, env: Cloudflare.Env): Promise<Readiness> {

@@ -21,8 +21,11 @@ export interface Pulling {
   position: Position;
 }
 
-/** What a step uses where nothing else is said: the Free plan has 50 requests for an invocation. */
-export const STEP: Budget = { requests: 40, ms: 20_000 };
+/**
+ * What a step uses where nothing else is said: the Free plan has 50 requests for an invocation; and after each it is seen how
+ * far the pull is.
+ */
+export const STEP: Budget = { requests: 40, ms: 2_000 };
 
 /** How often a pull starts over, as the origin changes under way. */
 const MOST_AGAIN = 3;

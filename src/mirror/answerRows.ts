@@ -13,10 +13,7 @@ import { rowsQuestion } from "./rowsQuestion.ts";
 import { isNamed } from "./Shape.ts";
 import { refuse, shapeAnswer } from "./shapeAnswer.ts";
 import { Statements } from "./Statements.ts";
-import { wantedRows, type WantedRows } from "./wantedRows.ts";
-
-/** How many of the best found can be paged through: each page ranks them all. */
-const MAX_RANKED = 10_000;
+import { MAX_RANKED, wantedRows, type WantedRows } from "./wantedRows.ts";
 
 const BAD_CURSOR: MirrorReply = { kind: "bad-cursor" };
 

@@ -1,7 +1,9 @@
 import { RESOURCES, type Collection, type RowAsking } from "../config/mirror.ts";
+import { parseTemplate } from "../config/template.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { isListing, type OwnCalls } from "../origin/OwnCalls.ts";
 import { answeredIn } from "./answeredIn.ts";
+import { fillTemplate } from "./fillTemplate.ts";
 import { mirroredRead } from "./mirroredRead.ts";
 import { noPage } from "./noPage.ts";
 import { valueAt } from "../mcp/pointer.ts";
@@ -56,7 +58,9 @@ async function oneOfTool(
 
 /** The arguments, with the key's parts in place. */
 function filled(template: unknown, part: PartOf): unknown {
-  if (typeof template === "string") return template.replace(/\{([^{}]+)\}/g, (all, name: string) => part(name) ?? all);
+  if (typeof template === "string") {
+    return fillTemplate(parseTemplate(template) ?? [template], (path) => part(path.join(".")));
+  }
   if (Array.isArray(template)) return template.map((one) => filled(one, part));
   if (!isObject(template)) return template;
   return Object.fromEntries(Object.entries(template).map(([name, value]) => [name, filled(value, part)]));

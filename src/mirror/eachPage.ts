@@ -1,9 +1,11 @@
-import { isObject } from "../mcp/isObject.ts";
 import type { OwnCalls } from "../origin/OwnCalls.ts";
+import { memberAt } from "./fillTemplate.ts";
 import { fourAtOnce } from "./fourAtOnce.ts";
+import { isUnmade } from "./readMirror.ts";
 import { resourceRow } from "./resourceRow.ts";
 import { rowsOf } from "./resourcePage.ts";
 import type { NoPage, Page } from "./Source.ts";
+import { tablesOf } from "./tables.ts";
 import { expandUri } from "./uriTemplate.ts";
 
 /** The collection whose rows a template is filled from: as it is called, and where its rows are. */
@@ -47,7 +49,7 @@ export async function eachPage(
   const there = rows.filter(({ key }) => key !== null);
   const uris = there.flatMap(({ body }) => {
     const row: unknown = JSON.parse(body!);
-    return expandUri(template, (name) => memberOf(row, name)) ?? [];
+    return expandUri(template, (name) => memberAt(row, name.split("."))) ?? [];
   });
   const page = rowsOf(await fourAtOnce(uris, (uri) => resourceRow(calls, uri)));
   if (!("rows" in page) || there.length < AT_MOST) return page;
@@ -57,7 +59,7 @@ export async function eachPage(
 
 /** The next rows in the order of their keys; one without a key where there are no more, and nothing where nothing has been mirrored. */
 async function rowsAfter({ db, name, collection }: EachOf, place: Place | undefined): Promise<Row[] | NoPage> {
-  const rows = `"rows:${name.replaceAll('"', '""')}"`;
+  const { rows } = tablesOf(name, { search: undefined });
   const statement = `SELECT pinned.version, row.key, row.body
     FROM (SELECT CASE WHEN ?2 BETWEEN oldest AND version THEN ?2 ELSE version END AS version
       FROM mirror WHERE name = ?1 AND version > 0) AS pinned
@@ -71,14 +73,7 @@ async function rowsAfter({ db, name, collection }: EachOf, place: Place | undefi
     return found.results;
   } catch (error) {
     // Its tables are made with its first pull.
-    if (String(error).includes("no such table")) return [];
+    if (isUnmade(error)) return [];
     return { bad: `The rows of ${collection}, which name its resources, could not be read.` };
   }
-}
-
-/** A member of a row by its path. */
-function memberOf(row: unknown, path: string): unknown {
-  let at = row;
-  for (const part of path.split(".")) at = isObject(at) && Object.hasOwn(at, part) ? at[part] : undefined;
-  return at;
 }

@@ -46,7 +46,8 @@ export class Alarm {
     if (next === undefined) return;
     if (this.#setFor !== null && this.#setFor <= next) return;
     this.#setFor = next;
-    await this.#storage.setAlarm(next);
+    // The platform takes no alarm for the epoch itself.
+    await this.#storage.setAlarm(Math.max(next, 1));
   }
 
   /** Does what is due, each duty whatever becomes of the others, and is armed again. */

@@ -26,6 +26,7 @@ describe("options", () => {
       jitterMs: 0,
       failRate: 0,
       state: undefined,
+      only: "",
       editable: false,
     });
   });
@@ -42,6 +43,8 @@ describe("options", () => {
       "0.01",
       "--state",
       "notes",
+      "--only",
+      "css.",
       "--editable",
     ];
     expect(parseOptions(args)).toEqual({
@@ -50,6 +53,7 @@ describe("options", () => {
       jitterMs: 1_000,
       failRate: 0.01,
       state: "notes",
+      only: "css.",
       editable: true,
     });
     expect(parseOptions(["--help"])).toBeUndefined();

@@ -126,7 +126,7 @@ test("the repository's own config passes check:config, and a broken one does not
 });
 
 test("the demo runs to its end", async () => {
-  const demo = runScript("scripts/demo/main.ts", []);
+  const demo = runScript("scripts/demo/main.ts", ["--only", "css.properties."]);
   expect(await demo.ended, demo.output()).toBe(0);
   for (const words of [
     /\n {2}miss, [\d.]+ ms/,
@@ -134,6 +134,10 @@ test("the demo runs to its end", async () => {
     /\n {2}stale, [\d.]+ ms/,
     /cannot be reached/,
     /fresh again/,
+    /features: [\d,]+ rows in version 1: [\d,]+ added, 0 changed, 0 removed; /,
+    /nobody has asked before[^]*\n {2}hit, [\d.]+ ms[^]*\n {2}hit, [\d.]+ ms/,
+    /in version 2: 0 added, 1 changed, 1 removed; \d+ rows written/,
+    /has vanished\n {2}There is no feature/,
   ]) {
     expect(demo.output()).toMatch(words);
   }

@@ -36,40 +36,61 @@ function filesIn(folder: string): string[] {
   return found.filter((one) => one.isFile()).map(({ parentPath, name }) => path.join(parentPath, name));
 }
 
-const search = { name: "search_features", arguments: { query: "grid", limit: 1 } };
+const support = { name: "check_support", arguments: { id: "css.properties.gap", browser: "firefox" } };
+const feature = { name: "get_feature", arguments: { id: "css.properties.gap" } };
 
 test("npm start serves the origin to try it with, prints a line for each request, and ends cleanly", async () => {
   const script = start("--state", tempFolder());
   const [, url = ""] = await script.line(/^ready (http:\/\/127\.0\.0\.1:\d+\/mcp)$/m);
   const [, origin = ""] = await script.line(/^origin (http:\/\/127\.0\.0\.1:\d+\/mcp)$/m);
-  await ask(url, "tools/call", search);
-  await ask(url, "tools/call", search);
-  await script.line(/^tools\/call search_features miss age=\d+ms [\d.]+ms [0-9a-f]{8}$/m);
-  await script.line(/^tools\/call search_features hit age=\d+ms [\d.]+ms [0-9a-f]{8}$/m);
+  await ask(url, "tools/call", support);
+  await ask(url, "tools/call", support);
+  await script.line(/^tools\/call check_support miss age=\d+ms [\d.]+ms [0-9a-f]{8}$/m);
+  await script.line(/^tools\/call check_support hit age=\d+ms [\d.]+ms [0-9a-f]{8}$/m);
   expect(await stop(script)).toBe(0);
   await expect(fetch(url)).rejects.toThrow();
   await expect(fetch(origin)).rejects.toThrow();
 });
 
-test("state persists over a restart, and --fresh drops it", { timeout: 60_000 }, async () => {
+test("state persists over a restart, what is mirrored too, and --fresh drops it", { timeout: 60_000 }, async () => {
+  const origin = await startOrigin({ only: "css.properties.gap" });
   const state = tempFolder();
-  const first = start("--state", state);
-  const [, url = ""] = await first.line(/^ready (\S+)$/m);
-  expect((await ask(url, "tools/call", search)).status).toContain("fwd=uri-miss");
-  // Answers are written after they have left, under names that say the method.
-  const isWritten = () => filesIn(state).some((file) => readFileSync(file).includes("/tools/call/"));
-  await expect.poll(isWritten, { timeout: 15_000, interval: 250 }).toBe(true);
-  await stop(first);
+  const config = path.join(state, "config.mjs");
+  const pages = { tool: "list_features", arguments: { detail: "full" }, rows: "/features" };
+  const features = { from: pages, key: "id", scope: "public" };
+  const browsers = { from: { resources: "bcd://browser/*" }, key: "id", scope: "public" };
+  const tools = {
+    get_feature: { answer: { from: "features", key: "{id}" } },
+    check_support: { cache: { ttl: "5m", scope: "public" } },
+  };
+  const origins = { bcd: { url: origin.url, collections: { features, browsers }, tools } };
+  writeFileSync(config, `export default ${JSON.stringify({ origins, access: { open: true } })};`);
+  const asked = (url: string) => Promise.all([ask(url, "tools/call", support), ask(url, "tools/call", feature)]);
+  try {
+    const first = start("--state", state, "--config", config);
+    const [, url = ""] = await first.line(/^ready (\S+)$/m);
+    await first.line(/^(features|browsers): (begun|not begun yet|[\d,]+ of [\d,]+ rows, )/m);
+    await first.line(/^mirrored [\d,]+ features, 17 browsers in \d+ s$/m);
+    const [miss, mirrored] = await asked(url);
+    expect(miss!.status).toContain("fwd=uri-miss");
+    expect(mirrored!.status).toMatch(/; hit; ttl=\d+; detail=mirror$/);
+    // Answers are written after they have left, under names that say the method.
+    const isWritten = () => filesIn(state).some((file) => readFileSync(file).includes("/tools/call/"));
+    await expect.poll(isWritten, { timeout: 15_000, interval: 250 }).toBe(true);
+    await stop(first);
 
-  const second = start("--state", state, "--quiet");
-  const [, again = ""] = await second.line(/^ready (\S+)$/m);
-  expect((await ask(again, "tools/call", search)).status).toContain("hit");
-  expect(second.output()).not.toContain("tools/call search_features");
-  await stop(second);
+    const second = start("--state", state, "--config", config, "--quiet");
+    const [, again = ""] = await second.line(/^ready (\S+)$/m);
+    for (const { status } of await asked(again)) expect(status).toContain("hit");
+    await stop(second);
+    expect(second.output()).not.toMatch(/tools\/call|mirrored|begun/);
 
-  const third = start("--state", state, "--fresh");
-  const [, fresh = ""] = await third.line(/^ready (\S+)$/m);
-  expect((await ask(fresh, "tools/call", search)).status).toContain("fwd=uri-miss");
+    const third = start("--state", state, "--config", config, "--fresh");
+    const [, fresh = ""] = await third.line(/^ready (\S+)$/m);
+    expect((await ask(fresh, "tools/call", support)).status).toContain("fwd=uri-miss");
+  } finally {
+    await origin.close();
+  }
 });
 
 test("--origin puts the replica in front of any server, and caches what the protocol allows", async () => {
@@ -78,8 +99,8 @@ test("--origin puts the replica in front of any server, and caches what the prot
     const script = start("--state", tempFolder(), "--origin", origin.url);
     const [, url = ""] = await script.line(/^ready (\S+)$/m);
     expect(script.output()).not.toMatch(/^origin /m);
-    await ask(url, "tools/call", search);
-    expect((await ask(url, "tools/call", search)).status).toContain("fwd=bypass");
+    await ask(url, "tools/call", support);
+    expect((await ask(url, "tools/call", support)).status).toContain("fwd=bypass");
   } finally {
     await origin.close();
   }

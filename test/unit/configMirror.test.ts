@@ -3,7 +3,7 @@ import { ConfigError } from "../../src/config/ConfigError.ts";
 import { RESOURCES } from "../../src/config/mirror.ts";
 import { mirrorName } from "../../src/mirror/mirrorName.ts";
 import { resolve } from "../../src/config/resolve.ts";
-import { parseTemplate } from "../../src/config/template.ts";
+import { parseTemplate, placesIn } from "../../src/config/template.ts";
 
 const fileOf = (origin: object, access: object = {}) => ({
   origins: { o: { url: "https://o.example.com/mcp", ...origin } },
@@ -260,6 +260,7 @@ describe("a collection", () => {
       { from: { resources: "x://{id}", each: "c" } },
       "from.each: a circle | collections that are not filled from each other",
     ],
+    ["one source", { from: { tool: "list_*" } }, 'from.tool: "list_*" | the exact name of a tool'],
     ["a source that writes nothing", { from: { tool: "save" } }, 'from.tool: "save" | a tool without write'],
     [
       "columns of one kind",
@@ -787,9 +788,11 @@ describe("an answer", () => {
     for (const tag of ["other", "collection:e", "tool:get"]) expect(rulesOf(tag), tag).toEqual([false, false]);
     const listed = { from: { resources: "x://*" } };
     expect(rulesOf("resource:x://{id}", listed)).toEqual([true, true]);
+    expect(rulesOf("list:resources", listed)).toEqual([true, true]);
     expect(rulesOf("resource:y://{id}", listed)[0]).toBe(false);
     const filled = { from: { resources: "x://{id}", each: "e" } };
     expect(rulesOf("resource:x://1", filled)).toEqual([true, true]);
+    expect(rulesOf("collection:e", filled)).toEqual([true, true]);
     expect(rulesOf("item:1", {}, { consistency: "bounded" })).toEqual([false, false]);
     expect(rulesOf("other", {}, { consistency: "strict" })).toEqual([true, false]);
   });
@@ -934,4 +937,10 @@ test("a template is text and references, with braces doubled where they are text
   expect(parseTemplate("{/to/lang}é{ünï-x}")).toEqual([reference(["/to/lang"]), "é", reference(["ünï-x"])]);
   for (const text of ["{", "}", "{}", "{a", "a}", "{a b}", "{a.}", "{.a}", "{a|}", "{a|b}", "{a|json|join}", "{a{b}}"])
     expect(parseTemplate(text), text).toBeUndefined();
+});
+
+test("places for values are all that braces are in a URI, or in what one row is asked for by", () => {
+  expect(placesIn("x://{id}/{/to/lang}?{a b}")).toEqual(["id", "/to/lang", "a b"]);
+  expect(placesIn("x://1")).toEqual([]);
+  for (const text of ["{", "x}", "{}", "{{id}}", "{a{b}"]) expect(placesIn(text), text).toBeUndefined();
 });

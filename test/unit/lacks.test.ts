@@ -1,6 +1,9 @@
+import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
+import { Health } from "../../src/http/health.ts";
 import { lacksOf } from "../../src/http/lacksOf.ts";
+import { unmigrated } from "../../src/http/unmigrated.ts";
 
 const URL_OK = "https://mcp.example.com/mcp";
 const CLIENT = { tokenEndpoint: "https://auth.example.com/token", clientId: "c" };
@@ -53,4 +56,36 @@ test("what the replica can do without is told as that", () => {
     "The secret HOOK is not set: the webhook of fixed takes nothing.",
     expect.stringContaining("ENTRY_SECRET is shorter than 32 characters"),
   ]);
+});
+
+test("what a mirror needs is told with what to do, and only where something is mirrored", () => {
+  const mirrored = resolve({
+    origins: {
+      a: { url: URL_OK, collections: { c: { from: { tool: "list" }, key: "id", scope: "public" } } },
+      b: { url: URL_OK },
+    },
+  });
+  const bound = { ENTRY_SECRET: whole.ENTRY_SECRET, DB: {}, MIRROR_SYNC: {} };
+  expect(lacksOf(mirrored, bound)).toEqual({ missing: [], warnings: [] });
+  expect(lacksOf(mirrored, { ...bound, DB: undefined }).warnings).toEqual([
+    expect.stringMatching(/bound as DB: .*`npx wrangler d1 create .*`npx wrangler d1 migrations apply DB --remote`/),
+  ]);
+  expect(lacksOf(mirrored, { ...bound, MIRROR_SYNC: undefined }).warnings).toEqual([
+    expect.stringMatching(/bound as MIRROR_SYNC: .*MirrorSync in wrangler\.toml/),
+  ]);
+});
+
+test("a database without its tables is told with what to do, and only where something is mirrored", async () => {
+  const { EMPTY_DB } = env as unknown as { EMPTY_DB: D1Database };
+  const told = expect.stringContaining("Run `npx wrangler d1 migrations apply DB --remote`.") as string;
+  expect(await unmigrated(env.DB)).toBeUndefined();
+  expect(await unmigrated(EMPTY_DB)).toEqual(told);
+  // Nobody listens there: whether it can be reached makes no difference to what is told.
+  const origin = { service: "NOBODY" };
+  const resources = { "*": { mirror: { scope: "public" } } };
+  const readiness = (config: object, db: D1Database) =>
+    new Health(resolve({ origins: { nobody: config } })).readiness({ ...env, DB: db });
+  expect((await readiness({ ...origin, resources }, EMPTY_DB)).warnings).toEqual([told]);
+  expect((await readiness({ ...origin, resources }, env.DB)).warnings).toBeUndefined();
+  expect((await readiness(origin, EMPTY_DB)).warnings).toBeUndefined();
 });

@@ -17,7 +17,9 @@ export type OperatorTrouble =
   | { kind: "bad-warm"; detail: string }
   | { kind: "warm-not-cached"; tool: string }
   | { kind: "warm-private"; tool: string }
+  | { kind: "bad-rows"; detail: string }
   | { kind: "unknown-collection"; known: readonly string[] }
+  | { kind: "rows-unavailable"; reason: string }
   | { kind: "unknown-origin"; known: readonly string[] }
   | { kind: "sync-unavailable"; reason: string };
 
@@ -92,6 +94,8 @@ export function wordOperator(trouble: OperatorTrouble): Worded {
         "warm_private",
         `Answers of the tool ${trouble.tool} are private: one that was kept in advance would be nobody's. Where all may have the same, set cache.scope to "public".`,
       );
+    case "bad-rows":
+      return http(400, "bad_rows", `Which rows are wanted cannot be understood: ${trouble.detail}.`);
     case "unknown-collection":
       return http(
         404,
@@ -99,6 +103,12 @@ export function wordOperator(trouble: OperatorTrouble): Worded {
         trouble.known.length > 0
           ? `Name one of these collections: ${trouble.known.join(", ")}.`
           : "This origin has no collections. Its operator can give it some.",
+      );
+    case "rows-unavailable":
+      return http(
+        503,
+        "rows_unavailable",
+        `D1 does not answer as it should: ${trouble.reason}. Were the migrations applied (wrangler d1 migrations apply DB --remote)? Else try again.`,
       );
     case "unknown-origin":
       return http(404, "unknown_origin", `Name one of these origins: ${trouble.known.join(", ")}.`);

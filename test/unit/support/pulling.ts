@@ -52,6 +52,14 @@ export function pageOf(rows: unknown[], next?: string, more: Partial<Page> = {})
   return { rows, requests: 1, ...(next !== undefined && { next }), ...more };
 }
 
+/** A collection in D1 as it is. */
+export interface Looked {
+  record: { version: number; oldest: number; size: number; asOf: number };
+  rows: { id: number; key: string; since: number; until: number; body: string; c0?: unknown; plain: string | null }[];
+  texts: number[];
+  finds: number[][];
+}
+
 let mirrors = 0;
 
 /** A collection in D1 and what its pulls need. Times are steps of a clock of its own. */
@@ -115,7 +123,7 @@ export class Mirror {
 
   /** The version that readers see. */
   async version(): Promise<number> {
-    return (await this.store.state())!.version;
+    return (await new MirrorStore(env.DB, this.name, this.collection).state())!.version;
   }
 
   async read(): Promise<Map<string, string>> {
@@ -129,13 +137,25 @@ export class Mirror {
     return (await env.DB.prepare(sql).bind(query, this.name).all<{ key: string }>()).results.map(({ key }) => key);
   }
 
-  /** All rows, and the ids of all texts. */
-  async all(): Promise<{ rows: Record<string, unknown>[]; texts: number[] }> {
-    const rows = (await env.DB.prepare(`SELECT * FROM "rows:${this.name}" ORDER BY id`).all()).results;
-    const { results } = this.collection.search
-      ? await env.DB.prepare(`SELECT rowid AS id FROM "text:${this.name}" ORDER BY rowid`).all<{ id: number }>()
-      : { results: [] };
-    return { rows, texts: results.map(({ id }) => id) };
+  /** All that is there, read at once; and the ids of what is found, by query. */
+  async look(queries: readonly string[] = []): Promise<Looked> {
+    const [record, rows, texts, ...finds] = await env.DB.batch([
+      env.DB.prepare("SELECT *, as_of AS asOf FROM mirror WHERE name = ?").bind(this.name),
+      env.DB.prepare(`SELECT * FROM "rows:${this.name}" ORDER BY id`),
+      env.DB.prepare(
+        this.collection.search ? `SELECT rowid AS id FROM "text:${this.name}" ORDER BY rowid` : "SELECT 1",
+      ),
+      ...queries.map((query) =>
+        env.DB.prepare(`SELECT rowid AS id FROM "text:${this.name}" WHERE "text:${this.name}" MATCH ?`).bind(query),
+      ),
+    ]);
+    const ids = ({ results }: D1Result) => (results as { id: number }[]).map(({ id }) => id);
+    return {
+      record: record!.results[0] as Looked["record"],
+      rows: rows!.results as Looked["rows"],
+      texts: ids(texts!),
+      finds: finds.map(ids),
+    };
   }
 
   /** In the storage that its object would have. */
