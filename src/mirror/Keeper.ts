@@ -19,6 +19,8 @@ const SLEEP_MS = 7 * DAY_MS;
 const DROP_MS = 30 * DAY_MS;
 /** Another definition of the same collection counts as wanted for so long. */
 const RETIRE_MS = 3_600_000;
+/** The earliest time for which an alarm may be set. */
+const AT_ONCE = 1;
 /** That it is wanted is written down this often. */
 const NOTE_WOKEN_MS = 60_000;
 /** What the origin is to tell of is said this often. */
@@ -60,8 +62,9 @@ export class Keeper implements Duty {
   #hasLooked = false;
   /** The origin, or its `OriginSync`, is left alone until then. */
   #blockedUntil = 0;
-  /** When it is to be said again what the origin is to tell of. */
+  /** When it is to be said again what the origin is to tell of, and what was said last. */
   #interestAt = 0;
+  #saidUris: readonly string[] | undefined;
 
   constructor(tools: KeeperTools) {
     this.#held = new Held(tools);
@@ -176,9 +179,9 @@ export class Keeper implements Duty {
     // What nobody wants any more is not asked for.
     if (nextAt === null) return least([collectableAt(replaced), wokenAt + DROP_MS]);
     const work = least([
-      this.#isPulling || this.#hasNews ? 0 : nextAt,
-      !begun && (isBehind || refreshes.size > 0) ? refreshAt : undefined,
-      this.#held.wantsInterest ? this.#interestAt : undefined,
+      this.#isPulling || this.#hasNews ? AT_ONCE : nextAt,
+      !begun && (isBehind || refreshes.size > 0) ? Math.max(AT_ONCE, refreshAt) : undefined,
+      this.#held.wantsInterest ? Math.max(AT_ONCE, this.#sayAt) : undefined,
     ]);
     const collecting = begun ? undefined : collectableAt(replaced);
     return least([Math.max(work, this.#blockedUntil), collecting, wokenAt + SLEEP_MS]);
@@ -186,6 +189,11 @@ export class Keeper implements Duty {
 
   async run(): Promise<void> {
     await this.#alone(() => this.#work());
+  }
+
+  /** When it is to be said what the origin is to tell of: at once, where that is something else. */
+  get #sayAt(): number {
+    return this.#saidUris === this.#held.kept.now!.uris ? this.#interestAt : 0;
   }
 
   /** Whether a pull is under way that does not wait after a failure. */
@@ -227,10 +235,14 @@ export class Keeper implements Duty {
     const { kept, schedule, refreshes, tools } = held;
     this.#hasNews = false;
     this.#hasLooked = true;
-    const says = held.wantsInterest && this.#interestAt <= tools.now();
+    const says = held.wantsInterest && this.#sayAt <= tools.now();
+    const { uris } = kept.now!;
     const looked = await lookAround(held, says);
     this.#hasNews ||= looked.isMissed;
-    if (says && !looked.isMissed) this.#interestAt = tools.now() + INTEREST_MS;
+    if (says && !looked.isMissed) {
+      this.#interestAt = tools.now() + INTEREST_MS;
+      this.#saidUris = uris;
+    }
     if (looked.waitMs > 0) {
       this.#blockedUntil = tools.now() + looked.waitMs;
       stall(held);

@@ -112,7 +112,11 @@ async function follow(held: Held): Promise<void> {
       for (const [tool, at] of Object.entries(stopped)) await store.stop(tool, at);
     }
   }
-  if (held.wantsInterest) held.put({ uris: await tools.urisOf(name, MAX_URIS) });
+  if (held.wantsInterest) {
+    const uris = await tools.urisOf(name, MAX_URIS);
+    // What is the same is not said at once.
+    if (JSON.stringify(uris) !== JSON.stringify(kept.now!.uris)) held.put({ uris });
+  }
   await tools.retireOthers(name, setup);
 }
 
