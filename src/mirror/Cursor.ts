@@ -45,7 +45,8 @@ export function readCursor(text: string, values: number): Cursor | undefined {
   }
   if (!Array.isArray(read) || read.length !== 6) return undefined;
   const [version, digest, before, after, asOf, seq] = read as unknown[];
-  if (!isCount(version) || !isCount(asOf) || !isCount(seq) || typeof digest !== "string") return undefined;
+  if (!isCount(version) || version === 0 || !isCount(asOf) || !isCount(seq) || typeof digest !== "string")
+    return undefined;
   if (!isCount(before) || before > MAX_BEFORE || !isPlace(after, values)) return undefined;
   return { version, digest, before, after, asOf, seq };
 }

@@ -16,8 +16,3 @@ export class Parameters {
     return `?${this.values.length}`;
   }
 }
-
-/** A name as SQL has it. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}

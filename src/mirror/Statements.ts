@@ -1,6 +1,7 @@
-import type { OrderPart } from "../config/mirror.ts";
+import type { Collection, OrderPart } from "../config/mirror.ts";
 import { columnOf, orderSql } from "./orderOf.ts";
-import { Parameters, quoted, type Sql, type SqlValue } from "./Sql.ts";
+import { Parameters, type Sql, type SqlValue } from "./Sql.ts";
+import { tablesOf, type Tables } from "./tables.ts";
 
 /** The most that the bodies of the rows of one answer may be in all, in bytes: more has no body. */
 const MAX_BYTES = 8_000_000;
@@ -22,21 +23,19 @@ export interface Rows {
 /** Writes the statements that read from the tables of one collection. Each says for itself which version it reads. */
 export class Statements {
   readonly #name: string;
-  readonly #rows: string;
-  readonly #text: string;
+  readonly #tables: Tables;
 
   /** `name` is `mirrorName(…)`. */
-  constructor(name: string) {
+  constructor(name: string, collection: Pick<Collection, "search">) {
     this.#name = name;
-    this.#rows = quoted(`rows:${name}`);
-    this.#text = quoted(`text:${name}`);
+    this.#tables = tablesOf(name, collection);
   }
 
   /** The record, and the row with a key, where there is one: in `version`, else in the latest. */
   byKey(key: string, version?: number): Sql {
     const seen = version === undefined ? "m.version" : "?3";
     const text =
-      `SELECT ${FACTS}, r.key, r.body, r.uri FROM mirror m LEFT JOIN ${this.#rows} r ` +
+      `SELECT ${FACTS}, r.key, r.body, r.uri FROM mirror m LEFT JOIN ${this.#tables.rows} r ` +
       `ON r.key = ?2 AND r.since <= ${seen} AND r.until > ${seen} WHERE m.name = ?1`;
     return { text, values: version === undefined ? [this.#name, key] : [this.#name, key, version] };
   }
@@ -70,7 +69,7 @@ export class Statements {
         : `CASE WHEN sum(octet_length(r.body)) OVER () > ${MAX_BYTES} THEN NULL ELSE r.body END AS body`;
     const text =
       `SELECT r.key, ${body}, r.uri, r.since${values} FROM (${which}) p ` +
-      `CROSS JOIN ${this.#rows} r ON r.id = p.id ORDER BY ${orderSql(order)}`;
+      `CROSS JOIN ${this.#tables.rows} r ON r.id = p.id ORDER BY ${orderSql(order)}`;
     return { text, values: parameters.values };
   }
 
@@ -81,8 +80,9 @@ export class Statements {
         ? `(SELECT version FROM mirror WHERE name = ${parameters.bind(this.#name)})`
         : parameters.bind(version);
     const all = [`r.since <= ${seen}`, `r.until > ${seen}`, ...where];
-    if (match === undefined) return `FROM ${this.#rows} r WHERE ${all.join(" AND ")}`;
-    const found = `${this.#text} MATCH ${match}`;
-    return `FROM ${this.#text} CROSS JOIN ${this.#rows} r ON r.id = ${this.#text}.rowid WHERE ${[found, ...all].join(" AND ")}`;
+    if (match === undefined) return `FROM ${this.#tables.rows} r WHERE ${all.join(" AND ")}`;
+    const { rows, text } = this.#tables;
+    const found = `${text} MATCH ${match}`;
+    return `FROM ${text} CROSS JOIN ${rows} r ON r.id = ${text}.rowid WHERE ${[found, ...all].join(" AND ")}`;
   }
 }

@@ -24,7 +24,8 @@ export async function answerByKey(
   if (key === undefined || !beside) return nothing("not-covered");
   const session = db.withSession("first-unconstrained");
   const isNamedBeside = lookups.some(({ name }) => isNamed(shape, name));
-  const question = { record: new Statements(collections.get(from)!.mirrorName).byKey(key) };
+  const { mirrorName, collection } = collections.get(from)!;
+  const question = { record: new Statements(mirrorName, collection).byKey(key) };
   const [own, ...others] = await ask(session, [question, ...(isNamedBeside ? beside : [])]);
   const [row] = foundRows(own!.rows) ?? [];
   const mayRefuse = notFound !== undefined || lookups.some(({ find }) => "key" in find && find.otherwise);

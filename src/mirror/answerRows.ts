@@ -13,10 +13,7 @@ import { rowsQuestion } from "./rowsQuestion.ts";
 import { isNamed } from "./Shape.ts";
 import { refuse, shapeAnswer } from "./shapeAnswer.ts";
 import { Statements } from "./Statements.ts";
-import { wantedRows, type WantedRows } from "./wantedRows.ts";
-
-/** How many of the best found can be paged through: each page ranks them all. */
-const MAX_RANKED = 10_000;
+import { MAX_RANKED, wantedRows, type WantedRows } from "./wantedRows.ts";
 
 const BAD_CURSOR: MirrorReply = { kind: "bad-cursor" };
 
@@ -29,7 +26,7 @@ export async function answerRows(asked: Asked, query: Extract<AnswerQuery, { kin
   if (typeof wanted === "string") return wanted === "bad-cursor" ? BAD_CURSOR : nothing(wanted);
   const pages = query.cursor !== undefined && isNamed(shape, "next");
   const counts = isNamed(shape, "total");
-  const question = rowsQuestion(new Statements(mirrorName), wanted, { pages, counts });
+  const question = rowsQuestion(new Statements(mirrorName, collection), wanted, { pages, counts });
   const beside = lookupQuestions(lookups, collections, args);
   const call = query.cursor && digestible(asked, mirrorName, query.cursor);
   if (!question || !beside || call === "not-covered") return nothing("not-covered");

@@ -31,7 +31,8 @@ function questionOf(
   collections: ReadonlyMap<string, Mirrored>,
   args: Readonly<Record<string, unknown>>,
 ): Question | undefined {
-  const statements = new Statements(collections.get(from)!.mirrorName);
+  const { mirrorName, collection } = collections.get(from)!;
+  const statements = new Statements(mirrorName, collection);
   if ("every" in find) {
     const page = { limit: MAX_EVERY };
     const rows = statements.rows(new Parameters(), { where: [] }, [{ by: "key", falls: false }], page);

@@ -24,7 +24,7 @@ export async function readResource(
   version?: number,
 ): Promise<ResourceReply | "not-synced" | "bad-cursor"> {
   try {
-    const statements = new Statements(name);
+    const statements = new Statements(name, { search: undefined });
     const said = await askAt(
       db,
       keys.map((key) => ({ record: statements.byKey(key, version) })),

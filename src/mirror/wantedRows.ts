@@ -7,6 +7,9 @@ import { orderOf } from "./orderOf.ts";
 type RowsQuery = Extract<AnswerQuery, { kind: "rows" }>;
 type Arguments = Readonly<Record<string, unknown>>;
 
+/** How many of the best found can be paged through: each page ranks them all. */
+export const MAX_RANKED = 10_000;
+
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;
 
@@ -66,5 +69,6 @@ function cursorOf(
   if (given === "absent") return undefined;
   // Others are the origin's own.
   if (given === "unusable" || typeof given.value !== "string" || !isOwnCursor(given.value)) return "not-covered";
-  return readCursor(given.value, order === "rank" ? 0 : order.length) ?? "bad-cursor";
+  const cursor = readCursor(given.value, order === "rank" ? 0 : order.length);
+  return cursor && !(order === "rank" && cursor.before >= MAX_RANKED) ? cursor : "bad-cursor";
 }
