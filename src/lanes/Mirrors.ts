@@ -18,6 +18,7 @@ export interface KnownMirror {
   absentUntil: number;
   /** The schemas of the tools that it answers, as they were last read. */
   schemas?: StoredSchemas;
+  schemasAt: number;
   /** Whether a tag may be that of one of its rows. */
   mayBeOfRow: (tag: string) => boolean;
 }
@@ -39,7 +40,7 @@ export class Mirrors {
     // Another request may have come first.
     const there = this.#known.get(collection);
     if (there) return there;
-    const added: KnownMirror = { ...known, wokenAt: 0, absentUntil: 0 };
+    const added: KnownMirror = { ...known, wokenAt: 0, absentUntil: 0, schemasAt: 0 };
     this.#known.set(collection, added);
     return added;
   }

@@ -22,6 +22,9 @@ import { knownMirror, miss, wake } from "./wakeMirrors.ts";
 
 type Arguments = Readonly<Record<string, unknown>>;
 
+/** Schemas by which a call does not fit are read again after so long. */
+const REREAD_MS = 60_000;
+
 /** From how bad to worse. */
 const VERDICTS: readonly Verdict[] = ["sound", "suspect", "stale", "gone"];
 
@@ -85,10 +88,15 @@ async function read(
     const schemas = own.schemas ?? (await askMirror(x, [own], (db) => readSchemas(db, own.name)));
     if (schemas === "none") miss(x, [own]);
     if (schemas === undefined || schemas === "none") return undefined;
-    own.schemas = schemas;
+    if (own.schemas !== schemas) Object.assign(own, { schemas, schemasAt: x.now() });
     const schema = schemas.of.get(call.target!);
     const given = isObject(schema) ? withDefaults(schema, args, rule.covers) : undefined;
-    if (!given || !fits(schema, given)) return undefined;
+    if (!given || !fits(schema, given)) {
+      // By another schema it may fit.
+      if (x.now() - own.schemasAt < REREAD_MS) return undefined;
+      delete own.schemas;
+      continue;
+    }
     const reply = await askMirror(x, mirrors, (db) => readMirror(db, named, rule, given, { tool: call.target! }));
     if (!reply || !("facts" in reply) || reply.facts.schemasHash === schemas.hash) return reply;
     delete own.schemas;
