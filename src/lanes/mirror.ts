@@ -11,6 +11,7 @@ import type { Exchange } from "./Exchange.ts";
 import type { Aim, Mirrored } from "./Mirrored.ts";
 import { mirroredResource } from "./mirroredResource.ts";
 import { mirroredTool } from "./mirroredTool.ts";
+import { verifyMirrored } from "./verify.ts";
 
 const CURSOR_GONE: Extract<Mirrored, { kind: "failure" }> = { kind: "failure", failure: { kind: "cursor-gone" } };
 
@@ -20,8 +21,8 @@ export function aimOf({ origin }: Pick<Exchange, "origin">, { method, target, ca
   // A tenant's world is another than the one that was pulled.
   if (isOfTenant(origin.settings.id)) return undefined;
   if (method === "tools/call") {
-    const rule = origin.tools.find(target!)?.value.answer;
-    return rule && { kind: "tool", rule };
+    const policy = origin.tools.find(target!)?.value;
+    return policy?.answer && { kind: "tool", rule: policy.answer, policy };
   }
   const collection = origin.collections.get(RESOURCES);
   if (!collection) return undefined;
@@ -58,6 +59,8 @@ export async function mirror(
   const outcome = { kind: "hit", ttlMs: entry.ttlMs - ageMs(entry, at), detail: "mirror" } as const;
   const isFresh = state === "fresh";
   const isGiven = isFresh || isOwn || asked.onlyCached;
+  // Of what the mirror alone understands the origin can say nothing.
+  if (aim.kind === "tool" && isGiven && !isOwn) verifyMirrored(x, call, aim, found);
   return { kind: "entry", isGiven, entry, word: isFresh ? "hit" : "stale", outcome, at };
 }
 

@@ -69,7 +69,9 @@ export async function mirroredTool(x: Exchange, call: Call, rule: AnswerRule): P
   const evidence = { x, call, rule, made, used, facts };
   if (announced.length > 0 && isWritten(evidence, announced)) return undefined;
   const entry = under(verdictOn(evidence), made);
-  return entry && !(rule.strict && entry.isDoubted) ? { entry } : undefined;
+  if (!entry || (rule.strict && entry.isDoubted)) return undefined;
+  const isSound = () => verdictOn(evidence) === "sound";
+  return { entry, isSound, ...(rule.query.kind === "key" && { keys: facts.keys }) };
 }
 
 /** Asks once more, where the schemas are others than those that the arguments were held against. */

@@ -8,31 +8,20 @@ import type { Call } from "../mcp/recognise.ts";
 import { differenceOf, type Result } from "../mirror/compare.ts";
 import { mirrorName } from "../mirror/mirrorName.ts";
 import { mirrorObject } from "../mirror/mirrorObject.ts";
+import type { Verdict } from "../mirror/Verified.ts";
 import { charge } from "../origin/charge.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { candidatesOf, type Candidates } from "./candidates.ts";
 import { isLeftAlone, knownEras, lacks } from "./eras.ts";
 import type { Exchange } from "./Exchange.ts";
 import { fill, type Filled } from "./fill.ts";
+import type { Aim, FoundAnswer } from "./Mirrored.ts";
 
 /** So many answers are being compared at once, of an isolate. What comes meanwhile is not. */
 const AT_ONCE = 2;
 
-/** An answer that was given from a mirror. */
-export interface Mirrored {
-  /** The members of the result, without braces. */
-  body: string;
-  /** Whether it says that it is an error, where `body` does not. */
-  isError?: boolean;
-  /** When the origin was asked for what it says, epoch ms. */
-  asOf: number;
-  collection: Collection;
-  /** The keys of the rows that it is of, where it is of some: they are asked for again where it is wrong. */
-  keys?: readonly string[];
-}
-
-/** Whether, by the time of the comparison, the feed has told of something that it concerns: then it need not be what the origin says now. */
-type Overtaken = () => boolean;
+/** How a tool is answered from a mirror. */
+type ByRule = Extract<Aim, { kind: "tool" }>;
 
 /** What is compared with what, and how the origin is asked. */
 interface Comparing {
@@ -43,7 +32,8 @@ interface Comparing {
   /** How old it was, ms. */
   ageMs: number;
   ask: () => Promise<Filled>;
-  isOvertaken: Overtaken;
+  /** Whether the feed has nothing against it by the time of the comparison: else it need not be what the origin says now. */
+  isSound: () => boolean;
 }
 
 /** A rule by which nothing is kept. */
@@ -76,34 +66,33 @@ export function verifyKept(x: Exchange, call: Call, rule: CacheRule, candidates:
     ageMs: Math.max(0, x.now() - entry.storedAt),
     ask: () => fill(asking, call, rule, candidates, { again: true, previous: entry, behind: true }),
     // What was against it when it was given has not come since.
-    isOvertaken: entry.isDoubted ? () => false : () => x.feed.judge({ ...then }, candidates.flight) !== "sound",
+    isSound: () => entry.isDoubted === true || x.feed.judge({ ...then }, candidates.flight) === "sound",
   });
 }
 
 /**
  * Compares an answer that is given from a mirror with the origin's, as the replica asks itself, in the background, where the
- * draw says so. What comes of it is told to the mirror. `rule`: by which the tool's answers are cached, where they are; then
- * the origin's is kept. `isOvertaken`: whether the feed has told meanwhile of something that the answer concerns.
+ * draw says so. What comes of it is told to the mirror; where answers of the tool are cached as well, the origin's is kept.
  */
-export function verifyBehind(
+export function verifyMirrored(
   caller: Exchange,
   call: Call,
-  verify: VerifyRule,
-  given: Mirrored,
-  { rule = UNKEPT, isOvertaken = () => false }: { rule?: CacheRule | undefined; isOvertaken?: Overtaken } = {},
+  { rule, policy }: ByRule,
+  { entry, keys, isSound = () => true }: FoundAnswer,
 ): void {
-  if (!isDrawn(caller, verify)) return;
+  const { verify, cache = UNKEPT } = policy;
+  if (!verify || !isDrawn(caller, verify)) return;
   const eras = knownEras(caller);
   const asksIn = lacks(eras, "modern") ? "legacy" : "modern";
   if (asksIn === "legacy" && isLeftAlone(caller, eras.legacy === "sessions")) return;
   const x: Exchange = { ...caller, asksIn, session: undefined, sessionId: undefined };
-  const candidates = candidatesOf(x, call, rule);
+  const candidates = candidatesOf(x, call, cache);
   if (!candidates) return;
-  const ageMs = Math.max(0, x.now() - given.asOf);
-  const ours = { ...resultIn(given.body), ...(given.isError && { isError: true }) };
-  const ask = () => fill(x, call, rule, candidates, { again: true, previous: undefined, behind: true });
-  const told = (isSame: boolean) => tellMirror(x, call, verify, given, isSame ? undefined : ageMs);
-  begin(x, { call, verify, lane: "mirror", ours, ageMs, ask, isOvertaken }, told);
+  const ageMs = Math.max(0, x.now() - entry.storedAt);
+  const ask = () => fill(x, call, cache, candidates, { again: true, previous: undefined, behind: true });
+  const collection = x.origin.collections.get(rule.from)!;
+  const told = (isSame: boolean) => tellMirror(x, call, verify, collection, isSame ? undefined : { ageMs, keys });
+  begin(x, { call, verify, lane: "mirror", ours: resultIn(entry.body), ageMs, ask, isSound }, told);
 }
 
 /** Whether this one is compared: by lot, and not where the origin has enough to do. */
@@ -152,9 +141,9 @@ async function isLimited(x: Exchange): Promise<boolean> {
 
 /** Whether the origin says the same; `undefined` where it says nothing that could be compared. */
 async function compare(x: Exchange, comparing: Comparing): Promise<boolean | undefined> {
-  const { call, verify, lane, ours, ageMs, ask, isOvertaken } = comparing;
+  const { call, verify, lane, ours, ageMs, ask, isSound } = comparing;
   const theirs = resultOf(await ask());
-  if (!theirs || isOvertaken()) return undefined;
+  if (!theirs || !isSound()) return undefined;
   const place = differenceOf(ours, theirs, verify.volatile);
   const isSame = place === undefined;
   const tool = call.target!;
@@ -171,17 +160,20 @@ async function tellMirror(
   x: Exchange,
   call: Call,
   { maxMismatch }: VerifyRule,
-  { collection, keys }: Mirrored,
-  staleMs: number | undefined,
+  collection: Collection,
+  wrong: { ageMs: number; keys: readonly string[] | undefined } | undefined,
 ): Promise<void> {
   const { settings } = x.origin;
-  const counts = staleMs === undefined ? { matches: 1, mismatches: 0 } : { matches: 0, mismatches: 1 };
-  const verdict = { tool: call.target!, ...counts, staleMs: staleMs ?? 0, maxMismatch, keys: [...(keys ?? [])] };
-  const name = await mirrorName(settings, collection);
-  const object = mirrorObject(x.env, name, settings.region) as unknown as {
-    verified(verdicts: object[]): Promise<void>;
+  const verdict: Verdict = {
+    tool: call.target!,
+    matches: wrong ? 0 : 1,
+    mismatches: wrong ? 1 : 0,
+    staleMs: wrong?.ageMs ?? 0,
+    ...(maxMismatch !== undefined && { maxMismatch }),
+    ...(wrong?.keys && { keys: wrong.keys }),
   };
-  await object.verified([verdict]);
+  const name = await mirrorName(settings, collection);
+  await mirrorObject(x.env, name, settings.region).verified([verdict]);
 }
 
 /** What the origin has answered, where it is a result. */
