@@ -43,7 +43,7 @@ export async function rowsLike(
   const isRanked = which.match !== undefined && collection.search!.match === "words";
   const byKey: OrderPart[] = [{ by: "key", falls: false }];
   const page = { limit: wanted.limit };
-  const rows = new Statements(mirrorName).rows(parameters, which, isRanked ? "rank" : byKey, page);
+  const rows = new Statements(mirrorName, collection).rows(parameters, which, isRanked ? "rank" : byKey, page);
   const record = { text: "SELECT version, size FROM mirror WHERE name = ?1", values: [mirrorName] };
   try {
     const [said] = await ask(db.withSession("first-primary"), [{ record, rows }]);
