@@ -116,7 +116,10 @@ async function mirroredRow(thing: number): Promise<unknown> {
 }
 
 describe("something wrong with a pull is reported, and the version before stays", () => {
-  const onPage = (page: number, reply: Reply | "reset"): Book["instead"] => (nth) => (nth === page ? reply : undefined);
+  const onPage =
+    (page: number, reply: Reply | "reset"): Book["instead"] =>
+    (nth) =>
+      nth === page ? reply : undefined;
   const wrong: [string, Book["instead"], Partial<NonNullable<MirrorStatus["failed"]>>, string][] = [
     ["a page that is no JSON", onPage(3, { text: "<html>1234</html>" }), { code: "bad-page", count: 1 }, "page 3"],
     [
@@ -159,7 +162,10 @@ describe("something wrong with a pull is reported, and the version before stays"
     [
       "more rows than there may be",
       (page) =>
-        structured({ rows: Array.from({ length: 400 }, (_, at) => ({ id: page * 1_000 + at })), next: `${page * SIZE}` }),
+        structured({
+          rows: Array.from({ length: 400 }, (_, at) => ({ id: page * 1_000 + at })),
+          next: `${page * SIZE}`,
+        }),
       { code: "too-many-rows", count: 1_200 },
       "more than 1000 rows",
     ],
@@ -198,6 +204,11 @@ describe("something wrong with a pull is reported, and the version before stays"
     await pull();
     const after = await when(({ version }) => version === 2);
     expect(after).toMatchObject({ rows: 20, failed: null, pulled: { rows: 20, added: 1, removed: 1 } });
-    expect(await until(() => mirroredRow(99), (row) => row !== undefined)).toEqual({ id: 99, name: "thing 99" });
+    expect(
+      await until(
+        () => mirroredRow(99),
+        (row) => row !== undefined,
+      ),
+    ).toEqual({ id: 99, name: "thing 99" });
   });
 });
