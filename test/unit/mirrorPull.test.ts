@@ -140,6 +140,22 @@ describe("a pull", () => {
     expect(texts).toEqual(all.map(({ id }) => id));
   });
 
+  test("that was given up when rows had gone has them again, where the origin has", async () => {
+    const mirror = await new Mirror().prepare();
+    const rows = things(4);
+    const source = (count: number) =>
+      listed(
+        () => rows.slice(0, count),
+        () => 10,
+      );
+    await mirror.pull(source(4));
+    await mirror.step(source(2));
+    expect(mirror.state).toMatchObject({ next: "switch", rows: 2 });
+    mirror.state = undefined;
+    expect(await mirror.pull(source(4))).toMatchObject({ version: 1, report: { added: 0, changed: 0, removed: 0 } });
+    expect((await mirror.look()).rows.length).toBe(4);
+  });
+
   test("of which a step was lost does not show what has gone meanwhile", async () => {
     const mirror = await new Mirror({ search: WORDS }).prepare();
     const rows = things(12);
