@@ -25,7 +25,7 @@ export async function resourcePage(
 ): Promise<Omit<Page, "requests"> | NoPage> {
   let place = (cursor === undefined ? {} : JSON.parse(cursor)) as Place;
   for (let lists = 0; lists < MAX_LISTS; lists++) {
-    const page = await listed.page("resources/list", place.list, place.after !== undefined);
+    const page = await listed[place.after === undefined ? "page" : "rest"]("resources/list", place.list);
     if ("isUnknown" in page) return noPage({ bad: "it has no such method" }, "resources/list");
     if (!("uris" in page)) return page;
     const wanted = page.uris.filter((uri) => matches(pattern, uri));

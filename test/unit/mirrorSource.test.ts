@@ -446,6 +446,27 @@ describe("resources as they are", () => {
     expect(fake.count("resources/list")).toBe(1);
   });
 
+  test("a page of a list that is too large is several, with all that is on it, in its order", async () => {
+    const all = uris(1_500).map((uri) => ({ uri, name: '[é]"},'.repeat(150) }));
+    const more = [{ uri: "z://last", name: "last" }];
+    fake.on("resources/list", ({ params }) =>
+      params.cursor ? { resources: more } : { before: [1], resources: all, nextCursor: "2", after: "]" },
+    );
+    fake.on("resources/read", ({ params }) => saying(params.uri, "x"));
+    const source = sourceFrom({ kind: "mirror", patterns: ["x://thing/7*"] }, { name: RESOURCES });
+    const { pages, end } = await pagesOf(source);
+    expect(end).toBeUndefined();
+    const told = bodies(pages);
+    const lists = Object.keys(told).filter((key) => key.startsWith("list:"));
+    expect(lists).toEqual(["list:0", "list:1", "list:2"]);
+    const results = lists.map((key) => JSON.parse(`{${told[key]}}`));
+    expect(results.flatMap(({ resources }) => resources)).toEqual([...all, ...more]);
+    for (const { before, after } of results.slice(0, 2)) expect([before, after]).toEqual([[1], "]"]);
+    for (const key of lists) expect(new TextEncoder().encode(told[key]).length).toBeLessThanOrEqual(1_000_000);
+    expect(Object.keys(told).filter((key) => key.startsWith("read:"))).toHaveLength(111);
+    expect(fake.count("resources/list")).toBe(2);
+  });
+
   test("what is too large, must not be kept or fails is named, and what is gone is left out", async () => {
     const long = `x://thing/${"9".repeat(4_000)}`;
     serveResources([[...uris(6), long, "x://thing/\0", "x://thing/\ud800"]], (uri) => {
