@@ -1,6 +1,6 @@
 import { matches } from "../config/pattern.ts";
 import type { OwnCalls } from "../origin/OwnCalls.ts";
-import { fourAtOnce } from "./fourAtOnce.ts";
+import { fewAtOnce } from "./fewAtOnce.ts";
 import { listBodies } from "./listBodies.ts";
 import { type Listed, LISTS, type ListPage, type OnPage } from "./Listed.ts";
 import { mirroredRead } from "./mirroredRead.ts";
@@ -52,7 +52,7 @@ export class MirroredPages {
     const wanted = page.uris.filter((uri) => this.#patterns.some((pattern) => matches(pattern, uri)));
     const { uris, after } = nextReads(wanted, place.after);
     const skipped: Skipped[] = [];
-    for (const read of await fourAtOnce(uris, (uri) => mirroredRead(this.#calls, uri))) {
+    for (const read of await fewAtOnce(uris, this.#calls.atOnce, (uri) => mirroredRead(this.#calls, uri))) {
       if ("failure" in read) return read;
       if ("why" in read) skipped.push(read);
       else if ("key" in read) rows.push(read);

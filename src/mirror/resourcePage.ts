@@ -1,6 +1,6 @@
 import { matches } from "../config/pattern.ts";
 import type { OwnCalls } from "../origin/OwnCalls.ts";
-import { fourAtOnce } from "./fourAtOnce.ts";
+import { fewAtOnce } from "./fewAtOnce.ts";
 import type { Listed } from "./Listed.ts";
 import { nextReads } from "./nextReads.ts";
 import { noPage } from "./noPage.ts";
@@ -33,7 +33,7 @@ export async function resourcePage(
     const next: Place | undefined =
       after !== undefined ? { ...place, after } : page.next === undefined ? undefined : { list: page.next };
     if (uris.length > 0 || !next) {
-      const rows = rowsOf(await fourAtOnce(uris, (uri) => resourceRow(calls, uri)));
+      const rows = rowsOf(await fewAtOnce(uris, calls.atOnce, (uri) => resourceRow(calls, uri)));
       return "rows" in rows && next ? { ...rows, next: JSON.stringify(next) } : rows;
     }
     place = next;

@@ -358,6 +358,14 @@ describe("listed resources", () => {
     expect(fake.mostAtOnce).toBe(4);
   });
 
+  test("are read one at a time from an origin that takes no more", async () => {
+    serveResources([uris(5)], rowOf);
+    const setup = setupOf({ from: FROM });
+    const source = sourceOf({ ...setup, origin: { ...origin, concurrency: 1 } }, toolsOf());
+    expect(await source.page(undefined)).toMatchObject({ uris: uris(5) });
+    expect(fake.mostAtOnce).toBe(1);
+  });
+
   test("go on in another source after the last one that was read, and all over where that is gone", async () => {
     const list = uris(30);
     serveResources([list], rowOf);
