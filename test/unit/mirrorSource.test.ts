@@ -1,4 +1,5 @@
 import { env } from "cloudflare:workers";
+import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { RESOURCES, type Collection, type RowSource } from "../../src/config/mirror.ts";
 import { resolve } from "../../src/config/resolve.ts";
@@ -9,6 +10,7 @@ import type { Page, Source } from "../../src/mirror/Source.ts";
 import { sourceOf } from "../../src/mirror/sourceOf.ts";
 import type { SourceTools } from "../../src/mirror/SourceTools.ts";
 import { openSession } from "../../src/origin/openSession.ts";
+import { runs } from "../support/runs.ts";
 
 const { settings } = resolve({ origins: { "source-test": { service: "ORIGIN" } } }).origins.get("source-test")!;
 const origin = { ...settings, firstByteMs: 500, totalMs: 1_000 };
@@ -538,6 +540,39 @@ describe("resources as they are", () => {
     expect(await source.one(["read:x://down"])).toEqual({ failure: { kind: "status", status: 500 } });
     expect(await source.one(["list:0"])).toMatchObject({ bad: expect.any(String) });
   });
+});
+
+test("whatever the pages of a list, and wherever a pull goes on in another source, each resource comes once", async () => {
+  const pages = fc.array(fc.integer({ min: 0, max: 45 }), { minLength: 1, maxLength: 5 });
+  const cuts = fc.infiniteStream(fc.boolean());
+  await fc.assert(
+    fc.asyncProperty(pages, fc.boolean(), cuts, async (sizes, isMirror, cut) => {
+      let from = 0;
+      const lists = sizes.map((size) => [...uris(size, (from += size) - size), `y://${from}`]);
+      serveResources(lists, (uri) => saying(uri, JSON.stringify({ id: uri })));
+      const kind: RowSource = isMirror
+        ? { kind: "mirror", patterns: ["x://thing/*", "x://*/1*"] }
+        : { kind: "resources", pattern: "x://thing/*" };
+      const fresh = () => sourceFrom(kind, isMirror ? { name: RESOURCES } : {});
+      let source = fresh();
+      const read: string[] = [];
+      const lines: string[] = [];
+      for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
+        const page = (await source.page(cursor)) as Page;
+        expect(page.rows.length).toBeLessThanOrEqual(21);
+        for (const row of page.rows as { id?: string; key?: string }[]) {
+          const { id, key = `read:${id}` } = row;
+          if (key.startsWith("read:")) read.push(key.slice(5));
+          else lines.push(key);
+        }
+        cursor = page.next;
+        if (cut.next().value) source = fresh();
+      }
+      expect(read).toEqual(uris(from));
+      expect(lines).toEqual(isMirror ? lists.map((_, nth) => `list:${nth}`) : []);
+    }),
+    { numRuns: runs(15, 200) },
+  );
 });
 
 describe("resources named by the rows of another collection", () => {
