@@ -84,6 +84,7 @@ beforeEach(() => {
   fake = new FakeOrigin();
 });
 
+const NO_STORE = { _meta: { "edge-replica/cache-control": "private, no-store" } };
 const structured = (value: unknown) => ({ content: [], structuredContent: value });
 const text = (words: string) => ({ content: [{ type: "text", text: words }] });
 
@@ -274,6 +275,7 @@ describe("pages of a tool", () => {
     ["an object for a cursor", structured({ rows: [], next: { password: 1234 } }), "it has an object at /next"],
     ["true for a cursor", structured({ rows: [], next: true }), "it has a boolean at /next"],
     ["a huge cursor", structured({ rows: [], next: "1234".repeat(5_000) }), "its cursor has 20002 characters"],
+    ["what must not be kept", { ...structured({ rows: [] }), ...NO_STORE }, "it must not be kept"],
     ["a question", { resultType: "input_required", inputRequests: {} }, "it asks for something first"],
     ["no object for a result", Response.json({ jsonrpc: "2.0", id: 1, result: [1234] }), "its result is no object"],
   ] as const)("that are none: %s", async ([, answer, words]) => {
@@ -396,6 +398,8 @@ describe("listed resources", () => {
     expect(await sourceFrom(FROM).page(undefined)).toEqual({
       bad: "The origin answered resources/read of x://thing/0 with the JSON-RPC error -32603.",
     });
+    serveResources([uris(2)], (uri) => ({ ...rowOf(uri), ...NO_STORE }));
+    expect(await sourceFrom(FROM).page(undefined)).toMatchObject({ bad: expect.stringContaining("must not be kept") });
     serveResources([uris(2)], () => new Response(null, { status: 502 }));
     expect(await sourceFrom(FROM).page(undefined)).toEqual({ failure: { kind: "status", status: 502 } });
   });
@@ -481,7 +485,7 @@ describe("resources as they are", () => {
     const long = `x://thing/${"9".repeat(4_000)}`;
     serveResources([[...uris(6), long, "x://thing/\0", "x://thing/\ud800"]], (uri) => {
       if (uri.endsWith("/1")) return saying(uri, "é".repeat(500_000));
-      if (uri.endsWith("/2")) return { ...saying(uri, ""), _meta: { "edge-replica/cache-control": "no-store" } };
+      if (uri.endsWith("/2")) return { ...saying(uri, ""), ...NO_STORE };
       if (uri.endsWith("/3")) return { error: { code: -32603, message: "the password is 1234" } };
       if (uri.endsWith("/4")) return { error: { code: -32002, message: "not found" } };
       return uri.endsWith("/5") ? { resultType: "input_required" } : saying(uri, "zero");
@@ -521,7 +525,7 @@ describe("resources as they are", () => {
   });
 
   test("a list that must not be kept is no list", async () => {
-    fake.on("resources/list", () => ({ resources: [], _meta: { "edge-replica/cache-control": "no-store" } }));
+    fake.on("resources/list", () => ({ resources: [], ...NO_STORE }));
     const page = await sourceFrom(FROM, { name: RESOURCES }).page(undefined);
     expect(page).toMatchObject({ bad: expect.stringContaining("it must not be kept") });
   });
