@@ -531,7 +531,7 @@ describe("resources named by the rows of another collection", () => {
     ]);
   });
 
-  async function fill(rows: [key: string, since: number, until: number, row: object][], version: number, oldest = 1) {
+  async function fill(rows: [key: string, since: number, until: number, row: object][], version: number, oldest = 0) {
     await env.DB.batch([
       env.DB.prepare(
         `CREATE TABLE ${table} (id INTEGER PRIMARY KEY, key TEXT, since INTEGER, until INTEGER, body TEXT) STRICT`,
@@ -598,7 +598,7 @@ describe("resources named by the rows of another collection", () => {
   test("are none while that has not been mirrored, and none to an empty one", async () => {
     const bad = "Nothing has been mirrored of brands yet, whose rows name its resources.";
     expect(await source().page(undefined)).toEqual({ bad });
-    await fill([["a", 1, ALWAYS, brand("a")]], 0, 0);
+    await fill([["a", 1, ALWAYS, brand("a")]], 0);
     expect(await source().page(undefined)).toEqual({ bad });
     await env.DB.prepare("UPDATE mirror SET version = 5 WHERE name = ?").bind(name).run();
     await env.DB.prepare(`DELETE FROM ${table}`).run();
@@ -649,8 +649,6 @@ describe("one row", () => {
     const named = sourceFrom(PAGED, { ...keyed, row: { resource: "x://{kind}/{id}" } });
     expect(await named.one(["a b", "k"])).toEqual({ row: { of: "x://k/a%20b" }, uri: "x://k/a%20b" });
     expect(await named.one(["gone", "k"])).toEqual({ gone: true });
-    const climbing = "x://..%2Fk/%3Fa%2Fb%23..";
-    expect(await named.one(["?a/b#..", "../k"])).toEqual({ row: { of: climbing }, uri: climbing });
     const listed = sourceFrom({ kind: "resources", pattern: "x://*" }, keyed);
     expect(await listed.one(["a", "b"], "x://it")).toEqual({ row: { of: "x://it" }, uri: "x://it" });
     expect(await listed.one(["a", "b"])).toMatchObject({ bad: expect.stringContaining("no `row`") });
