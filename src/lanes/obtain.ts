@@ -83,7 +83,8 @@ async function strictly(x: Exchange, call: Call, asking: Asking): Promise<Obtain
   const again = asked.again || !isTrusted;
   const kept = inMemory(x, candidates, call.era);
   const hit = kept && !again ? asHit(x, call, rule, candidates, asked, kept, "memory") : undefined;
-  const got = hit ?? (await beyondMemory(x, call, { ...asking, asked: { ...asked, again } }, kept, isTrusted));
+  const isFresh = hit?.word === "hit" || (hit && !aimOf(x, call));
+  const got = isFresh ? hit : await beyondMemory(x, call, { ...asking, asked: { ...asked, again } }, kept, isTrusted);
   // What callers keep themselves, nobody can check.
   if (got.kind === "entry") return { ...got, entry: unpromised(got.entry) };
   if (got.kind === "reply") return { ...got, text: call.shape.hints ? withoutPromise(got.text) : got.text };
