@@ -68,7 +68,7 @@ async function rowsAfter({ db, name, collection }: EachOf, place: Place | undefi
   try {
     const found = await db
       .prepare(statement)
-      .bind(name, place?.version ?? 0, place?.after ?? "", AT_MOST)
+      .bind(name, place?.version ?? -1, place?.after ?? "", AT_MOST)
       .all<Row>();
     return found.results;
   } catch (error) {

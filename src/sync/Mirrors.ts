@@ -29,10 +29,10 @@ export class Mirrors {
   constructor(sql: SqlStorage) {
     this.#sql = sql;
     sql.exec(
-      "CREATE TABLE IF NOT EXISTS mirror (name TEXT PRIMARY KEY, value TEXT NOT NULL, at INTEGER NOT NULL) STRICT",
+      "CREATE TABLE IF NOT EXISTS told_mirror (name TEXT PRIMARY KEY, value TEXT NOT NULL, at INTEGER NOT NULL) STRICT",
     );
     for (const { name, value, at } of sql.exec<{ name: string; value: string; at: number }>(
-      "SELECT name, value, at FROM mirror ORDER BY at",
+      "SELECT name, value, at FROM told_mirror ORDER BY at",
     ))
       this.#all.set(name, { ...(JSON.parse(value) as { place: MirrorPlace; concerns: Concerns }), text: value, at });
   }
@@ -46,11 +46,11 @@ export class Mirrors {
     // Who was heard of last stands last.
     this.#all.delete(name);
     this.#all.set(name, { place, concerns, text, at: now });
-    this.#sql.exec("INSERT OR REPLACE INTO mirror (name, value, at) VALUES (?, ?, ?)", name, text, now);
+    this.#sql.exec("INSERT OR REPLACE INTO told_mirror (name, value, at) VALUES (?, ?, ?)", name, text, now);
     for (const [other, { at }] of this.#all) {
       if (this.#all.size <= MAX_MIRRORS && now - at <= SILENT_MS) break;
       this.#all.delete(other);
-      this.#sql.exec("DELETE FROM mirror WHERE name = ?", other);
+      this.#sql.exec("DELETE FROM told_mirror WHERE name = ?", other);
     }
   }
 

@@ -480,7 +480,7 @@ describe("cursors", () => {
       { headers: { "cache-control": "no-cache" } },
     );
     expect(isMirrored(past)).toBe(true);
-    for (const method of ["resources/list", "resources/templates/list", "tools/list"]) {
+    for (const method of ["resources/list", "resources/templates/list"]) {
       const got = await modern(mcp, method, { cursor: "er1.AAAA" });
       expect([got.body.error?.code, codeOf(got)], method).toEqual([-32602, "cursor_gone"]);
     }

@@ -30,12 +30,16 @@ const command = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       do: fc.constant("pull" as const),
-      steps: fc.integer({ min: 1, max: 6 }),
       size: fc.integer({ min: 1, max: 7 }),
-      requests: fc.integer({ min: 1, max: 12 }),
-      // After which pages asked for the origin changes, and in which steps what they came to is lost.
-      edits: fc.array(fc.tuple(fc.nat({ max: 12 }), edit), { maxLength: 1 }),
-      lost: fc.array(fc.nat({ max: 5 }), { maxLength: 2 }),
+      // Of each step: what it may use, whether what it came to is lost, and how the origin changes before one of its pages.
+      steps: fc.array(
+        fc.record({
+          requests: fc.integer({ min: 1, max: 12 }),
+          isLost: fc.nat({ max: 2 }).map((one) => one === 0),
+          edit: fc.option(fc.tuple(fc.nat({ max: 2 }), edit), { freq: 2 }),
+        }),
+        { minLength: 1, maxLength: 6 },
+      ),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("give up" as const) }) },
@@ -128,19 +132,15 @@ test(
             else if (one.do === "collect")
               await mirror.store.collect(Math.max(...versions.keys()) - one.keep).catch(() => false);
             else if (one.do === "pull") {
-              let asked = 0;
-              const rows = () => {
-                for (const [at, edit] of one.edits) if (at === asked) change(edit);
-                asked++;
-                return [...origin.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-              };
-              for (let step = 0; step < one.steps; step++) {
+              for (const { requests, isLost, edit } of one.steps) {
+                let asked = 0;
+                const rows = () => {
+                  if (edit && edit[0] === asked++) change(edit[1]);
+                  return [...origin.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+                };
                 const { kind } = await mirror.step(
                   listed(rows, () => one.size),
-                  {
-                    budget: { requests: one.requests, ms: 1_000_000 },
-                    save: () => !one.lost.includes(step),
-                  },
+                  { budget: { requests, ms: 1_000_000 }, save: () => !isLost },
                 );
                 await look();
                 if (kind === "done") break;

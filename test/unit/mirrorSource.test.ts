@@ -531,7 +531,7 @@ describe("resources named by the rows of another collection", () => {
     ]);
   });
 
-  async function fill(rows: [key: string, since: number, until: number, row: object][], version: number, oldest = 1) {
+  async function fill(rows: [key: string, since: number, until: number, row: object][], version: number, oldest = 0) {
     await env.DB.batch([
       env.DB.prepare(
         `CREATE TABLE ${table} (id INTEGER PRIMARY KEY, key TEXT, since INTEGER, until INTEGER, body TEXT) STRICT`,
@@ -598,7 +598,7 @@ describe("resources named by the rows of another collection", () => {
   test("are none while that has not been mirrored, and none to an empty one", async () => {
     const bad = "Nothing has been mirrored of brands yet, whose rows name its resources.";
     expect(await source().page(undefined)).toEqual({ bad });
-    await fill([["a", 1, ALWAYS, brand("a")]], 0, 0);
+    await fill([["a", 1, ALWAYS, brand("a")]], 0);
     expect(await source().page(undefined)).toEqual({ bad });
     await env.DB.prepare("UPDATE mirror SET version = 5 WHERE name = ?").bind(name).run();
     await env.DB.prepare(`DELETE FROM ${table}`).run();
