@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { AnswerConfig } from "../../src/config/mirrorTypes.ts";
 import { columnValue } from "../../src/mirror/columnValue.ts";
 import { runs } from "../support/runs.ts";
-import { AS_OF, HOSTILE, mirrored, said, type World } from "./mirrored.ts";
+import { AS_OF, HOSTILE, mirrored, said, type World } from "./support/mirrored.ts";
 
 const from = { tool: "list", rows: "/items" };
 const things = {
@@ -202,7 +202,7 @@ describe("rows by their columns", () => {
           expect(pages.length).toBe(Math.max(1, Math.ceil(expected.length / limit)));
         }
       }),
-      { numRuns: runs(12, 1_000) },
+      { numRuns: runs(8, 1_000) },
     );
   });
 
