@@ -69,7 +69,9 @@ export function hasOwnCursor({ collections, tools }: Origin, message: unknown): 
   if (collections.size === 0 || !isObject(message)) return false;
   const { method, params } = message;
   if (!isObject(params)) return false;
-  if (method !== "tools/call") return isOwn(params["cursor"]) && collections.has(RESOURCES);
+  if (method === "resources/list" || method === "resources/templates/list")
+    return isOwn(params["cursor"]) && collections.has(RESOURCES);
+  if (method !== "tools/call") return false;
   const { name, arguments: args } = params;
   const query = typeof name === "string" ? tools.find(name)?.value.answer?.query : undefined;
   const cursor = query?.kind === "rows" ? query.cursor : undefined;

@@ -14,14 +14,15 @@ export function columnValue(as: ColumnKind, value: unknown): ColumnValue {
     case "value":
       return plainValue(value);
     case "lower":
-      return typeof value === "string" ? value.toLowerCase() : plainValue(value);
+      return typeof value === "string" ? value.toWellFormed().toLowerCase() : plainValue(value);
     case "version":
       return versionValue(value);
   }
 }
 
 function plainValue(value: unknown): ColumnValue {
-  if (typeof value === "string") return value;
+  // Lone surrogates, which are no UTF-8, are in SQL as in arguments.
+  if (typeof value === "string") return value.toWellFormed();
   if (typeof value === "number") return Number.isFinite(value) ? value : null;
   return typeof value === "boolean" ? Number(value) : null;
 }

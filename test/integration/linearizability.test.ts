@@ -3,8 +3,9 @@ import type { Rewrites } from "../../scripts/serve/bundle.ts";
 import type { ToolConfig } from "../../src/config/types.ts";
 import { Fixture } from "./support/fixture.ts";
 import { brokenKeys } from "./support/linearizable.ts";
-import { INITIAL, keepRegisters, record, REGISTERS } from "./support/registers.ts";
+import { INITIAL, keepRegisters, MIRRORED, record, REGISTERS } from "./support/registers.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
+import { call, until } from "./support/wire.ts";
 import { randomFrom } from "../support/randomFrom.ts";
 
 const origin = new Fixture();
@@ -18,14 +19,14 @@ beforeAll(() => origin.start());
 afterAll(() => origin.stop());
 
 /** A replica that hears of nothing by itself: its pulse is as slow as it can be. */
-function start(tools: Record<string, ToolConfig> = REGISTERS, rewrites?: Rewrites): Promise<Replica> {
-  const o = { url: origin.url, sync: { pulse: "1m" }, concurrency: 64, tools } as const;
+function start(tools: Record<string, ToolConfig>, rewrites?: Rewrites, more: object = {}): Promise<Replica> {
+  const o = { url: origin.url, sync: { pulse: "1m" }, concurrency: 64, tools, ...more } as const;
   return startReplica({ origins: { o } }, { instances: 2, ...(rewrites && { rewrites }) });
 }
 
 describe("what clients of two instances read and write", () => {
   let replica: Replica;
-  beforeAll(async () => (replica = await start()));
+  beforeAll(async () => (replica = await start({ ...REGISTERS, ...MIRRORED.tools }, undefined, MIRRORED.more)));
   afterAll(() => replica?.close());
 
   test(
@@ -44,6 +45,22 @@ describe("what clients of two instances read and write", () => {
     },
     PATIENCE_MS,
   );
+
+  test(
+    "could have, too, where it is read from a mirror, which follows what is written",
+    async () => {
+      const random = randomFrom(SEED);
+      keepRegisters(origin, random);
+      await until(
+        () => call(`${replica.url}/mcp`, "look", { key: "none" }),
+        ({ headers }) => headers["cache-status"]?.includes("detail=mirror") ?? false,
+      );
+      const { history, hits } = await record(replica, random, "mirrored", "look");
+      expect(brokenKeys(history, INITIAL)).toEqual([]);
+      expect(hits).toBeGreaterThan(10);
+    },
+    PATIENCE_MS,
+  );
 });
 
 /** Writes a part of a module otherwise. */
@@ -57,7 +74,7 @@ test.each<[string, Record<string, ToolConfig>, Rewrites | undefined]>([
     {
       "src/lanes/trust.ts": replacing(
         "const reply = await check(",
-        'if (x.feed.position) return "kept"; const reply = await check(',
+        "if (x.feed.position) return []; const reply = await check(",
       ),
     },
   ],

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { MirrorStatus } from "../../src/mirror/MirrorStatus.ts";
 import { Fixture, text, tool } from "./support/fixture.ts";
 import { scrape, sumOf } from "./support/metrics.ts";
 import { type Replica, type Seed, seed, startReplica } from "./support/replica.ts";
@@ -8,12 +9,15 @@ const HOST = "replica.example.com";
 const LIMIT = 3;
 const origin = new Fixture();
 const older = new Fixture();
+const stock = new Fixture();
 let replica: Replica;
+/** What `stock` has: a price by item. Nobody is told where it changes. */
+const prices = new Map(Array.from({ length: 40 }, (_, nth): [string, number] => [`s${nth}`, nth]));
 
 const cache = { ttl: "10m", scope: "public" } as const;
 
 beforeAll(async () => {
-  await Promise.all([origin.start(), older.start()]);
+  await Promise.all([origin.start(), older.start(), stock.start()]);
   older.eras = "legacy";
   const names = ["same", "other", "volatile", "failing", "refusing", "held", "purged", "limited", "unverified"];
   for (const one of [origin, older]) one.tools = names.map((name) => tool(name));
@@ -32,6 +36,33 @@ beforeAll(async () => {
             unverified: { cache },
           },
         },
+        stock: {
+          url: stock.url,
+          lists: { defaultTtl: "10m" },
+          collections: {
+            items: {
+              from: { tool: "list_items", rows: "/items" },
+              key: "sku",
+              index: ["price"],
+              row: { tool: "get_item", arguments: { sku: "{sku}" } },
+              scope: "public",
+              every: "1h",
+            },
+          },
+          tools: {
+            get_item: {
+              answer: { from: "items", key: "{sku}" },
+              verify: 1,
+              maxMismatch: 0.5,
+              volatile: ["/seen"],
+            },
+            dear_items: {
+              answer: { from: "items", where: { price: { gte: "{price}" } } },
+              shape: { value: { skus: { each: "{row.sku}" } } },
+              verify: 1,
+            },
+          },
+        },
         older: { url: older.url, lists: { defaultTtl: "10m" }, tools },
       },
       hosts: [HOST],
@@ -43,9 +74,28 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await replica?.close();
-  await Promise.all([origin.stop(), older.stop()]);
+  await Promise.all([origin.stop(), older.stop(), stock.stop()]);
 });
 beforeEach(() => origin.reset());
+
+/** Has `stock` answer from its prices; the time at which it does so is in each answer. */
+function sell(): void {
+  let seen = 0;
+  const item = (sku: string) => ({ sku, price: prices.get(sku), seen: seen++ });
+  stock.tools = [
+    tool("list_items"),
+    tool("get_item", { inputSchema: { type: "object", properties: { sku: { type: "string" } } } }),
+    tool("dear_items", { inputSchema: { type: "object", properties: { price: { type: "number" } } } }),
+  ];
+  const answers: Record<string, (args: any) => object> = {
+    list_items: () => ({ items: [...prices.keys()].map(item) }),
+    get_item: ({ sku }) => item(sku),
+    dear_items: ({ price }) => ({ skus: [...prices.keys()].toSorted().filter((sku) => prices.get(sku)! >= price) }),
+  };
+  for (const [name, answer] of Object.entries(answers)) {
+    stock.on(`tools/call ${name}`, ({ params }) => ({ result: resultOf(answer(params.arguments)) }));
+  }
+}
 
 /** How the answers of a tool compared, as status says. */
 async function verified(name: string, at = "o") {
@@ -223,4 +273,101 @@ test("the origin's limit counts all comparisons as one more caller, and takes no
   }
   expect(await verified("limited")).toMatchObject({ mismatches: LIMIT });
   expect(origin.count("tools/call", "limited")).toBe(2 * LIMIT);
+});
+
+describe("an answer from the mirror is compared with the origin's", () => {
+  const at = "stock";
+  const ask = (name: string, args: object) => call(`${replica.url}/mcp/stock`, name, { ...args });
+  const isMirrored = (got: Awaited<ReturnType<typeof ask>>) => got.headers["cache-status"]!.includes("detail=mirror");
+  const priceOf = (got: Awaited<ReturnType<typeof ask>>) => got.body.result.structuredContent.price;
+  const mirror = async () => {
+    const { body } = await send(`${replica.url}/admin/status?origin=stock`, { method: "GET" });
+    return body.origins.stock.mirror[0] as MirrorStatus;
+  };
+  const age = async (ms: number) => {
+    const db = await replica.d1();
+    await db
+      .prepare("UPDATE mirror SET as_of = ?1 WHERE origin = 'stock'")
+      .bind(Date.now() - ms)
+      .run();
+  };
+
+  beforeAll(async () => {
+    sell();
+    await ask("get_item", { sku: "s1" });
+    // An isolate that has found nothing there looks again after a while.
+    await until(() => ask("dear_items", { price: 1_000_000 }), isMirrored);
+    stock.seen = [];
+  });
+
+  test("what may differ does not count, and its caller waits for nothing", async () => {
+    expect(isMirrored(await ask("get_item", { sku: "s1" }))).toBe(true);
+    expect(await whenVerified("get_item", 1, at)).toEqual({ lane: "mirror", matches: 1, mismatches: 0, staleMs: 0 });
+    const { verified: own } = await until(mirror, (one) => one.verified["get_item"] !== undefined);
+    expect(own["get_item"]).toEqual({ matches: 1, mismatches: 0, staleMs: 0 });
+  });
+
+  test("a row that has changed and nobody was told is counted with its age, and asked for again", async () => {
+    prices.set("s2", 2_000);
+    await age(90_000);
+    expect(priceOf(await ask("get_item", { sku: "s2" }))).toBe(2);
+    const { mismatches, staleMs } = await whenVerified("get_item", 2, at);
+    expect(mismatches).toBe(1);
+    expect(staleMs).toBeGreaterThanOrEqual(90_000);
+    const got = await until(
+      () => ask("get_item", { sku: "s2" }),
+      (one) => isMirrored(one) && priceOf(one) === 2_000,
+    );
+    expect(priceOf(got)).toBe(2_000);
+    expect(stock.count("tools/call", "list_items")).toBe(0);
+    expect((await mirror()).verified["get_item"]).toMatchObject({ mismatches: expect.any(Number), staleMs });
+  });
+
+  test("where rows are missing in an answer, all are asked for again", async () => {
+    prices.set("s3", 3_000);
+    expect((await ask("dear_items", { price: 1_000 })).body.result.structuredContent).toEqual({ skus: ["s2"] });
+    const got = await until(
+      () => ask("dear_items", { price: 1_000 }),
+      (one) => one.body.result.structuredContent.skus.length === 2,
+    );
+    expect([isMirrored(got), got.body.result.structuredContent]).toEqual([true, { skus: ["s2", "s3"] }]);
+    expect(stock.count("tools/call", "list_items")).toBeGreaterThan(0);
+  });
+
+  test("a tool whose answers are too often wrong is answered by the origin until a sync has begun after that", async () => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const items = [...prices.keys()].slice(10);
+    for (const sku of items) prices.set(sku, 5_000);
+    stock.on("tools/call list_items", () => ({
+      result: resultOf({ items: [...prices].map(([sku, price]) => ({ sku, price })) }),
+      hold: held,
+    }));
+    let stopped = false;
+    for (const sku of items) {
+      const { matches = 0, mismatches = 0 } = await verified("get_item", at);
+      if (!isMirrored(await ask("get_item", { sku }))) {
+        stopped = true;
+        break;
+      }
+      await whenVerified("get_item", matches + mismatches + 1, at);
+    }
+    expect(stopped).toBe(true);
+    const { stopped: since, verified: counts } = await mirror();
+    const { matches, mismatches } = counts["get_item"]!;
+    expect(Object.keys(since)).toEqual(["get_item"]);
+    expect(matches + mismatches).toBeGreaterThanOrEqual(20);
+    expect(mismatches / (matches + mismatches)).toBeGreaterThan(0.5);
+    await until(
+      () => replica.lines.some((line) => line.includes("mirror-stopped") && line.includes("get_item")),
+      Boolean,
+    );
+    // The other tool goes on.
+    expect(isMirrored(await ask("dear_items", { price: 1_000_000 }))).toBe(true);
+    const own = await ask("get_item", { sku: "s39" });
+    expect([isMirrored(own), priceOf(own)]).toEqual([false, 5_000]);
+    release();
+    await until(() => ask("get_item", { sku: "s39" }), isMirrored);
+    expect(Object.keys((await mirror()).stopped)).toEqual([]);
+  }, 30_000);
 });

@@ -60,7 +60,7 @@ test("what the page on the mirror says to type does what it says", { timeout: 12
       .replaceAll("8788", ports.origin)
       .replaceAll("mirror.config.ts", path.join(folder, "mirror.config.ts"))
       .replaceAll(".replica/mirror", path.join(folder, "state"))
-      .replace(/^npm run -s replica .*$/gm, `$& --url http://127.0.0.1:${ports.replica}`)
+      .replace(/^npm run -s replica -- \w+/gm, `$& --url http://127.0.0.1:${ports.replica}`)
       .replace(/^npm (?:run )?(?:-s )?([a-z:]+) --/gm, (_, name: string) => scripts[name]!);
   const functions: string[] = [];
   let said = "";
@@ -86,7 +86,7 @@ test("what the page on the mirror says to type does what it says", { timeout: 12
       const command = own(text);
       const { stdout } = await promisify(execFile)("bash", ["-euc", [...functions, command].join("\n")], { cwd: ROOT });
       functions.push(...(command.match(/^\w+\(\) \{[\s\S]*?^\}/gm) ?? []));
-      said = stdout;
+      said = stdout.replaceAll("\r", "");
     } else if (language === "") {
       expect(said).toMatch(printed(text));
       checked++;

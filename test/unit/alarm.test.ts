@@ -10,6 +10,8 @@ function setUp(duties: readonly Duty[], setFor: number | null = null) {
     sets: 0,
     getAlarm: async () => storage.setFor,
     setAlarm: async (at: number | Date) => {
+      // As the platform does.
+      if (Number(at) <= 0) throw new TypeError("setAlarm() cannot be called with an alarm time <= 0");
       storage.setFor = Number(at);
       storage.sets++;
     },
@@ -64,6 +66,14 @@ describe("an object's alarm", () => {
     soon.at = 7_000;
     await alarm.arm();
     expect([storage.setFor, storage.sets]).toEqual([5_000, 2]);
+  });
+
+  test("is set for something that was always due", async () => {
+    const duty = new Once(0);
+    const { alarm, goOff } = setUp([duty]);
+    await alarm.arm();
+    await goOff();
+    expect(duty.runs).toBe(1);
   });
 
   test("that another life of the object has set is left where it is", async () => {

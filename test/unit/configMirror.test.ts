@@ -1,9 +1,11 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/config/ConfigError.ts";
 import { RESOURCES } from "../../src/config/mirror.ts";
 import { mirrorName } from "../../src/mirror/mirrorName.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { parseTemplate, placesIn } from "../../src/config/template.ts";
+import { runs } from "../support/runs.ts";
 
 const fileOf = (origin: object, access: object = {}) => ({
   origins: { o: { url: "https://o.example.com/mcp", ...origin } },
@@ -944,3 +946,77 @@ test("places for values are all that braces are in a URI, or in what one row is 
   expect(placesIn("x://1")).toEqual([]);
   for (const text of ["{", "x}", "{}", "{{id}}", "{a{b}"]) expect(placesIn(text), text).toBeUndefined();
 });
+
+/** The places in a value, its own first. */
+function placesOf(value: unknown, path: string[] = []): string[][] {
+  if (value === null || typeof value !== "object") return [path];
+  return [path, ...Object.entries(value).flatMap(([name, one]) => placesOf(one, [...path, name]))];
+}
+
+test("whatever is changed in a file is taken, or named with its place, and never fails otherwise", async () => {
+  const file = structuredClone({ ...demo, resources: { "bcd://*": { mirror: { scope: "public", every: "1m" } } } });
+  const words = [
+    "",
+    "key",
+    "id",
+    "-id",
+    "{id}",
+    "{",
+    "{row}",
+    "{row.id|json}",
+    "/a~2",
+    "features",
+    "browsers",
+    "x://{id}",
+    "5m",
+  ];
+  const scalar = fc.oneof(fc.constantFrom(...words), fc.constantFrom(0, -1, 0.5, 1e9, true, false, null, undefined));
+  const part = fc.oneof(
+    scalar,
+    fc.constantFrom(...placesOf(file)).map((path) => at(file, path)),
+  );
+  const value = fc.oneof(
+    part,
+    fc.array(part, { maxLength: 3 }),
+    fc.dictionary(fc.constantFrom("from", "tool", "key", "every", "each", "eq", "at", "text", "x"), part, {
+      maxKeys: 3,
+    }),
+  );
+  const changes = fc.array(fc.tuple(fc.constantFrom(...placesOf(file).slice(1)), value), {
+    minLength: 1,
+    maxLength: 3,
+  });
+  const seen = { taken: 0, refused: 0 };
+  await fc.assert(
+    fc.asyncProperty(changes, async (all) => {
+      const origin = structuredClone(file);
+      for (const [path, value] of all) {
+        const holder = at(origin, path.slice(0, -1));
+        if (holder !== null && typeof holder === "object")
+          (holder as Record<string, unknown>)[path.at(-1)!] = structuredClone(value);
+      }
+      const problems = problemsOf(origin);
+      for (const problem of problems) expect(problem).toMatch(/^(tools|collections|resources)[^:]*.*: [^]+ \| [^]+$/);
+      seen[problems.length > 0 ? "refused" : "taken"]++;
+      if (problems.length > 0) return;
+      const { settings, collections, tools } = originOf(origin);
+      for (const collection of collections.values()) {
+        expect(structuredClone(collection)).toEqual(collection);
+        expect(await mirrorName(settings, collection)).toMatch(/^o\/[^#]+#[0-9a-f]{12}$/);
+      }
+      for (const name of Object.keys(origin.tools ?? {})) {
+        const from = tools.find(name)!.value.answer?.from;
+        if (from !== undefined) expect(collections.get(from)!.tools).toContain(name);
+      }
+    }),
+    { numRuns: runs(300, 20_000) },
+  );
+  expect(seen.taken).toBeGreaterThan(0);
+  expect(seen.refused).toBeGreaterThan(0);
+});
+
+function at(value: unknown, path: readonly string[]): unknown {
+  let found = value;
+  for (const name of path) found = (found as Record<string, unknown> | null | undefined)?.[name];
+  return found;
+}

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type Fixture, text, tool } from "./fixture.ts";
+import { type Fixture, type Seen, text, tool } from "./fixture.ts";
 import type { Operation } from "./linearizable.ts";
 import type { Replica } from "./replica.ts";
 import { call, said } from "./wire.ts";
@@ -16,6 +16,27 @@ export const REGISTERS = {
   write: { write: { invalidates: ["register:{key}"] } },
 } satisfies OriginConfig["tools"];
 
+/** The same registers, read by another tool from a mirror. */
+export const MIRRORED = {
+  tools: {
+    look: {
+      answer: { from: "registers", key: "{key}", notFound: { text: INITIAL, isError: false } },
+      shape: { value: "{row.value}", structured: false, text: { template: "{row.value}" } },
+    },
+  },
+  more: {
+    collections: {
+      registers: {
+        from: { tool: "all" },
+        key: "key",
+        scope: "public",
+        tags: ["register:{key}"],
+        row: { tool: "row", arguments: { key: "{key}" } },
+      },
+    },
+  },
+} satisfies { tools: OriginConfig["tools"]; more: Pick<OriginConfig, "collections"> };
+
 /**
  * Makes the origin keep registers. It takes a moment before and after it looks at one, or writes it; some writes fail and
  * change nothing, some are answered in streams, and those of the key `doubtful` may break off, made or not.
@@ -23,12 +44,22 @@ export const REGISTERS = {
 export function keepRegisters(origin: Fixture, random: () => number): void {
   const registers = new Map<string, string>();
   const moment = (ms: number) => pause(random() * ms);
-  origin.tools = [tool("read"), tool("write")];
-  origin.on("tools/call read", async ({ params }) => {
+  origin.tools = ["read", "look", "all", "row", "write"].map((name) => tool(name));
+  const read = async ({ params }: Seen) => {
     await moment(4);
     const value = registers.get(params.arguments.key) ?? INITIAL;
     await moment(4);
     return { ...text(value), sse: random() < 0.3 };
+  };
+  origin.on("tools/call read", read);
+  origin.on("tools/call look", read);
+  const rowOf = (key: string) => ({ key, value: registers.get(key) ?? INITIAL });
+  origin.on("tools/call all", () => text(JSON.stringify([...registers.keys()].map(rowOf))));
+  origin.on("tools/call row", async ({ params }) => {
+    await moment(4);
+    const row = rowOf(params.arguments.key);
+    await moment(4);
+    return text(JSON.stringify(row));
   });
   origin.on("tools/call write", async ({ params }) => {
     const { key, value } = params.arguments;
@@ -51,7 +82,12 @@ export interface Recorded {
 }
 
 /** Some clients at each instance read and write the registers, each one call after the other. */
-export async function record(replica: Replica, random: () => number, name: string): Promise<Recorded> {
+export async function record(
+  replica: Replica,
+  random: () => number,
+  name: string,
+  reading = "read",
+): Promise<Recorded> {
   const recorded: Recorded = { history: [], hits: 0, failures: 0 };
   const keys = ["a", "b", "doubtful"].map((key) => `${name} ${key}`);
   let values = 0;
@@ -64,7 +100,7 @@ export async function record(replica: Replica, random: () => number, name: strin
     const headers = { "cache-control": chance < 0.3 ? "no-cache" : null };
     const meta = chance < 0.15 ? { progressToken: "p" } : {};
     const calledAt = performance.now();
-    const got = await call(url, isWrite ? "write" : "read", isWrite ? { key, value } : { key }, { headers, meta });
+    const got = await call(url, isWrite ? "write" : reading, isWrite ? { key, value } : { key }, { headers, meta });
     const returnedAt = performance.now();
     const { isError } = got.body?.result ?? { isError: true };
     const code = got.body?.result?._meta?.["edge-replica/error"]?.code;
