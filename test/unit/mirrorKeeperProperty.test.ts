@@ -127,6 +127,6 @@ test(
           expect(world.status).toMatchObject({ failed: null, pulling: null, suspect: 0, rows: world.things.length });
         }),
       ),
-      { numRuns: runs(15, 1_500) },
+      { numRuns: runs(8, 1_500) },
     ),
 );
