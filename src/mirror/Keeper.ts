@@ -1,5 +1,6 @@
 import type { Duty } from "../sync/Alarm.ts";
 import { reasonOf } from "../telemetry/events.ts";
+import { isAskable } from "./concerns.ts";
 import { Held, type KeeperTools } from "./Held.ts";
 import type { Kept } from "./KeptMirror.ts";
 import type { MirrorSetup } from "./MirrorSetup.ts";
@@ -124,8 +125,9 @@ export class Keeper implements Duty {
     const own = verdicts.filter(({ tool }) => answered.includes(tool));
     const { state, stop } = takeVerdicts(kept.now.verified, own);
     this.#held.put({ verified: state });
-    for (const { mismatches, keys = [] } of own) {
-      if (mismatches > 0) suspect(this.#held, keys.length > 0 ? keys.map(keyed) : ["all"]);
+    // Where rows cannot be asked for one by one they wait for the next pull: what is always wrong is no reason to pull always.
+    if (isAskable(kept.now.setup.collection)) {
+      for (const { mismatches, keys = [] } of own) if (mismatches > 0) suspect(this.#held, keys.map(keyed));
     }
     await tools.arm();
     for (const tool of stop) {
@@ -223,8 +225,9 @@ export class Keeper implements Duty {
     if (idleMs >= DROP_MS) return this.#drop();
     if (idleMs >= SLEEP_MS) this.#sleep();
     else if (this.#blockedUntil <= now && (await this.#look())) {
-      if (this.#isPulling) await stepPull(this.#held);
-      else if (!kept.now.begun) await refreshRows(this.#held);
+      // One thing at a time: each has nearly all the requests that an invocation may make.
+      if (this.#isPulling) return stepPull(this.#held);
+      if (!kept.now.begun && (await refreshRows(this.#held))) return;
     }
     await this.#collect();
   }

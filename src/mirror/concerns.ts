@@ -23,6 +23,11 @@ export function collectionTag(name: string): string {
   return `collection:${name}`;
 }
 
+/** Whether the origin can be asked for single rows of it. */
+export function isAskable({ from, row }: Pick<Collection, "from" | "row">): boolean {
+  return row !== undefined || from.kind !== "tool";
+}
+
 /** What of its origin's feed a collection has to be told of. */
 export function concernsOf(collection: Collection): Concerns {
   const names = [...collection.tags.filter(isTemplate), ...rowResource(collection), ...resourcesOf(collection)];
@@ -112,8 +117,7 @@ function keyIn({ keyNames, from, row }: Collection, template: string, tag: strin
   const last = captureFromEnd(literals, tag);
   const isClear = first.every((value, at) => value === last?.[at] && value !== "");
   const isWhole = tag.length < MAX_FILLED && !tag.endsWith(MISSING);
-  const canAsk = row !== undefined || from.kind !== "tool";
-  if (!isClear || !isWhole || !canAsk || keyNames.length === 0) return "all";
+  if (!isClear || !isWhole || !isAskable({ from, row }) || keyNames.length === 0) return "all";
   const key = keyNames.map((name) => first[names.indexOf(name)]);
   if (key.includes(undefined)) return "all";
   return key.some((part) => part!.includes(PART_END)) ? undefined : { key: key as string[] };

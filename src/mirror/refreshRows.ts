@@ -7,12 +7,12 @@ import { noteReplaced } from "./Replaced.ts";
 const ROUND = 16;
 const BACKOFF_MS = { least: 1_000, most: 60_000 };
 
-/** Asks for the rows again that were noted first, and works in what the origin says. */
-export async function refreshRows(held: Held): Promise<void> {
+/** Asks for the rows again that were noted first, and works in what the origin says. Whether there was anything to do. */
+export async function refreshRows(held: Held): Promise<boolean> {
   const { kept, refreshes, tools } = held;
   const { now, random, report } = tools;
   const { version, refreshAt, refreshFailures, isBehind } = kept.now!;
-  if (version === 0 || refreshAt > now() || (refreshes.size === 0 && !isBehind)) return;
+  if (version === 0 || refreshAt > now() || (refreshes.size === 0 && !isBehind)) return false;
   let failure: string | undefined;
   try {
     failure = await refresh(held);
@@ -21,13 +21,14 @@ export async function refreshRows(held: Held): Promise<void> {
   }
   if (failure === undefined) {
     if (refreshFailures > 0) held.put({ refreshFailures: 0, refreshAt: 0 });
-    return;
+    return true;
   }
   const failures = refreshFailures + 1;
   const { least, most } = BACKOFF_MS;
   const waitMs = least + random() * (Math.min(most, least * 2 ** Math.min(failures, 10)) - least);
   held.put({ refreshFailures: failures, refreshAt: now() + waitMs });
   report({ type: "mirror-failed", ...held.names, code: "refresh-failed", reason: failure, count: refreshes.size });
+  return true;
 }
 
 /** Why the origin could not be asked; `undefined` where it could. Throws what D1 throws. */

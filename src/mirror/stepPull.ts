@@ -9,13 +9,15 @@ import { afterPull } from "./Verified.ts";
 /** A pull that gets nowhere for so long is given up: what it has brought is too old. */
 const STALLED_MS = 600_000;
 const MAX_URIS = 500;
+/** Of what an invocation may ask, something is left for what comes before a step, and after the last. */
+const BUDGET = { ...STEP, requests: STEP.requests - 6 };
 
 /** Does a part of the pull that is under way. */
 export async function stepPull(held: Held): Promise<void> {
   const { kept, seen, tools } = held;
   const { setup, heard, begun } = kept.now!;
   const { store, source } = held.sources;
-  let { requests } = STEP;
+  let { requests } = BUDGET;
   try {
     // After a failure there may be nothing any more of what was made.
     if (!kept.pull || begun!.stalledAt !== undefined) await store.prepare(setup.origin.id, setup.collection.name);
@@ -25,7 +27,7 @@ export async function stepPull(held: Held): Promise<void> {
     return;
   }
   const pull = new Pull({ store, source, collection: setup.collection, seen, now: tools.now, position: heard! });
-  const step = await pull.step(kept.pull, { ...STEP, requests });
+  const step = await pull.step(kept.pull, { ...BUDGET, requests });
   switch (step.kind) {
     case "goes-on":
     case "start-over":

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readResource } from "../../src/mirror/readResource.ts";
-import { AS_OF, HOSTILE, mirrored, said } from "./mirrored.ts";
+import { AS_OF, HOSTILE, mirrored, said } from "./support/mirrored.ts";
 
 const from = { tool: "list", rows: "/items" };
 const scope = "public";

@@ -5,7 +5,7 @@ import { rowsQuestion } from "../../src/mirror/rowsQuestion.ts";
 import type { Sql } from "../../src/mirror/Sql.ts";
 import { Statements } from "../../src/mirror/Statements.ts";
 import { wantedRows } from "../../src/mirror/wantedRows.ts";
-import { mirrored } from "./mirrored.ts";
+import { mirrored } from "./support/mirrored.ts";
 
 const from = { tool: "list", rows: "/items" };
 const scope = "public" as const;

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { AnswerConfig } from "../../src/config/mirrorTypes.ts";
 import { columnValue } from "../../src/mirror/columnValue.ts";
 import { runs } from "../support/runs.ts";
-import { AS_OF, HOSTILE, mirrored, said, type World } from "./mirrored.ts";
+import { AS_OF, HOSTILE, mirrored, said, type World } from "./support/mirrored.ts";
 
 const from = { tool: "list", rows: "/items" };
 const things = {
@@ -202,7 +202,7 @@ describe("rows by their columns", () => {
           expect(pages.length).toBe(Math.max(1, Math.ceil(expected.length / limit)));
         }
       }),
-      { numRuns: runs(12, 1_000) },
+      { numRuns: runs(8, 1_000) },
     );
   });
 
@@ -271,6 +271,31 @@ const UNFIT: Record<string, unknown>[] = [
   { page: [] },
   { more: 1 },
 ];
+
+test("a beginning is that of the text, whatever its characters", async () => {
+  const texts = [
+    "",
+    "a",
+    "a\u{10FFFF}b",
+    "b",
+    "\uD7FF",
+    "\uD7FF!",
+    "\uE000",
+    "\uFFFD",
+    "\uFFFF",
+    "😀",
+    "\u{10FFFF}",
+    "\u{10FFFF}a",
+  ];
+  await world.publish(
+    "things",
+    texts.map((a, nth) => ({ id: `${nth}`, a })),
+  );
+  for (const begin of texts) {
+    const expected = texts.flatMap((a, nth) => (a.startsWith(begin) ? [`${nth}`] : []));
+    expect([begin, (await find({ aBegins: begin })).ids.toSorted()]).toEqual([begin, expected.toSorted()]);
+  }
+});
 
 test("what no column, limit or cursor can be gone by is left to the origin", async () => {
   await world.publish("things", [{ id: "1" }]);

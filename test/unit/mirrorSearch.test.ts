@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { matchQuery } from "../../src/mirror/matchQuery.ts";
 import { runs } from "../support/runs.ts";
-import { HOSTILE, mirrored, said, type World } from "./mirrored.ts";
+import { HOSTILE, mirrored, said, type World } from "./support/mirrored.ts";
 
 const from = { tool: "list", rows: "/items" };
 const common = { from, key: "id", scope: "public" as const, index: ["kind"] };
