@@ -8,6 +8,8 @@ import { call, legacyCall, said, send, until } from "./support/wire.ts";
 
 const HOST = "replica.example.com";
 const LIMIT = 3;
+/** Pulls share the machine with whatever else is tested. */
+const PATIENCE_MS = 20_000;
 const origin = new Fixture();
 const older = new Fixture();
 const stock = new Fixture();
@@ -293,6 +295,7 @@ describe("an answer from the mirror is compared with the origin's", () => {
     const { body } = await send(`${replica.url}/admin/status?origin=stock`, { method: "GET" });
     return body.origins.stock.mirror[0] as MirrorStatus;
   };
+  const sync = () => send(`${replica.url}/admin/sync`, { body: JSON.stringify({ origin: "stock" }) });
   const age = async (ms: number) => {
     const db = await replica.d1();
     await db
@@ -342,22 +345,23 @@ describe("an answer from the mirror is compared with the origin's", () => {
       (one) => one.mismatches === 1,
     );
     expect(mismatches).toBe(1);
-    expect(older.last("tools/call", "get_item").isModern).toBe(false);
     await until(
       () => call(mcp, "get_item", { sku: "s4" }),
       (one) => isMirrored(one) && priceOf(one) === 4_000,
     );
   });
 
-  test("where rows are missing in an answer, all are asked for again", async () => {
-    prices.set("s3", 3_000);
-    expect((await ask("dear_items", { price: 1_000 })).body.result.structuredContent).toEqual({ skus: ["s2"] });
+  test("the rows of an answer of several are asked for again", async () => {
+    prices.set("s2", 1);
+    const found = (got: Awaited<ReturnType<typeof ask>>) => got.body.result.structuredContent.skus;
+    expect(found(await ask("dear_items", { price: 1_500 }))).toContain("s2");
     const got = await until(
-      () => ask("dear_items", { price: 1_000 }),
-      (one) => one.body.result.structuredContent.skus.length === 3,
+      () => ask("dear_items", { price: 1_500 }),
+      (one) => !found(one).includes("s2"),
     );
-    expect([isMirrored(got), got.body.result.structuredContent]).toEqual([true, { skus: ["s2", "s3", "s4"] }]);
-    expect(stock.count("tools/call", "list_items")).toBeGreaterThan(0);
+    expect(isMirrored(got)).toBe(true);
+    expect((await verified("dear_items", at)).mismatches).toBeGreaterThan(0);
+    expect(stock.count("tools/call", "list_items")).toBe(0);
   });
 
   test("a tool whose answers are too often wrong is answered by the origin until a sync has begun after that", async () => {
@@ -393,9 +397,9 @@ describe("an answer from the mirror is compared with the origin's", () => {
     const own = await ask("get_item", { sku: "s39" });
     expect([isMirrored(own), priceOf(own)]).toEqual([false, 5_000]);
     release();
-    expect((await send(`${replica.url}/admin/sync`, { body: JSON.stringify({ origin: "stock" }) })).status).toBe(200);
-    const again = await until(() => ask("get_item", { sku: "s39" }), isMirrored);
+    await sync();
+    const again = await until(() => ask("get_item", { sku: "s39" }), isMirrored, PATIENCE_MS);
     expect(priceOf(again)).toBe(5_000);
     expect(Object.keys((await mirror()).stopped)).toEqual([]);
-  }, 30_000);
+  });
 });
