@@ -7,7 +7,7 @@ import { fits } from "../mcp/schema/fits.ts";
 import type { MirrorFacts, MirrorReply } from "../mirror/MirrorReply.ts";
 import { readMirror } from "../mirror/readMirror.ts";
 import { readSchemas } from "../mirror/readSchemas.ts";
-import { tagsOfCollection, tagsOfRow } from "../mirror/rowTags.ts";
+import { tagsOfCollection, tagsOfKey, tagsOfRow } from "../mirror/rowTags.ts";
 import { overBudget } from "../origin/Meter.ts";
 import type { Verdict } from "../sync/FeedView.ts";
 import { askMirror, mayRead } from "./askMirror.ts";
@@ -163,9 +163,11 @@ function isWritten(evidence: Evidence, announced: readonly string[]): boolean {
   return announced.some((tag) => tags.has(tag) || own.some((isOwn) => isOwn(tag)));
 }
 
-/** The tags of the row that was asked for by its key, where it is the only one of its collection; else `undefined`. */
-function ownTags({ rule, facts: { row, uri } }: Evidence, { collection }: KnownMirror): string[] | undefined {
-  if (row === undefined || rule.from !== collection.name) return undefined;
+/** The tags of the row that was asked for by its key, be it there or not, where it is the only one of its collection; else `undefined`. */
+function ownTags({ rule, facts }: Evidence, { collection }: KnownMirror): string[] | undefined {
+  const { row, uri, keys } = facts;
+  if (rule.query.kind !== "key" || rule.from !== collection.name) return undefined;
   if (rule.lookups.some(({ from }) => from === rule.from)) return undefined;
+  if (row === undefined) return tagsOfKey(collection, keys[0] ?? "");
   return tagsOfRow(collection, JSON.parse(row), uri ?? null);
 }

@@ -56,12 +56,11 @@ export function obtain(
     if (hasOwnCursor(x.origin, x.body)) return { kind: "failure", failure: { kind: "cursor-gone" } };
     return { kind: "relay", keep: undefined, previous: undefined };
   }
-  const asking = { rule, asked, candidates, isToBeKept };
-  if (rule.strict) return strictly(x, call, asking);
+  if (rule.strict) return strictly(x, call, { rule, asked, candidates, isToBeKept });
   const kept = inMemory(x, candidates, call.era);
   const hit = kept && !asked.again ? asHit(x, call, rule, candidates, asked, kept, "memory") : undefined;
   if (hit && (hit.word === "hit" || isToBeKept || !aimOf(x, call))) return hit;
-  return beyondMemory(x, call, asking, kept);
+  return beyondMemory(x, call, { rule, asked, candidates, isToBeKept }, kept);
 }
 
 /** What is asked for. */
@@ -84,7 +83,8 @@ async function strictly(x: Exchange, call: Call, asking: Asking): Promise<Obtain
   const again = asked.again || !isTrusted;
   const kept = inMemory(x, candidates, call.era);
   const hit = kept && !again ? asHit(x, call, rule, candidates, asked, kept, "memory") : undefined;
-  const got = hit ?? (await beyondMemory(x, call, { ...asking, asked: { ...asked, again } }, kept, isTrusted));
+  const isFresh = hit?.word === "hit" || (hit && !aimOf(x, call));
+  const got = isFresh ? hit : await beyondMemory(x, call, { ...asking, asked: { ...asked, again } }, kept, isTrusted);
   // What callers keep themselves, nobody can check.
   if (got.kind === "entry") return { ...got, entry: unpromised(got.entry) };
   if (got.kind === "reply") return { ...got, text: call.shape.hints ? withoutPromise(got.text) : got.text };

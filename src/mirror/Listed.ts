@@ -1,58 +1,71 @@
 import { isObject } from "../mcp/isObject.ts";
-import type { NoResult, OwnCalls } from "../origin/OwnCalls.ts";
+import { CODE } from "../mcp/names.ts";
+import type { OwnAnswer, OwnCalls } from "../origin/OwnCalls.ts";
 import { noPage } from "./noPage.ts";
 import type { NoPage } from "./Source.ts";
 
-/** A page of a list of resources or of their templates. */
-export interface ListPage {
-  /** The JSON-RPC response as it came, and its result. */
-  text: string;
-  result: Record<string, unknown>;
+/** The lists of resources: the member of the result that is the list, and what its pages are called in the mirror. */
+export const LISTS = {
+  "resources/list": { member: "resources", key: "list" },
+  "resources/templates/list": { member: "resourceTemplates", key: "templates" },
+} as const;
+
+type ListMethod = keyof typeof LISTS;
+
+/** What is on a page of such a list. */
+export interface OnPage {
   /** The resources, each once. */
   uris: readonly string[];
   /** The cursor of the next page. */
   next: string | undefined;
 }
 
+/** A page of such a list: the JSON-RPC response as it came, and its result. */
+export interface ListPage extends OnPage {
+  text: string;
+  result: Record<string, unknown>;
+}
+
+/** Why there is none: the origin has no such list, or what it said. */
+export type NoList = NoPage | { isUnknown: true };
+
 /** A cursor is held for as long as a pull takes. */
 const MAX_CURSOR = 16_384;
 
-/** The lists of an origin's resources, page by page. The last one is held, for those who read what is on it bit by bit. */
+/** The lists of an origin's resources, page by page. What is on the last one is held, for those who read it bit by bit. */
 export class Listed {
   readonly #calls: OwnCalls;
-  #last: { name: string; page: ListPage } | undefined;
+  #last: { name: string; on: OnPage } | undefined;
 
   constructor(calls: OwnCalls) {
     this.#calls = calls;
   }
 
-  /** A page; with `isKnown` the one that was given last, if it is that. */
-  async page(
-    method: "resources/list" | "resources/templates/list",
-    cursor: string | undefined,
-    isKnown = false,
-  ): Promise<ListPage | NoPage | { isUnknown: true }> {
-    const name = JSON.stringify([method, cursor]);
-    if (isKnown && this.#last?.name === name) return this.#last.page;
+  /** A page as the origin gives it now. */
+  async page(method: ListMethod, cursor: string | undefined): Promise<ListPage | NoList> {
     const answer = await this.#calls.ask(method, cursor === undefined ? {} : { cursor });
-    if ("error" in answer && answer.error === METHOD_NOT_FOUND) return { isUnknown: true };
+    if ("error" in answer && answer.error === CODE.methodNotFound) return { isUnknown: true };
     const page = pageIn(answer, method);
-    if ("uris" in page) this.#last = { name, page };
+    if ("uris" in page) this.#last = { name: nameOf(method, cursor), on: { uris: page.uris, next: page.next } };
     return page;
+  }
+
+  /** What is on a page that has been begun: where it was the last, as it was then. */
+  async rest(method: ListMethod, cursor: string | undefined): Promise<OnPage | NoList> {
+    return this.#last?.name === nameOf(method, cursor) ? this.#last.on : this.page(method, cursor);
   }
 }
 
-const METHOD_NOT_FOUND = -32601;
+function nameOf(method: ListMethod, cursor: string | undefined): string {
+  return JSON.stringify([method, cursor]);
+}
 
-function pageIn(
-  answer: { result: Record<string, unknown>; text: string } | NoResult,
-  method: string,
-): ListPage | NoPage {
+function pageIn(answer: OwnAnswer, method: ListMethod): ListPage | NoPage {
   if (!("result" in answer)) return noPage(answer, method);
   const { result, text } = answer;
-  const name = method === "resources/list" ? "resources" : "resourceTemplates";
-  const { [name]: listed, nextCursor } = result;
-  if (!Array.isArray(listed)) return noPage({ bad: `it has no array of ${name}` }, method);
+  const { member } = LISTS[method];
+  const { [member]: listed, nextCursor } = result;
+  if (!Array.isArray(listed)) return noPage({ bad: `it has no array of ${member}` }, method);
   if (nextCursor !== undefined && nextCursor !== null && typeof nextCursor !== "string") {
     return noPage({ bad: "its nextCursor is no string" }, method);
   }

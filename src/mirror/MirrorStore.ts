@@ -1,6 +1,7 @@
 import type { Collection } from "../config/mirror.ts";
+import { chunksOf } from "./chunksOf.ts";
 import type { Budget, Position } from "./PullState.ts";
-import { bytesIn, type MirrorRow } from "./rowOf.ts";
+import type { MirrorRow } from "./rowOf.ts";
 import { droppingOf, makingOf, STILL, tablesOf, type Tables } from "./tables.ts";
 import { Writing, type Write } from "./Writing.ts";
 
@@ -54,8 +55,6 @@ export interface Found {
 
 /** How many rows are looked at, or removed, by one request. */
 export const PORTION = 5_000;
-/** A parameter of D1 has 2 MB at most. */
-const MAX_CHUNK_BYTES = 900_000;
 /** Statements in a batch of questions. */
 const MAX_QUESTIONS = 4;
 
@@ -154,12 +153,16 @@ export class MirrorStore {
     expectOne(result);
   }
 
-  /** Of a pull that was given up, rows that it had taken for vanished are there again. */
-  async revive(next: number): Promise<void> {
-    const { rows } = this.#tables;
-    const ids = `SELECT id FROM ${rows} r WHERE until = ?1 AND until <> ${STILL}
-      AND NOT EXISTS (SELECT 1 FROM ${rows} n WHERE n.key = r.key AND n.since = ?1) LIMIT ${PORTION}`;
-    await this.#inPortions(() => [this.#bound(`UPDATE ${rows} SET until = ${STILL} WHERE id IN (${ids})`, next)]);
+  /**
+   * Makes what a pull has left behind that was given up ready for the next. What it has written stays, to be found again,
+   * unless it is more than a version may have: an origin that has other rows each time does not fill the database.
+   */
+  async recover(next: number): Promise<void> {
+    const { maxRows } = this.#collection;
+    const newest = `SELECT since FROM ${this.#tables.rows} ORDER BY id DESC LIMIT ?1`;
+    const sql = `SELECT count(*) AS count FROM (${newest}) WHERE since = ?2`;
+    const [left] = await this.#rows<{ count: number }>(this.#bound(sql, maxRows + 1, next));
+    await (left!.count > maxRows ? this.#takeBack(next) : this.#revive(next));
   }
 
   /**
@@ -259,7 +262,15 @@ export class MirrorStore {
     // Ids rise with versions.
     const newest = `SELECT id, since FROM ${this.#tables.rows} ORDER BY id DESC LIMIT ${PORTION}`;
     await this.#inPortions(() => this.#deleting(`SELECT id FROM (${newest}) WHERE since = ?1`, next));
-    await this.revive(next);
+    await this.#revive(next);
+  }
+
+  /** What was taken for vanished is there again. */
+  async #revive(next: number): Promise<void> {
+    const { rows } = this.#tables;
+    const ids = `SELECT id FROM ${rows} r WHERE until = ?1 AND until <> ${STILL}
+      AND NOT EXISTS (SELECT 1 FROM ${rows} n WHERE n.key = r.key AND n.since = ?1) LIMIT ${PORTION}`;
+    await this.#inPortions(() => [this.#bound(`UPDATE ${rows} SET until = ${STILL} WHERE id IN (${ids})`, next)]);
   }
 
   #publishing(before: number, version: number, size: number, asOf: number, { feedId, seq }: Position) {
@@ -315,22 +326,6 @@ export class MirrorStore {
   #bound(sql: string, ...values: unknown[]): D1PreparedStatement {
     return this.#db.prepare(sql).bind(...values);
   }
-}
-
-/** JSON arrays of elements, each as long as a parameter may be, and from where on. */
-function* chunksOf(elements: readonly string[]): Generator<{ from: number; json: string }> {
-  let from = 0;
-  let bytes = 0;
-  for (const [at, element] of elements.entries()) {
-    const size = bytesIn(element) + 1;
-    if (bytes + size > MAX_CHUNK_BYTES) {
-      yield { from, json: `[${elements.slice(from, at).join(",")}]` };
-      from = at;
-      bytes = 0;
-    }
-    bytes += size;
-  }
-  if (from < elements.length) yield { from, json: `[${elements.slice(from).join(",")}]` };
 }
 
 function expectOne(result: D1Result | undefined): void {

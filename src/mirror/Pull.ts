@@ -87,7 +87,7 @@ export class Pull {
   async #resumed(state: PullState | undefined, { version, size, top, hasMore }: Stand): Promise<PullState> {
     const { store, seen, now, position } = this.#with;
     if (state?.base === version) return { ...state, top, isRedo: state.isRedo || top !== state.top };
-    if (hasMore) await store.revive(version + 1);
+    if (hasMore) await store.recover(version + 1);
     seen.clear();
     const at = now();
     return { ...EMPTY, startedAt: at, asOf: at, position, base: version, size, top, isRedo: hasMore };

@@ -1,4 +1,5 @@
 import type { Collection } from "../config/mirror.ts";
+import { MAX_CHUNK_BYTES } from "./chunksOf.ts";
 import { bytesIn, type MirrorRow } from "./rowOf.ts";
 import { STILL, textColumns, type Tables } from "./tables.ts";
 
@@ -12,8 +13,6 @@ export interface Write {
   isRedone?: boolean;
 }
 
-/** A parameter of D1 has 2 MB at most. */
-const MAX_CHUNK_BYTES = 900_000;
 /** What is larger is bound value by value: as JSON within JSON it could take several times its size. */
 const MAX_ELEMENT_BYTES = 300_000;
 /** How much goes to D1 at once. */

@@ -1,6 +1,6 @@
 import type { OwnCalls } from "../origin/OwnCalls.ts";
 import { memberAt } from "./fillTemplate.ts";
-import { fourAtOnce } from "./fourAtOnce.ts";
+import { fewAtOnce } from "./fewAtOnce.ts";
 import { isUnmade } from "./readMirror.ts";
 import { resourceRow } from "./resourceRow.ts";
 import { rowsOf } from "./resourcePage.ts";
@@ -51,7 +51,7 @@ export async function eachPage(
     const row: unknown = JSON.parse(body!);
     return expandUri(template, (name) => memberAt(row, name.split("."))) ?? [];
   });
-  const page = rowsOf(await fourAtOnce(uris, (uri) => resourceRow(calls, uri)));
+  const page = rowsOf(await fewAtOnce(uris, calls.atOnce, (uri) => resourceRow(calls, uri)));
   if (!("rows" in page) || there.length < AT_MOST) return page;
   const { version, key } = there.at(-1)!;
   return { ...page, next: JSON.stringify({ version, after: key! } satisfies Place) };

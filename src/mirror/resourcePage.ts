@@ -1,6 +1,6 @@
 import { matches } from "../config/pattern.ts";
 import type { OwnCalls } from "../origin/OwnCalls.ts";
-import { fourAtOnce } from "./fourAtOnce.ts";
+import { fewAtOnce } from "./fewAtOnce.ts";
 import type { Listed } from "./Listed.ts";
 import { nextReads } from "./nextReads.ts";
 import { noPage } from "./noPage.ts";
@@ -25,7 +25,7 @@ export async function resourcePage(
 ): Promise<Omit<Page, "requests"> | NoPage> {
   let place = (cursor === undefined ? {} : JSON.parse(cursor)) as Place;
   for (let lists = 0; lists < MAX_LISTS; lists++) {
-    const page = await listed.page("resources/list", place.list, place.after !== undefined);
+    const page = await listed[place.after === undefined ? "page" : "rest"]("resources/list", place.list);
     if ("isUnknown" in page) return noPage({ bad: "it has no such method" }, "resources/list");
     if (!("uris" in page)) return page;
     const wanted = page.uris.filter((uri) => matches(pattern, uri));
@@ -33,7 +33,7 @@ export async function resourcePage(
     const next: Place | undefined =
       after !== undefined ? { ...place, after } : page.next === undefined ? undefined : { list: page.next };
     if (uris.length > 0 || !next) {
-      const rows = rowsOf(await fourAtOnce(uris, (uri) => resourceRow(calls, uri)));
+      const rows = rowsOf(await fewAtOnce(uris, calls.atOnce, (uri) => resourceRow(calls, uri)));
       return "rows" in rows && next ? { ...rows, next: JSON.stringify(next) } : rows;
     }
     place = next;

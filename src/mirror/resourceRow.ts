@@ -2,6 +2,7 @@ import { isObject } from "../mcp/isObject.ts";
 import { CODE } from "../mcp/names.ts";
 import type { OwnCalls } from "../origin/OwnCalls.ts";
 import { valueIn } from "./answeredIn.ts";
+import { isNoStore } from "./isNoStore.ts";
 import { noPage } from "./noPage.ts";
 import type { NoPage, One } from "./Source.ts";
 
@@ -12,7 +13,9 @@ const MAX_SHOWN = 200;
 export async function resourceRow(calls: OwnCalls, uri: string): Promise<One | NoPage> {
   const answer = await calls.ask("resources/read", { uri });
   if ("error" in answer && saysGone(answer.error)) return { gone: true };
-  if (!("result" in answer)) return noPage(answer, `resources/read of ${uri.slice(0, MAX_SHOWN)}`);
+  const what = `resources/read of ${uri.slice(0, MAX_SHOWN)}`;
+  if (!("result" in answer)) return noPage(answer, what);
+  if (isNoStore(answer.result)) return noPage({ bad: "it must not be kept" }, what);
   const { contents } = answer.result;
   const only: unknown = Array.isArray(contents) && contents.length === 1 ? contents[0] : undefined;
   const text = isObject(only) ? only["text"] : undefined;

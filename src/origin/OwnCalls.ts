@@ -51,6 +51,7 @@ export interface ListedTool {
 /** How it is asked: in the modern revision, in an earlier one without sessions, or in a session of the pool. */
 type Way = { kind: "modern" } | { kind: "stateless"; version: string } | { kind: "pooled" };
 
+const MAX_AT_ONCE = 4;
 const MAX_TOOL_PAGES = 100;
 /** An origin that refuses much is not asked more often what it speaks. */
 const DOUBT_MS = 60_000;
@@ -76,6 +77,11 @@ export class OwnCalls {
     this.#origin = origin;
     this.#tools = tools;
     this.#way = wayOf(eras);
+  }
+
+  /** How many of them there are to be at once: an origin that takes few calls is not to be taken up by these. */
+  get atOnce(): number {
+    return Math.min(this.#origin.concurrency, MAX_AT_ONCE);
   }
 
   /** Asks one of the methods that change nothing. */

@@ -55,11 +55,9 @@ describe("what clients of two instances read and write", () => {
         () => call(`${replica.url}/mcp`, "look", { key: "none" }),
         ({ headers }) => headers["cache-status"]?.includes("detail=mirror") ?? false,
       );
-      for (const nth of [1, 2]) {
-        const { history, hits } = await record(replica, random, `mirrored ${nth}`, "look");
-        expect(brokenKeys(history, INITIAL)).toEqual([]);
-        expect(hits).toBeGreaterThan(10);
-      }
+      const { history, hits } = await record(replica, random, "mirrored", "look");
+      expect(brokenKeys(history, INITIAL)).toEqual([]);
+      expect(hits).toBeGreaterThan(10);
     },
     PATIENCE_MS,
   );

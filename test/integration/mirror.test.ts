@@ -3,7 +3,7 @@ import { differenceOf } from "../../src/mirror/compare.ts";
 import { CLIENTS } from "./support/clients.ts";
 import { Fixture, type Seen, tool } from "./support/fixture.ts";
 import { makeStateful } from "./support/stateful.ts";
-import { type Replica, startReplica } from "./support/replica.ts";
+import { type Replica, seed, startReplica } from "./support/replica.ts";
 import {
   type Ask,
   call,
@@ -441,6 +441,18 @@ test("a tool that is cached, too, is answered from memory where that has it, and
   await get("s11", { headers: { "cache-control": "no-cache" } }, "cached_item");
   const second = await get("s11", {}, "cached_item");
   expect(statusOf(second)).toContain("detail=memory");
+  // What is mirrored is newer than what is stale there.
+  const entry = { ttlMs: 60_000, staleWhileRevalidateMs: HOUR, staleIfErrorMs: HOUR };
+  await seed(replica, { target: "cached_item", variant: { sku: "s12" }, ageMs: 120_000, entry });
+  const third = await get("s12", {}, "cached_item");
+  expect([isMirrored(third), third.body.result.structuredContent]).toEqual([true, items.get("s12")]);
+});
+
+test("a modern caller is answered of an origin that takes nothing but sessions", async () => {
+  const at = `${replica.url}/mcp/s`;
+  const got = await call(at, "get_item", { sku: "s5" }, { meta: { progressToken: "p" } });
+  expect([isMirrored(got), got.body.result.structuredContent]).toEqual([true, items.get("s5")]);
+  expect(codeOf(await call(at, "find_items", {}))).toBe("needs_session");
 });
 
 describe("cursors", () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { rolesOf } from "../../src/access/rolesOf.ts";
 import type { Collection } from "../../src/config/mirror.ts";
 import { Mirrors } from "../../src/lanes/Mirrors.ts";
-import { mayBeOfRow, tagsOfCollection, tagsOfRow } from "../../src/mirror/rowTags.ts";
+import { mayBeOfRow, tagsOfCollection, tagsOfKey, tagsOfRow } from "../../src/mirror/rowTags.ts";
 import { overBudget } from "../../src/origin/Meter.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 
@@ -20,6 +20,15 @@ describe("the tags of what is mirrored", () => {
     ]);
     expect(tagsOfCollection(items)).toEqual(["collection:items", "tool:list"]);
     expect(tagsOfCollection(docs)).toEqual(["collection:docs", "list:resources"]);
+  });
+
+  test("of a row that is not there are known where they go by its key alone", () => {
+    const of = (key: string[], tags: string[]) =>
+      tagsOfKey({ ...items, tags, keyNames: key }, key.map((_, nth) => `k${nth}`).join("\u001F"));
+    expect(of(["sku"], ["item:{sku}", "all"])).toEqual(["item:k0", "all"]);
+    expect(of(["sku", "at"], ["item:{at}:{sku}"])).toEqual(["item:k1:k0"]);
+    expect(of(["sku"], ["item:{sku}", "cat:{cat}"])).toBeUndefined();
+    expect(tagsOfKey({ ...docs, keyNames: ["id"] }, "k")).toBeUndefined();
   });
 
   test.each<[Collection, string, boolean]>([

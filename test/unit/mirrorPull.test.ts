@@ -140,6 +140,22 @@ describe("a pull", () => {
     expect(texts).toEqual(all.map(({ id }) => id));
   });
 
+  test("that was given up when rows had gone has them again, where the origin has", async () => {
+    const mirror = await new Mirror().prepare();
+    const rows = things(4);
+    const source = (count: number) =>
+      listed(
+        () => rows.slice(0, count),
+        () => 10,
+      );
+    await mirror.pull(source(4));
+    await mirror.step(source(2));
+    expect(mirror.state).toMatchObject({ next: "switch", rows: 2 });
+    mirror.state = undefined;
+    expect(await mirror.pull(source(4))).toMatchObject({ version: 1, report: { added: 0, changed: 0, removed: 0 } });
+    expect((await mirror.look()).rows.length).toBe(4);
+  });
+
   test("of which a step was lost does not show what has gone meanwhile", async () => {
     const mirror = await new Mirror({ search: WORDS }).prepare();
     const rows = things(12);
@@ -313,6 +329,34 @@ describe("bad data fails a pull, and the version before stays", () => {
         ),
       ),
     ).toMatchObject({ kind: "done", version: 1 });
+  });
+
+  test("however often a pull fails, no more is left behind than a version may have", async () => {
+    const mirror = await new Mirror({ search: WORDS, maxRows: 20 }).prepare();
+    await mirror.pull(
+      listed(
+        () => things(15),
+        () => 15,
+      ),
+    );
+    for (let nth = 1; nth <= 6; nth++) {
+      mirror.state = undefined;
+      const failed = await mirror.pull(scripted(pageOf(things(15, nth * 100), "a"), { bad: "" }));
+      expect(failed.kind).toBe("failed");
+      expect((await mirror.look()).rows.length).toBeLessThanOrEqual(15 + 20 + 15);
+    }
+    mirror.state = undefined;
+    const rows = things(16);
+    expect(
+      await mirror.pull(
+        listed(
+          () => rows,
+          () => 16,
+        ),
+      ),
+    ).toMatchObject({ report: { added: 1, changed: 0, removed: 0 } });
+    const { rows: all, texts } = await mirror.look();
+    expect([all.length, texts.length]).toEqual([16, 16]);
   });
 
   test("an origin that failed is asked for the page once more", async () => {

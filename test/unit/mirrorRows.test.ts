@@ -272,6 +272,31 @@ const UNFIT: Record<string, unknown>[] = [
   { more: 1 },
 ];
 
+test("a beginning is that of the text, whatever its characters", async () => {
+  const texts = [
+    "",
+    "a",
+    "a\u{10FFFF}b",
+    "b",
+    "\uD7FF",
+    "\uD7FF!",
+    "\uE000",
+    "\uFFFD",
+    "\uFFFF",
+    "😀",
+    "\u{10FFFF}",
+    "\u{10FFFF}a",
+  ];
+  await world.publish(
+    "things",
+    texts.map((a, nth) => ({ id: `${nth}`, a })),
+  );
+  for (const begin of texts) {
+    const expected = texts.flatMap((a, nth) => (a.startsWith(begin) ? [`${nth}`] : []));
+    expect([begin, (await find({ aBegins: begin })).ids.toSorted()]).toEqual([begin, expected.toSorted()]);
+  }
+});
+
 test("what no column, limit or cursor can be gone by is left to the origin", async () => {
   await world.publish("things", [{ id: "1" }]);
   for (const args of UNFIT) expect([args, said(await world.call("find", args))]).toEqual([args, "not-covered"]);

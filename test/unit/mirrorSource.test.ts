@@ -1,4 +1,5 @@
 import { env } from "cloudflare:workers";
+import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { RESOURCES, type Collection, type RowSource } from "../../src/config/mirror.ts";
 import { resolve } from "../../src/config/resolve.ts";
@@ -9,6 +10,7 @@ import type { Page, Source } from "../../src/mirror/Source.ts";
 import { sourceOf } from "../../src/mirror/sourceOf.ts";
 import type { SourceTools } from "../../src/mirror/SourceTools.ts";
 import { openSession } from "../../src/origin/openSession.ts";
+import { runs } from "../support/runs.ts";
 
 const { settings } = resolve({ origins: { "source-test": { service: "ORIGIN" } } }).origins.get("source-test")!;
 const origin = { ...settings, firstByteMs: 500, totalMs: 1_000 };
@@ -82,6 +84,7 @@ beforeEach(() => {
   fake = new FakeOrigin();
 });
 
+const NO_STORE = { _meta: { "edge-replica/cache-control": "private, no-store" } };
 const structured = (value: unknown) => ({ content: [], structuredContent: value });
 const text = (words: string) => ({ content: [{ type: "text", text: words }] });
 
@@ -272,6 +275,7 @@ describe("pages of a tool", () => {
     ["an object for a cursor", structured({ rows: [], next: { password: 1234 } }), "it has an object at /next"],
     ["true for a cursor", structured({ rows: [], next: true }), "it has a boolean at /next"],
     ["a huge cursor", structured({ rows: [], next: "1234".repeat(5_000) }), "its cursor has 20002 characters"],
+    ["what must not be kept", { ...structured({ rows: [] }), ...NO_STORE }, "it must not be kept"],
     ["a question", { resultType: "input_required", inputRequests: {} }, "it asks for something first"],
     ["no object for a result", Response.json({ jsonrpc: "2.0", id: 1, result: [1234] }), "its result is no object"],
   ] as const)("that are none: %s", async ([, answer, words]) => {
@@ -358,6 +362,14 @@ describe("listed resources", () => {
     expect(fake.mostAtOnce).toBe(4);
   });
 
+  test("are read one at a time from an origin that takes no more", async () => {
+    serveResources([uris(5)], rowOf);
+    const setup = setupOf({ from: FROM });
+    const source = sourceOf({ ...setup, origin: { ...origin, concurrency: 1 } }, toolsOf());
+    expect(await source.page(undefined)).toMatchObject({ uris: uris(5) });
+    expect(fake.mostAtOnce).toBe(1);
+  });
+
   test("go on in another source after the last one that was read, and all over where that is gone", async () => {
     const list = uris(30);
     serveResources([list], rowOf);
@@ -386,6 +398,8 @@ describe("listed resources", () => {
     expect(await sourceFrom(FROM).page(undefined)).toEqual({
       bad: "The origin answered resources/read of x://thing/0 with the JSON-RPC error -32603.",
     });
+    serveResources([uris(2)], (uri) => ({ ...rowOf(uri), ...NO_STORE }));
+    expect(await sourceFrom(FROM).page(undefined)).toMatchObject({ bad: expect.stringContaining("must not be kept") });
     serveResources([uris(2)], () => new Response(null, { status: 502 }));
     expect(await sourceFrom(FROM).page(undefined)).toEqual({ failure: { kind: "status", status: 502 } });
   });
@@ -446,11 +460,32 @@ describe("resources as they are", () => {
     expect(fake.count("resources/list")).toBe(1);
   });
 
+  test("a page of a list that is too large is several, with all that is on it, in its order", async () => {
+    const all = uris(1_500).map((uri) => ({ uri, name: '[é]"},'.repeat(150) }));
+    const more = [{ uri: "z://last", name: "last" }];
+    fake.on("resources/list", ({ params }) =>
+      params.cursor ? { resources: more } : { before: [1], resources: all, nextCursor: "2", after: "]" },
+    );
+    fake.on("resources/read", ({ params }) => saying(params.uri, "x"));
+    const source = sourceFrom({ kind: "mirror", patterns: ["x://thing/7*"] }, { name: RESOURCES });
+    const { pages, end } = await pagesOf(source);
+    expect(end).toBeUndefined();
+    const told = bodies(pages);
+    const lists = Object.keys(told).filter((key) => key.startsWith("list:"));
+    expect(lists).toEqual(["list:0", "list:1", "list:2"]);
+    const results = lists.map((key) => JSON.parse(`{${told[key]}}`));
+    expect(results.flatMap(({ resources }) => resources)).toEqual([...all, ...more]);
+    for (const { before, after } of results.slice(0, 2)) expect([before, after]).toEqual([[1], "]"]);
+    for (const key of lists) expect(new TextEncoder().encode(told[key]).length).toBeLessThanOrEqual(1_000_000);
+    expect(Object.keys(told).filter((key) => key.startsWith("read:"))).toHaveLength(111);
+    expect(fake.count("resources/list")).toBe(2);
+  });
+
   test("what is too large, must not be kept or fails is named, and what is gone is left out", async () => {
     const long = `x://thing/${"9".repeat(4_000)}`;
     serveResources([[...uris(6), long, "x://thing/\0", "x://thing/\ud800"]], (uri) => {
       if (uri.endsWith("/1")) return saying(uri, "é".repeat(500_000));
-      if (uri.endsWith("/2")) return { ...saying(uri, ""), _meta: { "edge-replica/cache-control": "no-store" } };
+      if (uri.endsWith("/2")) return { ...saying(uri, ""), ...NO_STORE };
       if (uri.endsWith("/3")) return { error: { code: -32603, message: "the password is 1234" } };
       if (uri.endsWith("/4")) return { error: { code: -32002, message: "not found" } };
       return uri.endsWith("/5") ? { resultType: "input_required" } : saying(uri, "zero");
@@ -490,7 +525,7 @@ describe("resources as they are", () => {
   });
 
   test("a list that must not be kept is no list", async () => {
-    fake.on("resources/list", () => ({ resources: [], _meta: { "edge-replica/cache-control": "no-store" } }));
+    fake.on("resources/list", () => ({ resources: [], ...NO_STORE }));
     const page = await sourceFrom(FROM, { name: RESOURCES }).page(undefined);
     expect(page).toMatchObject({ bad: expect.stringContaining("it must not be kept") });
   });
@@ -509,6 +544,39 @@ describe("resources as they are", () => {
     expect(await source.one(["read:x://down"])).toEqual({ failure: { kind: "status", status: 500 } });
     expect(await source.one(["list:0"])).toMatchObject({ bad: expect.any(String) });
   });
+});
+
+test("whatever the pages of a list, and wherever a pull goes on in another source, each resource comes once", async () => {
+  const pages = fc.array(fc.integer({ min: 0, max: 45 }), { minLength: 1, maxLength: 5 });
+  const cuts = fc.infiniteStream(fc.boolean());
+  await fc.assert(
+    fc.asyncProperty(pages, fc.boolean(), cuts, async (sizes, isMirror, cut) => {
+      let from = 0;
+      const lists = sizes.map((size) => [...uris(size, (from += size) - size), `y://${from}`]);
+      serveResources(lists, (uri) => saying(uri, JSON.stringify({ id: uri })));
+      const kind: RowSource = isMirror
+        ? { kind: "mirror", patterns: ["x://thing/*", "x://*/1*"] }
+        : { kind: "resources", pattern: "x://thing/*" };
+      const fresh = () => sourceFrom(kind, isMirror ? { name: RESOURCES } : {});
+      let source = fresh();
+      const read: string[] = [];
+      const lines: string[] = [];
+      for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
+        const page = (await source.page(cursor)) as Page;
+        expect(page.rows.length).toBeLessThanOrEqual(21);
+        for (const row of page.rows as { id?: string; key?: string }[]) {
+          const { id, key = `read:${id}` } = row;
+          if (key.startsWith("read:")) read.push(key.slice(5));
+          else lines.push(key);
+        }
+        cursor = page.next;
+        if (cut.next().value) source = fresh();
+      }
+      expect(read).toEqual(uris(from));
+      expect(lines).toEqual(isMirror ? lists.map((_, nth) => `list:${nth}`) : []);
+    }),
+    { numRuns: runs(15, 200) },
+  );
 });
 
 describe("resources named by the rows of another collection", () => {

@@ -142,15 +142,16 @@ async function setUp(id: string, tool: ToolConfig = {}) {
 }
 
 describe("what the feed says", () => {
-  test("of the row itself counts, and of others only where anything may be meant", async () => {
+  test("of the row itself counts, be it there or not", async () => {
     const { ask, tell, pull } = await setUp("lane-feed");
     await pull();
-    expect(await ask()).toBe("given hit A");
-    expect(await ask({ id: "none" })).toBe("given hit none");
     tell("thing:b");
     tell("other");
     expect(await ask()).toBe("given hit A");
-    // What is not there may have come to be.
+    expect(await ask({ id: "none" })).toBe("given hit none");
+    // It may have come to be.
+    tell("thing:none");
+    expect(await ask()).toBe("given hit A");
     expect(await ask({ id: "none" })).toBe("kept stale none");
     tell("thing:a");
     expect(await ask()).toBe("kept stale A");
@@ -175,7 +176,8 @@ describe("what the feed says", () => {
     expect(await ask()).toBe("given hit A");
     state.announced = ["thing:b"];
     expect(await ask()).toBe("given hit A");
-    expect(await ask({ id: "none" })).toBeUndefined();
+    expect(await ask({ id: "none" })).toBe("given hit none");
+    expect(await ask({ id: "b" })).toBeUndefined();
     state.announced = ["thing:a"];
     expect(await ask()).toBeUndefined();
     state.announced = ["tool:list"];
