@@ -1,4 +1,4 @@
-import type { Condition, OrderPart, Test } from "../config/mirror.ts";
+import { RESOURCES, type Condition, type OrderPart, type Test } from "../config/mirror.ts";
 import { ask } from "./ask.ts";
 import { matchQuery } from "./matchQuery.ts";
 import type { Mirrored } from "./MirrorReply.ts";
@@ -51,7 +51,8 @@ export async function rowsLike(
     const found = said!.rows.map(({ key, since, body }) => ({
       key: key.split(KEY_SEPARATOR),
       since: Number(since),
-      body: body === null ? undefined : (JSON.parse(body) as unknown),
+      // Of mirrored resources, the members of a result are held.
+      body: body === null ? undefined : (JSON.parse(collection.name === RESOURCES ? `{${body}}` : body) as unknown),
     }));
     if (found.some(({ body }) => body === undefined)) return { problem: "they are too large to be shown at once" };
     return { version, size, rows: found };

@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
+import { RESOURCES } from "../../src/config/mirror.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { serveRows } from "../../src/http/admin/serveRows.ts";
 import { rowsLike, type RowsFound, type RowsLike } from "../../src/mirror/rowsLike.ts";
@@ -29,7 +30,7 @@ const THINGS = [
 let world: World;
 
 beforeAll(async () => {
-  world = await mirrored(ID, { collections: COLLECTIONS });
+  world = await mirrored(ID, { collections: COLLECTIONS, resources: { "x://*": { mirror: { scope: "public" } } } });
   await world.publish("things", THINGS.slice(0, 3));
   await world.publish("things", THINGS);
   await world.publish(
@@ -55,6 +56,14 @@ test("rows are shown whole, by key, with the version that brought each", async (
   expect(await keys({ key: ["b", "1"] })).toEqual(["b 1"]);
   expect(await keys({ key: ["b"] })).toContain("id, nth");
   expect(await look({}, "never")).toEqual({ version: 0, size: 0, rows: [] });
+});
+
+test("mirrored resources are shown as what they are answered with", async () => {
+  const body = { contents: [{ uri: "x://1", text: "one" }] };
+  await world.publish(RESOURCES, [{ key: "read:x://1", body: JSON.stringify(body).slice(1, -1) }]);
+  const found = { version: 1, size: 1, rows: [{ key: ["read:x://1"], since: 1, body }] };
+  expect(await look({ key: ["read:x://1"] }, RESOURCES)).toEqual(found);
+  expect(await look({}, RESOURCES)).toEqual(found);
 });
 
 test.each<[string[], string[] | RegExp]>([
