@@ -4,6 +4,9 @@ import { FoundRow } from "./FoundRow.ts";
 import type { MirrorResult } from "./MirrorReply.ts";
 import { shapeOf, templateOf, type Part } from "./Shape.ts";
 
+/** The longest array that is made of rows, in UTF-16 units: where each row names what a call gives, a thousand rows make gigabytes of megabytes. */
+const MAX_LENGTH = 10_000_000;
+
 /** What an answer is worded from. */
 export interface Findings {
   args: Readonly<Record<string, unknown>>;
@@ -18,10 +21,10 @@ export interface Findings {
   next?: string;
 }
 
-/** The result of a call in the shape that the operator gave it; `undefined` where nothing of it is there. */
+/** The result of a call in the shape that the operator gave it; `undefined` where nothing of it is there, or it is too long to be held. */
 export function shapeAnswer(shape: AnswerShape, findings: Findings): MirrorResult | undefined {
   const { value, isStructured, text } = shapeOf(shape);
-  const json = jsonOf(value, findings);
+  const json = boundedJson(value, findings);
   if (json === undefined) return undefined;
   let body: string;
   if (text === "none") body = '"content":[]';
@@ -41,6 +44,31 @@ function textBlock(text: string): string {
   return `"content":[{"type":"text","text":${JSON.stringify(text)}}]`;
 }
 
+class TooLong extends Error {}
+
+function boundedJson(value: Part, findings: Findings): string | undefined {
+  try {
+    return jsonOf(value, findings);
+  } catch (error) {
+    if (error instanceof TooLong) return undefined;
+    throw error;
+  }
+}
+
+/** The JSON of each row, in an array. */
+function eachJson(each: Part, findings: Findings): string {
+  const elements: string[] = [];
+  let length = 0;
+  for (const row of findings.rows) {
+    const json = jsonOf(each, { ...findings, row });
+    if (json === undefined) continue;
+    elements.push(json);
+    length += json.length + 1;
+    if (length > MAX_LENGTH) throw new TooLong();
+  }
+  return `[${elements.join(",")}]`;
+}
+
 /** The JSON of a part. What is used as it was stored is not parsed. */
 function jsonOf(part: Part, findings: Findings): string | undefined {
   if (typeof part === "string") return part;
@@ -54,7 +82,7 @@ function jsonOf(part: Part, findings: Findings): string | undefined {
     return JSON.stringify(as ? textOf(part.reference, value) : value);
   }
   if ("template" in part) return JSON.stringify(fillTemplate(part.template, resolver(findings)));
-  if ("each" in part) return `[${all(findings.rows.map((row) => jsonOf(part.each, { ...findings, row })))}]`;
+  if ("each" in part) return eachJson(part.each, findings);
   if ("elements" in part) return `[${all(part.elements.map((element) => jsonOf(element, findings)))}]`;
   const members = part.members.map(([name, member]) => {
     const json = jsonOf(member, findings);

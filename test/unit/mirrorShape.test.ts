@@ -46,6 +46,15 @@ describe("an answer", () => {
     );
   });
 
+  test("that would be too long to be held, as each row names what the call gives, is none", () => {
+    const rows = Array.from({ length: 1_000 }, (_, id) => row({ id }));
+    const long = { rows, args: { note: "x".repeat(1_000_000) } };
+    for (const each of ["{args.note}", "of {args.note}", { deep: [{ each: "{args.note}" }] }]) {
+      expect(valueOf({ all: { each } }, long)).toBeUndefined();
+    }
+    expect(valueOf({ all: { each: "{row.id}" }, note: "{args.note}" }, long)).toMatchObject({ note: long.args.note });
+  });
+
   test("keeps the types of what stands alone, and is text where it stands in text", () => {
     const value = { n: 1.5, s: 'a"b', t: true, z: null, list: ["x", 2, { y: 1 }], o: { "a b": 1, c: [] }, e: "" };
     const one = { row: row(value), rows: [row(value)] };
