@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { AnswerConfig } from "../../src/config/mirrorTypes.ts";
 import { columnValue } from "../../src/mirror/columnValue.ts";
 import { runs } from "../support/runs.ts";
-import { AS_OF, HOSTILE, mirrored, said, type World } from "./support/mirrored.ts";
+import { AS_OF, HOSTILE, mirrored, said, strict, type World } from "./support/mirrored.ts";
 
 const from = { tool: "list", rows: "/items" };
 const things = {
@@ -434,6 +434,12 @@ describe("a cursor", () => {
     expect(said(await world.call("find", call, behind(true) as never))).toMatchObject({ ids: ["1"], total: 3 });
     expect(asked).toEqual(["first-unconstrained", "first-primary", "first-unconstrained", "first-primary"]);
   });
+});
+
+test("texts of more than the database takes are left to the origin", async () => {
+  const long = "x".repeat(2_100_000);
+  for (const args of [{ a: long }, { aBegins: long }, { as: ["x", long] }, { bFrom: long }, { l: long }])
+    expect(said(await world.call("find", args, strict))).toBe("not-covered");
 });
 
 test("more than is read at once is left to the origin", async () => {
