@@ -2,9 +2,11 @@ import type { AnswerShape, Refusal } from "../config/mirror.ts";
 import { fillTemplate, memberAt, textOf, type Resolve } from "./fillTemplate.ts";
 import { FoundRow } from "./FoundRow.ts";
 import type { MirrorResult } from "./MirrorReply.ts";
+import { CLOSE_ARRAY, CLOSE_OBJECT, COLON, COMMA, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from "../mcp/characters.ts";
+import { endOfString } from "../mcp/scan.ts";
 import { shapeOf, templateOf, type Part } from "./Shape.ts";
 
-/** The longest array that is made of rows, in UTF-16 units: where each row names what a call gives, a thousand rows make gigabytes of megabytes. */
+/** The longest array that is made of rows, and the longest indented text, in UTF-16 units: where each row names what a call gives, a thousand rows make gigabytes of megabytes. */
 const MAX_LENGTH = 10_000_000;
 
 /** What an answer is worded from. */
@@ -29,8 +31,10 @@ export function shapeAnswer(shape: AnswerShape, findings: Findings): MirrorResul
   let body: string;
   if (text === "none") body = '"content":[]';
   else if (text === "json") body = textBlock(json);
-  else if (text === "indented") body = textBlock(JSON.stringify(JSON.parse(json), null, 2));
-  else body = textBlock(fillTemplate(text, resolver(findings)));
+  else if (text === "indented") {
+    if (indentedLength(json) > MAX_LENGTH) return undefined;
+    body = textBlock(JSON.stringify(JSON.parse(json), null, 2));
+  } else body = textBlock(fillTemplate(text, resolver(findings)));
   return { body: isStructured ? `${body},"structuredContent":${json}` : body, isError: false };
 }
 
@@ -89,6 +93,33 @@ function jsonOf(part: Part, findings: Findings): string | undefined {
     return json === undefined ? undefined : `${name}:${json}`;
   });
   return `{${all(members)}}`;
+}
+
+/** How long JSON becomes at most where it is indented by two: twenty kilobytes that nest deeply become hundreds of megabytes. */
+function indentedLength(json: string): number {
+  let length = json.length;
+  let depth = 0;
+  for (let at = 0; at < json.length; at++) {
+    switch (json.charCodeAt(at)) {
+      case QUOTE:
+        at = endOfString(json, at) - 1;
+        break;
+      case OPEN_OBJECT:
+      case OPEN_ARRAY:
+        length += 1 + 2 * ++depth;
+        break;
+      case CLOSE_OBJECT:
+      case CLOSE_ARRAY:
+        length += 1 + 2 * --depth;
+        break;
+      case COMMA:
+        length += 1 + 2 * depth;
+        break;
+      case COLON:
+        length++;
+    }
+  }
+  return length;
 }
 
 function all(parts: readonly (string | undefined)[]): string {
