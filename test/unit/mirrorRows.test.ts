@@ -202,7 +202,7 @@ describe("rows by their columns", () => {
           expect(pages.length).toBe(Math.max(1, Math.ceil(expected.length / limit)));
         }
       }),
-      { numRuns: runs(8, 1_000) },
+      { numRuns: runs(5, 1_000) },
     );
   });
 
