@@ -183,21 +183,20 @@ describe("news of the feed", () => {
       await world.wake();
       await world.settle();
       world.perPage = 1;
+      world.requestsPerPage = 20;
       await world.keeper.pullNow();
-      let isTold = false;
-      world.intercept = (what, key) => {
-        if (what === "page" && key === "3" && !isTold) {
-          isTold = true;
-          // It was on a page before.
-          world.things[0] = { id: "t1", n: 11 };
-          void world.tell("thing:t1");
-        }
-        return undefined;
-      };
+      await world.settle(1);
+      expect(world.status.pulling?.rows).toBe(2);
+      // Both were on a page before; of one nobody is told but the next pull.
+      world.things[0] = { id: "t1", n: 11 };
+      world.things[1] = { id: "t2", n: 22 };
+      await world.tell("thing:t1");
+      await world.settle(1);
+      expect([world.status.suspect, world.status.pulling?.rows]).toEqual([1, 4]);
       await world.settle();
-      expect(await world.rows()).toEqual(world.things);
-      expect((await world.record)?.seq).toBe(1);
-      expect(world.status.suspect).toBe(0);
+      expect((await world.rows()).map(({ n }) => n)).toEqual([11, 2, 3, 4, 5]);
+      expect(await world.record).toMatchObject({ seq: 1, version: 2 });
+      expect(world.status).toMatchObject({ suspect: 0, pulls: { done: 2 } });
     }));
 
   test("of a row of which the origin says nothing has all of it pulled", () =>

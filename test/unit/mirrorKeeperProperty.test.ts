@@ -112,6 +112,9 @@ test(
         keeping(async (world) => {
           const past = new Past(world);
           for (const [nth, key] of ["a", "b", "c", "d", "e"].entries()) await past.change(key, nth, false);
+          world.isByKey = true;
+          world.perPage = 1;
+          world.requestsPerPage = 20;
           await world.wake();
           for (const [nth, one] of happenings.entries()) {
             await happen(world, past, one, 100 + nth);
@@ -124,6 +127,6 @@ test(
           expect(world.status).toMatchObject({ failed: null, pulling: null, suspect: 0, rows: world.things.length });
         }),
       ),
-      { numRuns: runs(15, 1_500) },
+      { numRuns: runs(8, 1_500) },
     ),
 );

@@ -29,7 +29,7 @@ const THINGS = [
 let world: World;
 
 beforeAll(async () => {
-  world = await mirrored(ID, { collections: COLLECTIONS });
+  world = await mirrored(ID, { collections: COLLECTIONS, resources: { "c://*": { mirror: { scope: "public" } } } });
   await world.publish("things", THINGS.slice(0, 3));
   await world.publish("things", THINGS);
   await world.publish(
@@ -57,6 +57,15 @@ test("rows are shown whole, by key, with the version that brought each", async (
   expect(await look({}, "never")).toEqual({ version: 0, size: 0, rows: [] });
 });
 
+test("what was mirrored of resources is shown as the results that it is", async () => {
+  await world.publish("~resources", [
+    { key: "list:0", body: '"resources":[]' },
+    { key: "read:c://1", body: '"contents":[{"uri":"c://1","text":"x"}]' },
+  ]);
+  const found = (await look({ key: ["read:c://1"] }, "~resources")) as RowsFound;
+  expect(found.rows).toEqual([{ key: ["read:c://1"], since: 1, body: { contents: [{ uri: "c://1", text: "x" }] } }]);
+});
+
 test.each<[string[], string[] | RegExp]>([
   // What is true is 1.
   [["price<=5"], ["a 1", "c 1"]],
@@ -71,6 +80,8 @@ test.each<[string[], string[] | RegExp]>([
     ["v>=16.4", "v<17"],
     ["a 2", "b 1"],
   ],
+  [["v=16.10"], ["b 1"]],
+  [["v<16.10"], ["a 1", "a 2"]],
   [["v=newest"], /compared/],
   [["weight=1"], /no column: there are .*price/],
   [["price"], /no condition/],

@@ -8,6 +8,9 @@ import { mirrorObject } from "../../src/mirror/mirrorObject.ts";
 import type { MirrorSetup } from "../../src/mirror/MirrorSetup.ts";
 import { MirrorSync } from "../../src/mirror/MirrorSync.ts";
 import { retireOthers } from "../../src/mirror/retireOthers.ts";
+import { unwoken } from "../../src/mirror/unwoken.ts";
+import { mirrorsOf } from "../../src/http/admin/mirrorsOf.ts";
+import type { ReplicaEvent } from "../../src/telemetry/events.ts";
 import type { MirrorWord } from "../../src/sync/MirrorWord.ts";
 import { OriginSync } from "../../src/sync/OriginSync.ts";
 import { collectionOf } from "./support/pulling.ts";
@@ -131,6 +134,29 @@ test("another definition that nobody has wanted for an hour makes room, and no o
   await retireOthers(env, first.name, first.setup);
   expect(await names()).toEqual([first.name, third.name].toSorted());
   expect([await second.object().status(), (await third.object().status())?.collection]).toEqual([null, "things"]);
+});
+
+test("one that cannot be asked is named among those that are shown", async () => {
+  const collections = {
+    here: { from: { tool: "list" }, key: "id", scope: "public" as const },
+    lost: { from: { tool: "list" }, key: "id", scope: "public" as const },
+  };
+  const origin = resolve({ origins: { shown: { service: "S", collections } } }).origins.get("shown")!;
+  const get = (name: string) => ({
+    status: async () => {
+      if (name.startsWith("shown/lost")) throw new Error("no such object");
+      return null;
+    },
+  });
+  const events: ReplicaEvent[] = [];
+  const own = { MIRROR_SYNC: { idFromName: String, get } } as unknown as Cloudflare.Env;
+  expect(await mirrorsOf(origin, own, (event) => void events.push(event))).toEqual({
+    mirror: [unwoken("shown", "here")],
+    down: { lost: "Error: no such object" },
+  });
+  expect(events).toEqual([
+    { type: "mirror-unreachable", origin: "shown", collection: "lost", reason: "Error: no such object" },
+  ]);
 });
 
 describe("an origin's object", () => {

@@ -34,6 +34,10 @@ export class KeptWorld {
   /** The origin's rows. */
   things: Thing[];
   perPage = 2;
+  /** Whether cursors are keys: then what goes in between keeps nothing from being listed. */
+  isByKey = false;
+  /** How many requests a page takes: where they are many, a step has few pages. */
+  requestsPerPage = 1;
   /** Comes before what the origin answers. */
   intercept: (what: "page" | "one", key: string | undefined) => NoPage | One | Page | undefined = () => undefined;
   /** What the origin was asked for: cursors and keys. */
@@ -66,7 +70,7 @@ export class KeptWorld {
       sourceOf: () => ({
         page: async (cursor) => {
           this.asked.push(`page ${cursor ?? ""}`);
-          return (this.intercept("page", cursor) as Page | NoPage | undefined) ?? this.#page(Number(cursor ?? 0));
+          return (this.intercept("page", cursor) as Page | NoPage | undefined) ?? this.#page(cursor);
         },
         one: async ([id]) => {
           this.asked.push(`one ${id}`);
@@ -145,10 +149,12 @@ export class KeptWorld {
     return { prepare: (sql: string) => env.DB.prepare(sql), batch: lost } as unknown as D1Database;
   }
 
-  #page(from: number): Page {
-    const to = from + this.perPage;
-    const rows = this.things.slice(from, to);
-    return { rows, requests: 1, ...(to < this.things.length && { next: `${to}` }) };
+  #page(cursor: string | undefined): Page {
+    const from = this.isByKey ? this.things.findIndex(({ id }) => id > (cursor ?? "")) : Number(cursor ?? 0);
+    const to = from < 0 ? this.things.length : from + this.perPage;
+    const rows = from < 0 ? [] : this.things.slice(from, to);
+    const next = this.isByKey ? rows.at(-1)?.id : `${to}`;
+    return { rows, requests: this.requestsPerPage, ...(to < this.things.length && { next: next! }) };
   }
 }
 
