@@ -4,7 +4,7 @@ import { callReplica } from "./replica/callReplica.ts";
 import { grouped } from "./replica/count.ts";
 import { mirrorsOf } from "./replica/mirrorsOf.ts";
 import type { Screen } from "./replica/progress.ts";
-import { endText } from "./replica/sync.ts";
+import { endText, waitText } from "./replica/sync.ts";
 
 /** A replica whose collections are pulled. */
 export interface FirstSync {
@@ -27,8 +27,10 @@ export async function firstSync({ url, token, screen, say, isOver }: FirstSync):
   const begun = Date.now();
   for (const { origin, collection } of before)
     await callReplica(url, "/admin/sync", { method: "POST", body: { origin, collection }, ...(token && { token }) });
-  const ended = await awaitPulls({ look, before, screen, isOver });
+  const { ended, waiting } = await awaitPulls({ look, before, screen, isOver });
+  if (isOver()) return;
   for (const one of ended) if (one.failed) say(endText(one));
+  for (const one of waiting) say(waitText(one));
   const succeeded = ended.filter(({ failed }) => !failed);
   const rows = succeeded.map(({ rows, collection }) => `${grouped(rows)} ${collection.replace(/^~/, "")}`);
   const tookS = Math.max(1, Math.round((Date.now() - begun) / 1_000));

@@ -103,7 +103,9 @@ function configFor(url: string): object {
 
 /** Has everything pulled, and awaits it. */
 async function pulled(url: string): Promise<PullReport> {
-  const [ended] = await pullNow({ url, screen: { write: () => {} } });
+  const {
+    ended: [ended],
+  } = await pullNow({ url, screen: { write: () => {} } });
   if (!ended?.pulled || ended.failed) throw new Error(`The pull failed: ${JSON.stringify(ended)}`);
   return ended.pulled;
 }

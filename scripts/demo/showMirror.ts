@@ -47,7 +47,9 @@ export async function showMirror(replica: string, origin: Origin, restart: () =>
 }
 
 async function pull(replica: string): Promise<MirrorStatus> {
-  const [ended] = await pullNow({ url: replica, origin: "mirrored", screen: process.stdout });
+  const {
+    ended: [ended],
+  } = await pullNow({ url: replica, origin: "mirrored", screen: process.stdout });
   assert(ended && !ended.failed, JSON.stringify(ended));
   say(`  ${endText(ended)}`);
   return ended;

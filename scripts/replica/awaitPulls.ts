@@ -14,33 +14,42 @@ export interface Awaiting {
   isOver?: () => boolean;
   /** Between two looks, ms. Default: 500. */
   everyMs?: number;
+  /** For how long none of them need be under way until that is all, ms: an origin that is down is not asked. Default: 30 s. */
+  patienceMs?: number;
 }
 
-/** Awaits one pull of each collection, and shows meanwhile how far it is. Gives how they stand then; fewer where it was over before. */
+/** How the collections stand in the end: those of which a pull has ended, and those that still wait for one. */
+export interface Awaited {
+  ended: MirrorStatus[];
+  waiting: MirrorStatus[];
+}
+
+/** Awaits one pull of each collection, and shows meanwhile how far it is. */
 export async function awaitPulls({
   look,
   before,
   screen,
   isOver = () => false,
   everyMs = 500,
-}: Awaiting): Promise<MirrorStatus[]> {
+  patienceMs = 30_000,
+}: Awaiting): Promise<Awaited> {
   const line = progressLine(screen, Date.now);
-  const waited = new Map(before.map((one) => [nameOf(one), one]));
-  const ended: MirrorStatus[] = [];
-  for (; waited.size > 0 && !isOver(); await wait(waited.size > 0 ? everyMs : 0)) {
-    const now = await look();
-    const pulling = now.filter((one) => waited.has(nameOf(one)));
-    for (const one of pulling) {
-      if (!hasEnded(waited.get(nameOf(one))!, one)) continue;
-      waited.delete(nameOf(one));
-      ended.push(one);
-    }
-    const words = pulling.filter((one) => waited.has(nameOf(one))).flatMap((one) => wordsFor(one));
-    if (words.length > 0) line.show(words.join("; "));
+  const stood = new Map(before.map((one) => [nameOf(one), one]));
+  const ended = new Map<string, MirrorStatus>();
+  let waiting = [...before];
+  for (let busyAt = Date.now(); waiting.length > 0 && !isOver();) {
+    const known = new Map((await look()).map((one) => [nameOf(one), one]));
+    waiting = waiting.flatMap((one) => known.get(nameOf(one)) ?? []);
+    for (const one of waiting) if (hasEnded(stood.get(nameOf(one))!, one)) ended.set(nameOf(one), one);
+    waiting = waiting.filter((one) => !ended.has(nameOf(one)));
+    if (waiting.length === 0) break;
+    line.show(waiting.map(wordsFor).join("; "));
+    if (waiting.some(({ pulling }) => pulling)) busyAt = Date.now();
+    else if (Date.now() - busyAt >= patienceMs) break;
+    await wait(everyMs);
   }
   line.end();
-  const order = before.map(nameOf);
-  return ended.toSorted((a, b) => order.indexOf(nameOf(a)) - order.indexOf(nameOf(b)));
+  return { ended: before.flatMap((one) => ended.get(nameOf(one)) ?? []), waiting };
 }
 
 function hasEnded(before: MirrorStatus, now: MirrorStatus): boolean {
@@ -49,9 +58,9 @@ function hasEnded(before: MirrorStatus, now: MirrorStatus): boolean {
   return succeeded || (now.failed !== null && now.failed.at !== before.failed?.at);
 }
 
-function wordsFor({ collection, pulling, failed }: MirrorStatus): string[] {
-  if (pulling) return [progressText(collection, pulling, Date.now())];
-  return failed ? [`${collection}: waits after: ${failureText(failed)}`] : [`${collection}: not begun yet`];
+function wordsFor({ collection, pulling, failed }: MirrorStatus): string {
+  if (pulling) return progressText(collection, pulling, Date.now());
+  return failed ? `${collection}: waits after: ${failureText(failed)}` : `${collection}: not begun yet`;
 }
 
 /** Collections of several origins may have the same name. */

@@ -9,11 +9,19 @@ const MAX_LINE = 300;
 
 const HEAD = ["mirrored", "rows", "version", "age", "last sync", "added", "changed", "removed", "written"];
 
-/** How an origin's collections stand, for people: a line each, and what is to be said of them. `now` is epoch ms. */
-export function mirrorText(mirrors: readonly MirrorStatus[], now: number): string[] {
-  if (mirrors.length === 0) return [];
-  const lines = mirrors.flatMap((one) => remarks(one, now)).map((line) => printable(line, MAX_LINE));
-  return [...table([HEAD, ...mirrors.map((one) => rowOf(one, now))]), ...(lines.length > 0 ? ["", ...lines] : [])];
+/**
+ * How an origin's collections stand, for people: a line each, and what is to be said of them. `down`: those whose object could
+ * not be asked, and why. `now` is epoch ms.
+ */
+export function mirrorText(
+  mirrors: readonly MirrorStatus[],
+  down: Readonly<Record<string, string>>,
+  now: number,
+): string[] {
+  const rows = mirrors.length > 0 ? table([HEAD, ...mirrors.map((one) => rowOf(one, now))]) : [];
+  const unknown = Object.entries(down).map(([name, reason]) => `${name}: cannot be asked: ${reason}`);
+  const lines = [...mirrors.flatMap((one) => remarks(one, now)), ...unknown].map((line) => printable(line, MAX_LINE));
+  return [...rows, ...(rows.length > 0 && lines.length > 0 ? [""] : []), ...lines];
 }
 
 /** How far a pull is: `features: 12,000 of 20,968 rows, 24 pages, 4193 rows/s, 3 s left`. `now` is epoch ms, by the replica's clock. */

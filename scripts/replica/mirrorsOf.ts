@@ -6,6 +6,6 @@ import { callReplica } from "./callReplica.ts";
 export async function mirrorsOf(url: string, origin?: string, token?: string): Promise<MirrorStatus[]> {
   const query = origin === undefined ? "" : `?origin=${encodeURIComponent(origin)}`;
   const text = await callReplica(url, `/admin/status${query}`, { method: "GET", ...(token && { token }) });
-  const { origins } = JSON.parse(text) as { origins: Record<string, OriginStatus & { mirror?: MirrorStatus[] }> };
+  const { origins } = JSON.parse(text) as { origins: Record<string, OriginStatus> };
   return Object.values(origins).flatMap(({ mirror = [] }) => mirror);
 }

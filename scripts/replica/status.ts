@@ -1,6 +1,5 @@
 import type { OriginStatus } from "../../src/http/admin/OriginStatus.ts";
 import type { Lacks } from "../../src/http/Lacks.ts";
-import type { MirrorStatus } from "../../src/mirror/MirrorStatus.ts";
 import { OTHER, type Verified } from "../../src/telemetry/Counted.ts";
 import { options } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
@@ -45,9 +44,21 @@ export function lacksText({ missing, warnings }: Lacks = { missing: [], warnings
 }
 
 /** How an origin stands, for people. `now` is epoch ms. */
-export function statusText(id: string, one: OriginStatus & { mirror?: MirrorStatus[] }, now: number): string {
+export function statusText(id: string, one: OriginStatus, now: number): string {
   const since = (at: number | null | undefined) => (at ? `${ago(now - at)} ago` : "never");
-  const { sync, health, feed, listen, toolChanges, counted, isolates, entries, refreshedAt, mirror = [] } = one;
+  const {
+    sync,
+    health,
+    feed,
+    listen,
+    toolChanges,
+    counted,
+    isolates,
+    entries,
+    refreshedAt,
+    mirror = [],
+    mirrorDown = {},
+  } = one;
   const facts: [string, string][] = [["eras", erasText(one)]];
   if (health)
     facts.push([
@@ -72,7 +83,7 @@ export function statusText(id: string, one: OriginStatus & { mirror?: MirrorStat
     const head = ["", "operations", "from cache", "stale", "errors", "entries"];
     lines.push("", ...table([head, ...rows]).map((line) => `  ${line}`));
   }
-  const mirrored = mirrorText(mirror, now);
+  const mirrored = mirrorText(mirror, mirrorDown, now);
   if (mirrored.length > 0) lines.push("", ...mirrored.map((line) => `  ${line}`.trimEnd()));
   return [id, ...lines].join("\n");
 }

@@ -25,10 +25,15 @@ export async function sync(args: string[]): Promise<void> {
   const { origin, url, json } = values;
   if (positionals.length > 1) throw new UsageError("Name one collection, or none for all.");
   const [collection] = positionals;
-  const ended = await pullNow({ url, origin, collection, screen: process.stderr });
-  if (json) console.log(JSON.stringify(ended));
-  else for (const one of ended) console.log(printable(endText(one), MAX_WORDS));
-  if (ended.some(({ failed }) => failed)) process.exitCode = 1;
+  const { ended, waiting } = await pullNow({ url, origin, collection, screen: process.stderr });
+  if (json) console.log(JSON.stringify([...ended, ...waiting]));
+  else for (const line of [...ended.map(endText), ...waiting.map(waitText)]) console.log(printable(line, MAX_WORDS));
+  if (waiting.length > 0 || ended.some(({ failed }) => failed)) process.exitCode = 1;
+}
+
+/** That a pull has not begun, for people. */
+export function waitText({ collection }: MirrorStatus): string {
+  return `${collection}: not pulled yet: status says how the origin is. It is pulled when that can be asked`;
 }
 
 /** What came of a pull, for people. */

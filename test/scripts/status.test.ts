@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startOrigin } from "../../scripts/origin/startOrigin.ts";
 import { awaitPulls } from "../../scripts/replica/awaitPulls.ts";
 import { statusText } from "../../scripts/replica/status.ts";
-import { endText } from "../../scripts/replica/sync.ts";
+import { endText, waitText } from "../../scripts/replica/sync.ts";
 import { ago } from "../../scripts/replica/table.ts";
 import { serve, type Served } from "../../scripts/serve/serve.ts";
 import type { OriginStatus } from "../../src/http/admin/OriginStatus.ts";
@@ -195,7 +195,7 @@ test("what is mirrored is shown, with what is under way, what failed and what wa
       nextAt: NOW + 20_000,
     },
   ];
-  const [, text] = statusText("o", { ...WHOLE, mirror }, NOW).split("mirrored");
+  const [, text] = statusText("o", { ...WHOLE, mirror, mirrorDown: { c: "it is away" } }, NOW).split("mirrored");
   expect(`  mirrored${text}\n`).toBe(`\
   mirrored    rows  version   age  last sync  added  changed  removed  written
   features  20,968        3  16 s   12 s ago      1    2,000        0    4,002
@@ -207,6 +207,7 @@ test("what is mirrored is shown, with what is under way, what failed and what wa
   find: 1 answer compared with the origin's, none was wrong
   get_it: not answered from features since 10 s ago, as too many answers were wrong, until a sync begins after that and succeeds
   b: failed 5 s ago: 3 rows of page 7 have no ?sku: mend them. [no-key], 2 times; next in 20 s
+  c: cannot be asked: it is away
 `);
   expect(statusText("o", { ...WHOLE, mirror: [] }, NOW)).not.toContain("mirrored");
 });
@@ -220,13 +221,14 @@ describe("awaiting pulls", () => {
   async function awaited(before: MirrorStatus[], ...looks: MirrorStatus[][]) {
     const written: string[] = [];
     let asked = 0;
-    const ended = await awaitPulls({
-      look: async () => looks[asked++]!,
+    const { ended, waiting } = await awaitPulls({
+      look: async () => looks[Math.min(asked++, looks.length - 1)]!,
       before,
       screen: { isTTY: true, write: (text) => written.push(text) },
       everyMs: 1,
+      patienceMs: 5,
     });
-    return { asked, ended, written };
+    return { asked, ended, waiting, written };
   }
 
   test("goes on until each has ended, shows how far it is, and takes none for another's", async () => {
@@ -244,6 +246,13 @@ describe("awaiting pulls", () => {
     expect(endText(done)).toBe(
       "features: 20,968 rows in version 4: 1 added, 2,000 changed, 0 removed; 4,002 rows written in 4.0 s",
     );
+  });
+
+  test("ends where none begins, as their origin is not asked: that is told apart from an end", async () => {
+    const { ended, waiting } = await awaited([MIRROR, other], [MIRROR, { ...done, origin: "p" }], [MIRROR]);
+    expect(ended).toEqual([{ ...done, origin: "p" }]);
+    expect(waiting).toEqual([MIRROR]);
+    expect(waitText(MIRROR)).toContain("features: not pulled yet");
   });
 
   test("ends with a failure, but not with one from before", async () => {
