@@ -18,7 +18,7 @@ export type Found = FoundAnswer | { failure: Failure };
 /** An answer that the mirror has. */
 export interface FoundAnswer {
   entry: Entry;
-  /** The keys of the rows that it is of, where it was asked for by a key. */
+  /** Of a tool: the keys of the rows that it is made from; of a refusal, the one that was looked for. */
   keys?: readonly string[];
   /** Of a tool: whether the feed has nothing against it. That may change. */
   isSound?: () => boolean;

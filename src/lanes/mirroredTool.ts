@@ -71,7 +71,7 @@ export async function mirroredTool(x: Exchange, call: Call, rule: AnswerRule): P
   const entry = under(verdictOn(evidence), made);
   if (!entry || (rule.strict && entry.isDoubted)) return undefined;
   const isSound = () => verdictOn(evidence) === "sound";
-  return { entry, isSound, ...(rule.query.kind === "key" && { keys: facts.keys }) };
+  return { entry, isSound, keys: facts.keys };
 }
 
 /** Asks once more, where the schemas are others than those that the arguments were held against. */

@@ -19,6 +19,8 @@ import type { Aim, FoundAnswer } from "./Mirrored.ts";
 
 /** So many answers are being compared at once, of an isolate. What comes meanwhile is not. */
 const AT_ONCE = 2;
+/** Of an answer that is wrong as many rows are asked for again, one by one. */
+const MOST_ROWS = 20;
 
 /** How a tool is answered from a mirror. */
 type ByRule = Extract<Aim, { kind: "tool" }>;
@@ -170,7 +172,7 @@ async function tellMirror(
     mismatches: wrong ? 1 : 0,
     staleMs: wrong?.ageMs ?? 0,
     ...(maxMismatch !== undefined && { maxMismatch }),
-    ...(wrong?.keys && { keys: wrong.keys }),
+    ...(wrong?.keys && { keys: wrong.keys.slice(0, MOST_ROWS) }),
   };
   const name = await mirrorName(settings, collection);
   await mirrorObject(x.env, name, settings.region).verified([verdict]);

@@ -53,6 +53,8 @@ export interface Found {
   hasBefore: boolean;
 }
 
+type FoundRow = Record<"place" | "id" | "isSame" | "isNext" | "hasBefore", number>;
+
 /** How many rows are looked at, or removed, by one request. */
 export const PORTION = 5_000;
 /** Statements in a batch of questions. */
@@ -114,17 +116,17 @@ export class MirrorStore {
   async find(rows: readonly Pick<MirrorRow, "key" | "hash">[], next: number): Promise<(Found | undefined)[]> {
     const found = Array.from<Found | undefined>({ length: rows.length });
     const table = this.#tables.rows;
-    const sql = `SELECT j.key + ?3, r.id, r.hash = (j.value ->> 1), r.since = ?2,
-        r.since = ?2 AND EXISTS (SELECT 1 FROM ${table} b WHERE b.key = r.key AND b.until = ?2)
+    const sql = `SELECT j.key + ?3 AS place, r.id, r.hash = (j.value ->> 1) AS isSame, r.since = ?2 AS isNext,
+        r.since = ?2 AND EXISTS (SELECT 1 FROM ${table} b WHERE b.key = r.key AND b.until = ?2) AS hasBefore
       FROM json_each(?1) j CROSS JOIN ${table} r ON r.key = (j.value ->> 0) AND r.until = ${STILL}`;
     const questions: D1PreparedStatement[] = [];
     for (const { from, json } of chunksOf(rows.map(({ key, hash }) => JSON.stringify([key, hash]))))
       questions.push(this.#bound(sql, json, next, from));
     for (let at = 0; at < questions.length; at += MAX_QUESTIONS) {
-      for (const { results } of await this.#batch<Record<string, number>>(questions.slice(at, at + MAX_QUESTIONS)))
-        for (const row of results) {
-          const [place, id, isSame, isNext, hasBefore] = Object.values(row) as [number, number, number, number, number];
-          found[place] = { id, isSame: isSame === 1, isNext: isNext === 1, hasBefore: hasBefore === 1 };
+      for (const { results } of await this.#batch<FoundRow>(questions.slice(at, at + MAX_QUESTIONS)))
+        for (const { place, id, ...is } of results) {
+          const [isSame, isNext, hasBefore] = [is.isSame === 1, is.isNext === 1, is.hasBefore === 1];
+          found[place] = { id, isSame, isNext, hasBefore };
         }
     }
     return found;
@@ -204,7 +206,7 @@ export class MirrorStore {
     const version = isNew ? next : before;
     const counts = { version, before, added, changed: writes.length - added, removed: gone.length };
     if (!isNew && !position) return counts;
-    const batches = new Writing(this.#db, this.#tables, this.#collection, next).batches(writes);
+    const batches = [...new Writing(this.#db, this.#tables, this.#collection, next).batches(writes)];
     const last = batches.pop() ?? [];
     for (const batch of batches) await this.#batch(batch);
     if (gone.length > 0) last.push(...this.#vanishing(JSON.stringify(gone), next));

@@ -47,20 +47,21 @@ export class Writing {
 
   /**
    * The statements, in batches of which each is a transaction of its own. A row is always written together with its text,
-   * and with the end of the one before it.
+   * and with the end of the one before it. Each batch is made when it is wanted.
    */
-  batches(writes: readonly Write[]): D1PreparedStatement[][] {
-    const batches: D1PreparedStatement[][] = [];
-    let room = 0;
+  *batches(writes: readonly Write[]): Generator<D1PreparedStatement[]> {
+    let batch: D1PreparedStatement[] = [];
+    let room = MAX_BATCH_BYTES;
     for (const { statements, bytes } of this.#units(writes)) {
-      if (bytes > room) {
-        batches.push([]);
+      if (bytes > room && batch.length > 0) {
+        yield batch;
+        batch = [];
         room = MAX_BATCH_BYTES;
       }
-      batches.at(-1)!.push(...statements);
+      batch.push(...statements);
       room -= bytes;
     }
-    return batches;
+    if (batch.length > 0) yield batch;
   }
 
   *#units(writes: readonly Write[]): Generator<{ statements: D1PreparedStatement[]; bytes: number }> {

@@ -20,17 +20,19 @@ export async function answerByKey(
 ): Promise<MirrorReply> {
   const { from, lookups, shape } = rule;
   const key = keyOf(terms, args);
-  const beside = lookupQuestions(lookups, collections, args);
+  const isNamedBeside = lookups.some(({ name }) => isNamed(shape, name));
+  const beside = isNamedBeside ? lookupQuestions(lookups, collections, args) : [];
   if (key === undefined || !beside) return nothing("not-covered");
   const session = db.withSession("first-unconstrained");
-  const isNamedBeside = lookups.some(({ name }) => isNamed(shape, name));
   const { mirrorName, collection } = collections.get(from)!;
   const question = { record: new Statements(mirrorName, collection).byKey(key) };
-  const [own, ...others] = await ask(session, [question, ...(isNamedBeside ? beside : [])]);
+  const [own, ...others] = await ask(session, [question, ...beside]);
   const [row] = foundRows(own!.rows) ?? [];
   const mayRefuse = notFound !== undefined || lookups.some(({ find }) => "key" in find && find.otherwise);
-  if (!row && mayRefuse && !isNamedBeside && beside.length > 0 && own!.record?.version) {
-    others.push(...(await ask(session, beside)));
+  if (!row && mayRefuse && !isNamedBeside && lookups.length > 0 && own!.record?.version) {
+    const later = lookupQuestions(lookups, collections, args);
+    if (!later) return nothing("not-covered");
+    others.push(...(await ask(session, later)));
   }
   const used = others.length > 0 ? lookups : [];
   const records = recordsOf([from, own!], used, others);

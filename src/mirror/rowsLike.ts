@@ -1,4 +1,8 @@
 import { RESOURCES, type Condition, type OrderPart, type Test } from "../config/mirror.ts";
+<<<<<<< HEAD
+=======
+import type { ColumnKind } from "../config/mirrorTypes.ts";
+>>>>>>> main
 import { ask } from "./ask.ts";
 import { matchQuery } from "./matchQuery.ts";
 import type { Mirrored } from "./MirrorReply.ts";
@@ -43,6 +47,8 @@ export async function rowsLike(
   const isRanked = which.match !== undefined && collection.search!.match === "words";
   const byKey: OrderPart[] = [{ by: "key", falls: false }];
   const page = { limit: wanted.limit };
+  // Of a result, the members are stored.
+  const isBare = collection.name === RESOURCES;
   const rows = new Statements(mirrorName, collection).rows(parameters, which, isRanked ? "rank" : byKey, page);
   const record = { text: "SELECT version, size FROM mirror WHERE name = ?1", values: [mirrorName] };
   try {
@@ -51,8 +57,12 @@ export async function rowsLike(
     const found = said!.rows.map(({ key, since, body }) => ({
       key: key.split(KEY_SEPARATOR),
       since: Number(since),
+<<<<<<< HEAD
       // Of mirrored resources, the members of a result are held.
       body: body === null ? undefined : (JSON.parse(collection.name === RESOURCES ? `{${body}}` : body) as unknown),
+=======
+      body: body === null ? undefined : (JSON.parse(isBare ? `{${body}}` : body) as unknown),
+>>>>>>> main
     }));
     if (found.some(({ body }) => body === undefined)) return { problem: "they are too large to be shown at once" };
     return { version, size, rows: found };
@@ -98,11 +108,12 @@ function conditionOf(columns: Mirrored["collection"]["columns"], text: string): 
     const known = columns.map((one) => one.name).join(", ");
     return { problem: `${JSON.stringify(name)} is no column: ${known ? `there are ${known}` : "none is indexed"}` };
   }
-  return { column, tests: [testOf(OPERATORS[operator as keyof typeof OPERATORS], value.trim())], orNull: false };
+  const test = testOf(OPERATORS[operator as keyof typeof OPERATORS], value.trim(), columns[column]!.as);
+  return { column, tests: [test], orNull: false };
 }
 
-/** Values are read as JSON where they are that: `3` is a number, `"3"` and `three` are texts. */
-function testOf(op: (typeof OPERATORS)[keyof typeof OPERATORS], text: string): Test {
+/** Values are read as JSON where they are that: `3` is a number, `"3"` and `three` are texts. So are versions: 16.10 is not 16.1. */
+function testOf(op: (typeof OPERATORS)[keyof typeof OPERATORS], text: string, as: ColumnKind): Test {
   let value: unknown = text;
   try {
     value = JSON.parse(text);
@@ -110,6 +121,7 @@ function testOf(op: (typeof OPERATORS)[keyof typeof OPERATORS], text: string): T
     // A text without quotes.
   }
   if (value === null && op === "eq") return { op: "null", is: true };
-  const isPlain = typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+  const isNumber = typeof value === "number" && as !== "version";
+  const isPlain = typeof value === "string" || isNumber || typeof value === "boolean";
   return { op, term: { value: isPlain ? (value as string | number | boolean) : text } };
 }

@@ -36,6 +36,8 @@ const stateful = new Fixture();
 let replica: Replica;
 let mcp: string;
 let items: Map<string, Item>;
+/** Whether the second instance reaches the feed. */
+let isReachable = true;
 
 const newItems = () =>
   new Map(
@@ -133,8 +135,8 @@ function behave(fixture: Fixture): void {
     return { result: { content: [{ type: "text", text: JSON.stringify(value) }], structuredContent: value } };
   });
   fixture.on("tools/call put_item", ({ params }) => {
-    const { sku, name } = params.arguments;
-    items.set(sku, { ...items.get(sku)!, name });
+    const { sku, ...changes } = params.arguments;
+    items.set(sku, { ...items.get(sku)!, ...changes });
     return { result: { content: [{ type: "text", text: "put" }] } };
   });
   const hints = ({ isModern }: Seen) => (isModern ? { ttlMs: 0, cacheScope: "private" } : {});
@@ -244,7 +246,7 @@ beforeAll(async () => {
         },
       },
     },
-    { vars: { KEY_PEPPER: "a pepper of the tests" } },
+    { vars: { KEY_PEPPER: "a pepper of the tests" }, instances: 2, reachable: () => isReachable },
   );
   mcp = `${replica.url}/mcp`;
   makeStateful(stateful);
@@ -559,6 +561,32 @@ test("who writes reads what was written, and the mirror follows", async () => {
   expect(again.body.result.structuredContent.name).toBe("two");
 });
 
+test("a cursor goes on in the version that it began in, however it changes meanwhile", async () => {
+  const list = (cursor?: string) => call(mcp, "find_items", { category: "odd", limit: 15, ...(cursor && { cursor }) });
+  const skusIn = ({ body }: Got) => body.result.structuredContent.items.map(({ sku }: Item) => sku);
+  const first = await list();
+  expect(isMirrored(first)).toBe(true);
+  const { nextCursor } = first.body.result.structuredContent;
+  // The last of all becomes the first.
+  await call(mcp, "put_item", { sku: "s1", price: 1_000 });
+  const renewed = await until(list, (got) => isMirrored(got) && skusIn(got)[0] === "s1");
+  expect(skusIn(renewed).slice(1)).toEqual(skusIn(first).slice(0, -1));
+  const second = await list(nextCursor);
+  expect([isMirrored(second), second.cache?.status]).toEqual([true, "stale"]);
+  expect(skusIn(second).at(-1)).toBe("s1");
+  expect(new Set([...skusIn(first), ...skusIn(second)]).size).toBe(30);
+});
+
+test("an isolate that cannot hear what has changed says so, and gives nothing that must not be old", async () => {
+  isReachable = false;
+  const at = `${replica.urls[1]}/mcp`;
+  const got = await call(at, "get_item", { sku: "s6" });
+  expect(statusOf(got)).toMatch(/; hit; ttl=\d+; detail=mirror; detached$/);
+  const strict = await call(at, "strict_item", { sku: "s6" });
+  expect([isMirrored(strict), asked("strict_item")]).toEqual([false, 1]);
+  isReachable = true;
+});
+
 describe("what is older than three pulls", () => {
   test("is asked of the origin, and stands in where that fails", async () => {
     await age("aged", 4 * HOUR);
@@ -599,7 +627,7 @@ describe("with the origin gone", () => {
       expect((await modern(mcp, "resources/read", { uri })).body.result.contents).toEqual([RESOURCES[uri]]);
     }
     expect((await legacy(mcp, "resources/list")).body.result.resources).toHaveLength(3);
-    for (let nth = 0; nth < 8; nth++) {
+    for (let nth = 2; nth < 10; nth++) {
       const stale = await get(`s${nth}`, {}, "aged_item");
       expect([stale.cache?.status, stale.body.result.structuredContent]).toEqual(["stale", items.get(`s${nth}`)]);
     }

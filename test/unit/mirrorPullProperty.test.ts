@@ -44,7 +44,14 @@ const command = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("give up" as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("refresh" as const), rows: fc.array(row, { maxLength: 4 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("refresh" as const),
+      edit,
+      ids: fc.subarray(IDS, { minLength: 1, maxLength: 6 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("collect" as const), keep: fc.nat({ max: 3 }) }) },
 );
 
@@ -147,12 +154,13 @@ test(
                 if (kind === "done") break;
               }
             } else {
-              // A pull that is under way is not disturbed.
+              // A pull that is under way is not disturbed: it is given up.
+              change(one.edit);
               mirror.state = undefined;
               const { seen: before } = await look();
               const changes: (MirrorRow | { gone: string })[] = [];
               refreshed = new Map(before);
-              for (const { id } of one.rows) {
+              for (const id of one.ids) {
                 const there = origin.get(id);
                 if (there) {
                   changes.push((await rowOf(mirror.collection, there)) as MirrorRow);
