@@ -1,8 +1,5 @@
 import { RESOURCES, type Condition, type OrderPart, type Test } from "../config/mirror.ts";
-<<<<<<< HEAD
-=======
 import type { ColumnKind } from "../config/mirrorTypes.ts";
->>>>>>> main
 import { ask } from "./ask.ts";
 import { matchQuery } from "./matchQuery.ts";
 import type { Mirrored } from "./MirrorReply.ts";
@@ -57,12 +54,7 @@ export async function rowsLike(
     const found = said!.rows.map(({ key, since, body }) => ({
       key: key.split(KEY_SEPARATOR),
       since: Number(since),
-<<<<<<< HEAD
-      // Of mirrored resources, the members of a result are held.
-      body: body === null ? undefined : (JSON.parse(collection.name === RESOURCES ? `{${body}}` : body) as unknown),
-=======
       body: body === null ? undefined : (JSON.parse(isBare ? `{${body}}` : body) as unknown),
->>>>>>> main
     }));
     if (found.some(({ body }) => body === undefined)) return { problem: "they are too large to be shown at once" };
     return { version, size, rows: found };

@@ -1,5 +1,4 @@
 import { beforeAll, expect, test } from "vitest";
-import { RESOURCES } from "../../src/config/mirror.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { serveRows } from "../../src/http/admin/serveRows.ts";
 import { rowsLike, type RowsFound, type RowsLike } from "../../src/mirror/rowsLike.ts";
@@ -30,11 +29,7 @@ const THINGS = [
 let world: World;
 
 beforeAll(async () => {
-<<<<<<< HEAD
-  world = await mirrored(ID, { collections: COLLECTIONS, resources: { "x://*": { mirror: { scope: "public" } } } });
-=======
   world = await mirrored(ID, { collections: COLLECTIONS, resources: { "c://*": { mirror: { scope: "public" } } } });
->>>>>>> main
   await world.publish("things", THINGS.slice(0, 3));
   await world.publish("things", THINGS);
   await world.publish(
@@ -62,14 +57,6 @@ test("rows are shown whole, by key, with the version that brought each", async (
   expect(await look({}, "never")).toEqual({ version: 0, size: 0, rows: [] });
 });
 
-<<<<<<< HEAD
-test("mirrored resources are shown as what they are answered with", async () => {
-  const body = { contents: [{ uri: "x://1", text: "one" }] };
-  await world.publish(RESOURCES, [{ key: "read:x://1", body: JSON.stringify(body).slice(1, -1) }]);
-  const found = { version: 1, size: 1, rows: [{ key: ["read:x://1"], since: 1, body }] };
-  expect(await look({ key: ["read:x://1"] }, RESOURCES)).toEqual(found);
-  expect(await look({}, RESOURCES)).toEqual(found);
-=======
 test("what was mirrored of resources is shown as the results that it is", async () => {
   await world.publish("~resources", [
     { key: "list:0", body: '"resources":[]' },
@@ -77,7 +64,6 @@ test("what was mirrored of resources is shown as the results that it is", async 
   ]);
   const found = (await look({ key: ["read:c://1"] }, "~resources")) as RowsFound;
   expect(found.rows).toEqual([{ key: ["read:c://1"], since: 1, body: { contents: [{ uri: "c://1", text: "x" }] } }]);
->>>>>>> main
 });
 
 test.each<[string[], string[] | RegExp]>([
