@@ -77,15 +77,13 @@ export class Keeper implements Duty {
     const now = tools.now();
     const before = kept.now;
     if (before) {
-      const { everyMs, tools: answered } = setup.collection;
+      const { everyMs } = setup.collection;
       const isOther = JSON.stringify(before.setup) !== JSON.stringify(setup);
-      const lacksSchemas = before.version > 0 && answered.some((tool) => !before.schemasOf.includes(tool));
       // It may be due earlier, or later, than was planned.
       if (everyMs !== before.setup.collection.everyMs && schedule.state.failures === 0) schedule.stop();
       const isPlanned = schedule.nextAt !== null;
       schedule.start(Math.max(now, (before.asOf ?? 0) + everyMs));
-      if (lacksSchemas) schedule.wantSoon(everyMs, now);
-      const isNews = isOther || lacksSchemas || !isPlanned || now - before.wokenAt > NOTE_WOKEN_MS;
+      const isNews = isOther || !isPlanned || now - before.wokenAt > NOTE_WOKEN_MS;
       if (isNews) this.#held.put({ wokenAt: now, ...(isOther && { setup }) });
     } else {
       schedule.start(now);
@@ -182,7 +180,7 @@ export class Keeper implements Duty {
     if (nextAt === null) return least([collectableAt(replaced), wokenAt + DROP_MS]);
     const work = least([
       this.#isPulling || this.#hasNews ? AT_ONCE : nextAt,
-      !begun && (isBehind || refreshes.size > 0) ? Math.max(AT_ONCE, refreshAt) : undefined,
+      !begun && (isBehind || refreshes.size > 0 || this.#held.lacksSchemas) ? Math.max(AT_ONCE, refreshAt) : undefined,
       this.#held.wantsInterest ? Math.max(AT_ONCE, this.#sayAt) : undefined,
     ]);
     const collecting = begun ? undefined : collectableAt(replaced);
