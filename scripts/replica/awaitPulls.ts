@@ -19,7 +19,7 @@ export interface Awaiting {
 }
 
 /** How the collections stand in the end: those of which a pull has ended, and those that still wait for one. */
-export interface Awaited {
+export interface PullsAwaited {
   ended: MirrorStatus[];
   waiting: MirrorStatus[];
 }
@@ -32,7 +32,7 @@ export async function awaitPulls({
   isOver = () => false,
   everyMs = 500,
   patienceMs = 30_000,
-}: Awaiting): Promise<Awaited> {
+}: Awaiting): Promise<PullsAwaited> {
   const line = progressLine(screen, Date.now);
   const stood = new Map(before.map((one) => [nameOf(one), one]));
   const ended = new Map<string, MirrorStatus>();

@@ -1,5 +1,5 @@
 import type { MirrorStatus } from "../../src/mirror/MirrorStatus.ts";
-import { awaitPulls, nameOf, type Awaited } from "./awaitPulls.ts";
+import { awaitPulls, nameOf, type PullsAwaited } from "./awaitPulls.ts";
 import { callReplica } from "./callReplica.ts";
 import { mirrorsOf } from "./mirrorsOf.ts";
 import type { Screen } from "./progress.ts";
@@ -15,7 +15,7 @@ export interface Pulling {
 }
 
 /** Has a replica, local or deployed, pull collections now, and awaits it. */
-export async function pullNow({ url, origin, collection, screen }: Pulling): Promise<Awaited> {
+export async function pullNow({ url, origin, collection, screen }: Pulling): Promise<PullsAwaited> {
   const look = () => mirrorsOf(url, origin);
   const before = await look();
   // It knows which there are, and says so.

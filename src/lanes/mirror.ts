@@ -60,7 +60,7 @@ export async function mirror(
   const isFresh = state === "fresh";
   const isGiven = isFresh || isOwn || asked.onlyCached;
   // Of what the mirror alone understands the origin can say nothing.
-  if (aim.kind === "tool" && isGiven && !isOwn) verifyMirrored(x, call, aim, found);
+  if (aim.kind === "tool" && isGiven && !isOwn && !asked.onlyCached) verifyMirrored(x, call, aim, found);
   return { kind: "entry", isGiven, entry, word: isFresh ? "hit" : "stale", outcome, at };
 }
 

@@ -158,7 +158,7 @@ function asHit(
   // In a session the answer could only be asked for by who waits for it.
   const isDue = state === "stale" || (!x.session && isEarly(entry, ttlMs, x.random));
   if (isDue && !asked.onlyCached) refreshBehind(x, call, rule, candidates, entry);
-  if (rule.verify !== undefined) verifyKept(x, call, rule, candidates, entry);
+  if (rule.verify !== undefined && !asked.onlyCached) verifyKept(x, call, rule, candidates, entry);
   const word = state === "fresh" ? "hit" : "stale";
   return { kind: "entry", entry, word, outcome: { kind: "hit", ttlMs, detail }, at: now };
 }

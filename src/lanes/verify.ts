@@ -30,7 +30,8 @@ interface Comparing {
   call: Call;
   verify: VerifyRule;
   lane: "cache" | "mirror";
-  ours: Result;
+  /** The members of the result that was given, without braces. */
+  body: string;
   /** How old it was, ms. */
   ageMs: number;
   ask: () => Promise<Filled>;
@@ -64,7 +65,7 @@ export function verifyKept(x: Exchange, call: Call, rule: CacheRule, candidates:
     call,
     verify,
     lane: "cache",
-    ours: resultIn(entry.body),
+    body: entry.body,
     ageMs: Math.max(0, x.now() - entry.storedAt),
     ask: () => fill(asking, call, rule, candidates, { again: true, previous: entry, behind: true }),
     // What was against it when it was given has not come since.
@@ -94,7 +95,7 @@ export function verifyMirrored(
   const ask = () => fill(x, call, cache, candidates, { again: true, previous: undefined, behind: true });
   const collection = x.origin.collections.get(rule.from)!;
   const told = (isSame: boolean) => tellMirror(x, call, verify, collection, isSame ? undefined : { ageMs, keys });
-  begin(x, { call, verify, lane: "mirror", ours: resultIn(entry.body), ageMs, ask, isSound }, told);
+  begin(x, { call, verify, lane: "mirror", body: entry.body, ageMs, ask, isSound }, told);
 }
 
 /** Whether this one is compared: by lot, and not where the origin has enough to do. */
@@ -143,10 +144,10 @@ async function isLimited(x: Exchange): Promise<boolean> {
 
 /** Whether the origin says the same; `undefined` where it says nothing that could be compared. */
 async function compare(x: Exchange, comparing: Comparing): Promise<boolean | undefined> {
-  const { call, verify, lane, ours, ageMs, ask, isSound } = comparing;
+  const { call, verify, lane, body, ageMs, ask, isSound } = comparing;
   const theirs = resultOf(await ask());
   if (!theirs || !isSound()) return undefined;
-  const place = differenceOf(ours, theirs, verify.volatile);
+  const place = differenceOf(resultIn(body), theirs, verify.volatile);
   const isSame = place === undefined;
   const tool = call.target!;
   x.tally.countVerified({ tool, lane, staleMs: isSame ? undefined : ageMs });

@@ -43,7 +43,7 @@ export function wake(x: Exchange, known: KnownMirror, isMissed = false): void {
   const { settings } = x.origin;
   const work = async () => {
     try {
-      await mirrorObject(x.env, name, settings.region).wake(setupOf(x.origin, collection, knownEras(x)));
+      await mirrorObject(x.env, name, settings.region).wake(setupOf(x.origin, collection, knownEras(x)), isMissed);
     } catch (error) {
       known.wokenAt = x.now() - EVERY_MS + MISSED_MS;
       x.report({ type: "sync-failed", operation: "wake", origin: settings.id, reason: reasonOf(error) });

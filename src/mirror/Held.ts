@@ -69,6 +69,12 @@ export class Held {
     return this.#sources;
   }
 
+  /** Whether there is a version, and the schemas of the tools that are answered from it are not those that the origin has now, as far as is known. */
+  get lacksSchemas(): boolean {
+    const { version, schemasOf, setup } = this.kept.now!;
+    return version > 0 && setup.collection.tools.some((tool) => !schemasOf.includes(tool));
+  }
+
   /** Whether the origin is to tell of what it is made of. */
   get wantsInterest(): boolean {
     const { listens, collection } = this.kept.now!.setup;

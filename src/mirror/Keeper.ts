@@ -71,22 +71,21 @@ export class Keeper implements Duty {
     this.#held = new Held(tools);
   }
 
-  /** Somebody wants the mirror. `name` is what `mirrorName` names it. */
-  async wake(name: string, setup: MirrorSetup): Promise<void> {
+  /** Somebody wants the mirror, and may have found nothing of it in D1. `name` is what `mirrorName` names it. */
+  async wake(name: string, setup: MirrorSetup, isMissed = false): Promise<void> {
     const { kept, schedule, tools } = this.#held;
     const now = tools.now();
     const before = kept.now;
     if (before) {
-      const { everyMs, tools: answered } = setup.collection;
+      const { everyMs } = setup.collection;
       const isOther = JSON.stringify(before.setup) !== JSON.stringify(setup);
-      const lacksSchemas = before.version > 0 && answered.some((tool) => !before.schemasOf.includes(tool));
       // It may be due earlier, or later, than was planned.
       if (everyMs !== before.setup.collection.everyMs && schedule.state.failures === 0) schedule.stop();
       const isPlanned = schedule.nextAt !== null;
       schedule.start(Math.max(now, (before.asOf ?? 0) + everyMs));
-      if (lacksSchemas) schedule.wantSoon(everyMs, now);
-      const isNews = isOther || lacksSchemas || !isPlanned || now - before.wokenAt > NOTE_WOKEN_MS;
+      const isNews = isOther || !isPlanned || now - before.wokenAt > NOTE_WOKEN_MS;
       if (isNews) this.#held.put({ wokenAt: now, ...(isOther && { setup }) });
+      if (isMissed && before.version > 0 && !before.begun) await this.#seek();
     } else {
       schedule.start(now);
       this.#held.put({ ...NEW, name, setup, wokenAt: now });
@@ -152,17 +151,16 @@ export class Keeper implements Duty {
 
   /** How it stands; `undefined` where nobody has woken it. */
   status(): MirrorStatus | undefined {
-    const { kept, schedule, refreshes, tools } = this.#held;
+    const { kept, schedule, refreshes } = this.#held;
     if (!kept.now) return undefined;
-    const { version, rows, asOf, pulled, failed, pulls, verified } = kept.now;
+    const { version, rows, asOf, pulled, failed, pulls, verified, begun } = kept.now;
     const { pull } = kept;
-    const begun = { startedAt: tools.now(), rows: 0, pages: 0 };
     return {
       ...this.#held.names,
       version,
       rows,
       asOf,
-      pulling: !this.#isPulling ? null : pull ? progressOf(pull) : begun,
+      pulling: this.#isPulling ? (pull ? progressOf(pull) : { startedAt: begun!.at, rows: 0, pages: 0 }) : null,
       pulled,
       failed,
       pulls,
@@ -182,7 +180,7 @@ export class Keeper implements Duty {
     if (nextAt === null) return least([collectableAt(replaced), wokenAt + DROP_MS]);
     const work = least([
       this.#isPulling || this.#hasNews ? AT_ONCE : nextAt,
-      !begun && (isBehind || refreshes.size > 0) ? Math.max(AT_ONCE, refreshAt) : undefined,
+      !begun && (isBehind || refreshes.size > 0 || this.#held.lacksSchemas) ? Math.max(AT_ONCE, refreshAt) : undefined,
       this.#held.wantsInterest ? Math.max(AT_ONCE, this.#sayAt) : undefined,
     ]);
     const collecting = begun ? undefined : collectableAt(replaced);
@@ -255,8 +253,19 @@ export class Keeper implements Duty {
     const { nextAt } = schedule;
     if (nextAt === null || nextAt > tools.now() || this.#isPulling) return true;
     if (!begun) schedule.began();
-    held.put({ begun: { ...begun, upTo: begun?.upTo ?? refreshes.last, isWaiting: false } });
+    held.put({ begun: { at: tools.now(), upTo: refreshes.last, ...begun, isWaiting: false } });
     return true;
+  }
+
+  /** Sees whether D1 still has what it had; else it is pulled at once. */
+  async #seek(): Promise<void> {
+    const { kept, schedule, tools, sources } = this.#held;
+    // Where it cannot be asked, nothing can be pulled either.
+    const found = await sources.store.state().catch(() => "unknown" as const);
+    if (found === "unknown" || (found && found.version > 0) || !kept.now || kept.now.begun) return;
+    if (schedule.state.failures > 0) return;
+    schedule.wantNow(tools.now());
+    this.#held.put({ version: 0, rows: 0, asOf: null });
   }
 
   /** Removes rows that no reader can see any more, a part at a time. */

@@ -49,9 +49,12 @@ export class MirrorSync extends DurableObject<Cloudflare.Env> {
     void ctx.blockConcurrencyWhile(() => this.#alarm.arm());
   }
 
-  /** Says that the collection is wanted, and as what: it is pulled at once where it never was, and from then on as often as it says. */
-  async wake(setup: MirrorSetup): Promise<void> {
-    await this.#keeper.wake(await mirrorName(setup.origin, setup.collection), setup);
+  /**
+   * Says that the collection is wanted, and as what: it is pulled at once where it never was, and from then on as often as it
+   * says. `isMissed`: nothing of it was found in D1, where it ought to be.
+   */
+  async wake(setup: MirrorSetup, isMissed = false): Promise<void> {
+    await this.#keeper.wake(await mirrorName(setup.origin, setup.collection), setup, isMissed);
   }
 
   /** Pulls it now: it has begun when this resolves, unless the origin cannot be asked. How it stands; `null` where nobody has woken it. */

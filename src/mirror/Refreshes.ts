@@ -1,7 +1,7 @@
 import type { Suspect } from "./concerns.ts";
 
 /** A row that is to be asked for again. */
-export type Refresh = Exclude<Suspect, "all">;
+export type Refresh = Exclude<Suspect, string>;
 
 /** More are not asked for one by one. */
 const MAX_NOTED = 1_000;

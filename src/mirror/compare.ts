@@ -1,4 +1,5 @@
 import { isObject } from "../mcp/isObject.ts";
+import { isOwnCursor } from "./Cursor.ts";
 
 /** A tool's result: the JSON object. */
 export type Result = Record<string, unknown>;
@@ -14,7 +15,7 @@ const MAX_PLACE = 200;
  * cut where it is long; `undefined` where they say the same. They are compared as canonical JSON is (RFC 8785): neither
  * the order of members counts nor how a number is written. Text that is a JSON object or array is compared as that; other text, and so a
  * version such as 16.10, to the letter. `volatile`: JSON Pointers into the structured content, and into such text: what is
- * there on either side does not count. Takes the two apart.
+ * there on either side does not count; nor which cursor it is that the mirror has given out where the origin has one. Takes the two apart.
  */
 export function differenceOf(ours: Result, theirs: Result, volatile: readonly string[]): string | undefined {
   const paths = volatile.map((pointer) => pointer.split("/").slice(1).map(unescaped));
@@ -71,7 +72,7 @@ function has(value: unknown, name: string): value is Record<string, unknown> {
 }
 
 function firstDifference(ours: unknown, theirs: unknown, at: string): string | undefined {
-  if (ours === theirs) return undefined;
+  if (ours === theirs || (typeof ours === "string" && isOwnCursor(ours) && isCursor(theirs))) return undefined;
   if (Array.isArray(ours) && Array.isArray(theirs)) {
     const both = Math.min(ours.length, theirs.length);
     for (let place = 0; place < both; place++) {
@@ -89,6 +90,10 @@ function firstDifference(ours: unknown, theirs: unknown, at: string): string | u
   }
   const more = Object.keys(theirs).find((name) => !Object.hasOwn(ours, name));
   return more === undefined ? undefined : `${at}/${escaped(more)}`;
+}
+
+function isCursor(value: unknown): boolean {
+  return typeof value === "number" || (typeof value === "string" && value !== "");
 }
 
 function escaped(name: string): string {

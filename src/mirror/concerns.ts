@@ -6,6 +6,8 @@ import type { Concerns } from "../sync/Mirrors.ts";
 export type Suspect =
   /** Anything in it may have changed. */
   | "all"
+  /** The schemas of its tools may have. */
+  | "schemas"
   /** The row with this key, by its parts. */
   | { key: string[] }
   /** The row that came from this resource. */
@@ -32,12 +34,13 @@ export function isAskable({ from, row }: Pick<Collection, "from" | "row">): bool
 export function concernsOf(collection: Collection): Concerns {
   const names = [...collection.tags.filter(isTemplate), ...rowResource(collection), ...resourcesOf(collection)];
   const beginnings = names.map((one) => one.split(/[{*]/, 1)[0]!);
-  return { tags: wholeTags(collection), beginnings: [...new Set(beginnings)] };
+  return { tags: [...wholeTags(collection), ...schemaTags(collection)], beginnings: [...new Set(beginnings)] };
 }
 
 /** What an invalidated tag says of a collection: nothing, where it does not concern it. */
 export function suspectsOf(collection: Collection, tag: string): Suspect[] {
   if (wholeTags(collection).includes(tag)) return ["all"];
+  if (schemaTags(collection).includes(tag)) return ["schemas"];
   const suspects: Suspect[] = [];
   for (const pattern of resourcesOf(collection)) {
     if (!tag.startsWith(pattern.split(/[{*]/, 1)[0]!)) continue;
@@ -67,11 +70,16 @@ function wholeTags({ name, from, row, tags, tools }: Collection): string[] {
     collectionTag(name),
     ...asked.map(toolTag),
     ...methods.map(methodTag),
-    ...(tools.length > 0 ? [methodTag("tools/call"), listTag("tools")] : []),
+    ...(tools.length > 0 ? [methodTag("tools/call")] : []),
     ...(from.kind === "resources" || from.kind === "mirror" ? [listTag("resources")] : []),
     ...(from.kind === "each" ? [collectionTag(from.each)] : []),
     ...tags.filter((tag) => !isTemplate(tag)),
   ];
+}
+
+/** The tags after which the tools that are answered from it may take other arguments. */
+function schemaTags({ tools }: Collection): string[] {
+  return tools.length > 0 ? [listTag("tools")] : [];
 }
 
 /** The tags of the resources that it is made of, as patterns or templates. */
@@ -95,7 +103,7 @@ function rowResource({ row }: Collection): string[] {
 
 /** A key as it is, from how it stands in a URI (RFC 6570). */
 function decoded(suspect: Suspect): Suspect {
-  if (suspect === "all" || "uri" in suspect) return suspect;
+  if (typeof suspect === "string" || "uri" in suspect) return suspect;
   try {
     return { key: suspect.key.map((part) => decodeURIComponent(part)) };
   } catch {

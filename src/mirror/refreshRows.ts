@@ -1,21 +1,25 @@
 import { reasonOf } from "../telemetry/events.ts";
 import { askAgain } from "./askAgain.ts";
 import type { Held } from "./Held.ts";
+import { holdSchemas } from "./holdSchemas.ts";
 import { noteReplaced } from "./Replaced.ts";
 
 /** So many rows are asked for again at a time. */
 const ROUND = 16;
 const BACKOFF_MS = { least: 1_000, most: 60_000 };
 
-/** Asks for the rows again that were noted first, and works in what the origin says. Whether there was anything to do. */
+/** Asks for the rows again that were noted first, and for schemas that may be others, and works in what the origin says. Whether there was anything to do. */
 export async function refreshRows(held: Held): Promise<boolean> {
   const { kept, refreshes, tools } = held;
   const { now, random, report } = tools;
   const { version, refreshAt, refreshFailures, isBehind } = kept.now!;
-  if (version === 0 || refreshAt > now() || (refreshes.size === 0 && !isBehind)) return false;
+  const { lacksSchemas } = held;
+  const hasRows = refreshes.size > 0 || isBehind;
+  if (version === 0 || refreshAt > now() || (!hasRows && !lacksSchemas)) return false;
   let failure: string | undefined;
   try {
-    failure = await refresh(held);
+    if (lacksSchemas) ({ failure } = await holdSchemas(held));
+    if (hasRows) failure = (await refresh(held)) ?? failure;
   } catch (error) {
     failure = reasonOf(error);
   }

@@ -5,8 +5,8 @@ import type { Rows, Statements } from "./Statements.ts";
 import type { WantedRows } from "./wantedRows.ts";
 import { whereOf } from "./whereOf.ts";
 
-/** As many as D1 takes. */
-const MAX_PARAMETERS = 100;
+/** D1 takes a hundred; some are needed for the version, the limit, and the place where a page begins. */
+const MAX_PARAMETERS = 100 - 4;
 
 /**
  * What is asked for the rows that are wanted: one more than the limit with `pages`, so that it is known whether there is
@@ -20,7 +20,8 @@ export function rowsQuestion(
   const { order, limit, cursor } = wanted;
   const parameters = new Parameters();
   const rows = looked(wanted, parameters);
-  if (!rows) return undefined;
+  // If not for all pages, then for none.
+  if (!rows || parameters.count + order.length > MAX_PARAMETERS) return undefined;
   const after = cursor?.after;
   const where = after && order !== "rank" ? [...rows.where, afterSql(order, after, parameters)] : rows.where;
   const page = {
@@ -29,9 +30,10 @@ export function rowsQuestion(
     version: cursor?.version,
     withValues: pages,
   };
-  const asked = statements.rows(parameters, { ...rows, where }, order, page);
-  if (asked.values.length > MAX_PARAMETERS) return undefined;
-  return { record: counted(statements, wanted, counts), rows: asked };
+  return {
+    record: counted(statements, wanted, counts),
+    rows: statements.rows(parameters, { ...rows, where }, order, page),
+  };
 }
 
 function counted(statements: Statements, wanted: WantedRows, counts: boolean) {
@@ -44,6 +46,7 @@ function counted(statements: Statements, wanted: WantedRows, counts: boolean) {
 function looked({ collection, conditions, args, text }: WantedRows, parameters: Parameters): Rows | undefined {
   const where = whereOf(collection, conditions, args, parameters);
   if (!where) return undefined;
-  for (const part of text?.within ?? []) where.push(`instr(r.plain, ${parameters.bind(part)}) > 0`);
+  const within = (text?.within ?? []).map((part) => `instr(r.plain, ${parameters.bind(part)}) > 0`);
+  if (within.length > 0) where.push(`(${within.join(" AND ")})`);
   return { where, match: text?.match === undefined ? undefined : parameters.bind(text.match) };
 }

@@ -1,5 +1,6 @@
 import { reasonOf } from "../telemetry/events.ts";
 import type { Held } from "./Held.ts";
+import { holdSchemas } from "./holdSchemas.ts";
 import { Pull, STEP } from "./Pull.ts";
 import { storeProblem } from "./pullProblem.ts";
 import type { PullStep } from "./PullState.ts";
@@ -21,7 +22,7 @@ export async function stepPull(held: Held): Promise<void> {
   try {
     // After a failure there may be nothing any more of what was made.
     if (!kept.pull || begun!.stalledAt !== undefined) await store.prepare(setup.origin.id, setup.collection.name);
-    if (!kept.pull) requests -= 1 + (await holdSchemas(held));
+    if (!kept.pull) requests -= 1 + (await holdSchemas(held)).requests;
   } catch (error) {
     fail(held, { kind: "failed", problem: storeProblem(error) });
     return;
@@ -34,8 +35,8 @@ export async function stepPull(held: Held): Promise<void> {
       return tools.storage.transactionSync(() => {
         kept.keepPull(step.state);
         seen.save();
-        const { upTo, isWaiting } = kept.now!.begun!;
-        held.put({ begun: { upTo, isWaiting } });
+        const { stalledAt: _, ...begun } = kept.now!.begun!;
+        held.put({ begun });
       });
     case "done":
       return end(held, step);
@@ -149,16 +150,4 @@ function fail(held: Held, { problem, state, failure }: Extract<PullStep, { kind:
   });
   const { code, message, count } = problem;
   tools.report({ type: "mirror-failed", ...held.names, code, reason: message, count });
-}
-
-/** Holds the schemas of the tools that are answered from it; those that cannot be had now stay as they are. How many requests that took. */
-async function holdSchemas(held: Held): Promise<number> {
-  const { setup } = held.kept.now!;
-  const { tools } = setup.collection;
-  if (tools.length === 0) return 0;
-  const found = await held.tools.schemasOf(setup);
-  if (!("json" in found)) return 1;
-  await held.sources.store.keepSchemas(found.json, found.hash);
-  held.put({ schemasOf: tools });
-  return found.requests + 1;
 }

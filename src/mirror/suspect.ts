@@ -22,8 +22,10 @@ export function suspect(held: Held, suspects: readonly Suspect[]): void {
   const { setup, version, begun } = kept.now!;
   // The first pull is yet to begin.
   if (suspects.length === 0 || (version === 0 && !begun)) return;
-  const rows = suspects.filter((one): one is Refresh => one !== "all");
-  const isAll = rows.length < suspects.length;
+  if (suspects.includes("schemas")) held.put({ schemasOf: [] });
+  const rows = suspects.filter((one): one is Refresh => typeof one !== "string");
+  const isAll = suspects.includes("all");
+  if (!isAll && rows.length === 0) return;
   // Of so many that they are not noted, a pull brings all.
   if (isAll || !refreshes.note(rows)) schedule.wantSoon(setup.collection.everyMs, tools.now());
   held.put({ isBehind: true });

@@ -32,7 +32,8 @@ export function whereOf(
       if (sql !== "") parts.push(sql);
     }
     if (parts.length === 0) continue;
-    const text = parts.join(" AND ");
+    // In braces, for a statement is nested no deeper than 100 for SQLite, to which each further AND adds one.
+    const text = `(${parts.join(" AND ")})`;
     all.push(orNull ? `(${text} OR ${name} IS NULL)` : text);
   }
   return all;

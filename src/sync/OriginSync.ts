@@ -195,8 +195,10 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   }
 
   /** Takes in what a mirror has to say, and tells it what has changed since what it knows of the feed, and how the origin is. */
-  async mirror({ place, concerns, origin, outcomes, interest, ...since }: MirrorWord): Promise<MirrorNews> {
+  async mirror({ place, concerns, origin, outcomes, interest: wanted, ...since }: MirrorWord): Promise<MirrorNews> {
     this.#mirrors.note(place, concerns, Date.now());
+    // A mirror has its eras from isolates, some time ago: what they have said since stands.
+    const interest = wanted && { ...wanted, ...this.#listening.interests.eras };
     this.#health.pulsed({ origin, ...(interest && { interest }), ...(outcomes && { outcomes }) });
     if (interest) this.#listening.pulsed({ ...since, isolate: `mirror ${place.name}`, origin, interest });
     await this.#alarm.arm();

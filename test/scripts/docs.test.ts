@@ -127,7 +127,7 @@ test("the repository's own config passes check:config, and a broken one does not
   expect(unbound.output()).toContain("would be refused: O_LIMIT, T_LIMIT.");
 });
 
-test("the demo runs to its end", async () => {
+test("the demo runs to its end", { timeout: 120_000 }, async () => {
   const demo = runScript("scripts/demo/main.ts", ["--only", "css.properties."]);
   expect(await demo.ended, demo.output()).toBe(0);
   for (const words of [

@@ -39,20 +39,24 @@ function filesIn(folder: string): string[] {
 const support = { name: "check_support", arguments: { id: "css.properties.gap", browser: "firefox" } };
 const feature = { name: "get_feature", arguments: { id: "css.properties.gap" } };
 
-test("npm start serves the origin to try it with, prints a line for each request, and ends cleanly", async () => {
-  const script = start("--state", tempFolder());
-  const [, url = ""] = await script.line(/^ready (http:\/\/127\.0\.0\.1:\d+\/mcp)$/m);
-  const [, origin = ""] = await script.line(/^origin (http:\/\/127\.0\.0\.1:\d+\/mcp)$/m);
-  await ask(url, "tools/call", support);
-  await ask(url, "tools/call", support);
-  await script.line(/^tools\/call check_support miss age=\d+ms [\d.]+ms [0-9a-f]{8}$/m);
-  await script.line(/^tools\/call check_support hit age=\d+ms [\d.]+ms [0-9a-f]{8}$/m);
-  expect(await stop(script)).toBe(0);
-  await expect(fetch(url)).rejects.toThrow();
-  await expect(fetch(origin)).rejects.toThrow();
-});
+test(
+  "npm start serves the origin to try it with, prints a line for each request, and ends cleanly",
+  { timeout: 60_000 },
+  async () => {
+    const script = start("--state", tempFolder());
+    const [, url = ""] = await script.line(/^ready (http:\/\/127\.0\.0\.1:\d+\/mcp)$/m);
+    const [, origin = ""] = await script.line(/^origin (http:\/\/127\.0\.0\.1:\d+\/mcp)$/m);
+    await ask(url, "tools/call", support);
+    await ask(url, "tools/call", support);
+    await script.line(/^tools\/call check_support miss age=\d+ms [\d.]+ms [0-9a-f]{8}$/m);
+    await script.line(/^tools\/call check_support hit age=\d+ms [\d.]+ms [0-9a-f]{8}$/m);
+    expect(await stop(script)).toBe(0);
+    await expect(fetch(url)).rejects.toThrow();
+    await expect(fetch(origin)).rejects.toThrow();
+  },
+);
 
-test("state persists over a restart, what is mirrored too, and --fresh drops it", { timeout: 60_000 }, async () => {
+test("state persists over a restart, what is mirrored too, and --fresh drops it", { timeout: 120_000 }, async () => {
   const origin = await startOrigin({ only: "css.properties.gap" });
   const state = tempFolder();
   const config = path.join(state, "config.mjs");

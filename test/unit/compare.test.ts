@@ -43,6 +43,15 @@ describe("two results are the same", () => {
   });
 });
 
+test("a cursor of the mirror's stands for the origin's, whatever that is, and for none that is not there", () => {
+  const paged = (nextCursor: unknown) => of({ rows: [1], nextCursor });
+  expect(differ(paged("er1.abc"), paged("MjA="))).toBeUndefined();
+  expect(differ(paged("er1.abc"), paged(20))).toBeUndefined();
+  for (const none of ["", null]) expect(differ(paged("er1.abc"), paged(none))).toBe("/content/0/text/nextCursor");
+  expect(differ(paged("er1.abc"), of({ rows: [1] }))).toBe("/content/0/text/nextCursor");
+  expect(differ(paged("MjA="), paged("er1.abc"))).toBe("/content/0/text/nextCursor");
+});
+
 test.each<[place: string, ours: Result, theirs: Result]>([
   ["/structuredContent", of({}), { content: [text({})] }],
   ["/isError", { content: [], isError: true }, { content: [] }],

@@ -39,9 +39,14 @@ describe("a mirror that is woken", () => {
         expect((await world.record)?.schemasHash).toBe("get");
         const collection = { ...world.setup.collection, tools: ["get", "find"] };
         await world.wake({ collection });
-        await world.pass(1_000);
+        await world.settle();
         expect((await world.record)?.schemasHash).toBe("get,find");
-        expect(world.status.pulls.done).toBe(2);
+        // So it does when the origin's tools may have changed.
+        await env.DB.prepare("UPDATE mirror SET schemas_hash = '' WHERE name = ?").bind(world.name).run();
+        await world.tell("list:tools");
+        await world.settle();
+        expect((await world.record)?.schemasHash).toBe("get,find");
+        expect(world.status.pulls.done).toBe(1);
       },
       { tools: ["get"] },
     ));
@@ -318,6 +323,21 @@ describe("whatever fails besides", () => {
       expect([await world.rows(), world.status.rows]).toEqual([world.things, 5]);
     }));
 
+  test("what D1 has lost is made anew at once where somebody misses it", () =>
+    keeping(async (world) => {
+      await world.wake();
+      await world.settle();
+      // Somebody was too early, or asked a replica of D1 that was behind.
+      await world.keeper.wake(world.name, world.setup, true);
+      await world.settle();
+      expect(world.status.pulls.done).toBe(1);
+      await env.DB.prepare("DELETE FROM mirror WHERE name = ?").bind(world.name).run();
+      await world.keeper.wake(world.name, world.setup, true);
+      expect(world.status).toMatchObject({ version: 0, rows: 0, asOf: null });
+      await world.settle();
+      expect(await world.record).toMatchObject({ version: 1, size: 5 });
+    }));
+
   test("the origin's object is asked again when it cannot be reached, and hears then how calls ended", () =>
     keeping(async (world) => {
       await world.wake();
@@ -359,7 +379,9 @@ test("an operator has it pulled at once, whatever was planned", () =>
     await world.wake();
     await world.settle();
     await world.keeper.pullNow();
-    expect(world.status.pulling).toMatchObject({ rows: 0, pages: 0 });
+    const begun = { startedAt: world.now, rows: 0, pages: 0 };
+    world.now += 10;
+    expect(world.status.pulling).toEqual(begun);
     await world.settle();
     expect(world.status).toMatchObject({ pulling: null, pulls: { done: 2 } });
     expect(world.status.nextAt).toBe(world.now + EVERY_MS);

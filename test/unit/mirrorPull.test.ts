@@ -154,6 +154,11 @@ describe("a pull", () => {
     mirror.state = undefined;
     expect(await mirror.pull(source(4))).toMatchObject({ version: 1, report: { added: 0, changed: 0, removed: 0 } });
     expect((await mirror.look()).rows.length).toBe(4);
+    // What it had changed counts as changed, though it is there already.
+    rows[1] = thing(1, { name: "another thing" });
+    await mirror.step(source(4), { save: () => false });
+    expect((await mirror.look()).rows.length).toBe(5);
+    expect(await mirror.pull(source(4))).toMatchObject({ version: 2, report: { added: 0, changed: 1, removed: 0 } });
   });
 
   test("of which a step was lost does not show what has gone meanwhile", async () => {

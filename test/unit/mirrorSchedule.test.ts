@@ -125,8 +125,9 @@ describe("a tag of the feed", () => {
   });
 
   test("may concern all of it", () => {
-    const whole = ["origin", "collection:features", "tool:list", "tool:get", "tool:get_feature", "list:tools"];
-    expect(of({}, ...whole, "method:tools/call")).toEqual(Array(7).fill("all"));
+    const whole = ["origin", "collection:features", "tool:list", "tool:get", "tool:get_feature"];
+    expect(of({}, ...whole, "method:tools/call")).toEqual(Array(6).fill("all"));
+    expect([...of({}, "list:tools"), ...of({ tools: [] }, "list:tools")]).toEqual(["schemas"]);
     expect(of({}, "collection:others", "tool:others", "list:resources", "resource:x://a")).toEqual([]);
     const fixed = { tags: ["features"] };
     expect(of(fixed, "features")).toEqual(["all"]);

@@ -242,4 +242,13 @@ describe("an origin's object", () => {
       const { listened } = await sync.pulse({ seq: 0, feedId: undefined, isolate: "i", origin: word().origin });
       expect(listened).toEqual({ lists: ["resources"], resources: true });
     }));
+
+  test("goes by what isolates have said of the origin's eras, and not by what a mirror was told before", () =>
+    within(async (sync, _, word) => {
+      const { origin } = word();
+      const none = { wantsListen: true, modern: false, legacy: "none" as const, lists: [], uris: [] };
+      await sync.pulse({ seq: 0, feedId: undefined, isolate: "i", origin, interest: none });
+      await sync.mirror(word({ interest: { wantsListen: true, modern: true, lists: ["resources"], uris: [] } }));
+      expect((await sync.totals({ isolate: "i" })).listen.state).toBe("idle");
+    }));
 });

@@ -1,4 +1,5 @@
 import { env } from "cloudflare:workers";
+import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
 import type { ToolConfig } from "../../src/config/types.ts";
@@ -13,6 +14,7 @@ import { makingOf, STILL, tablesOf } from "../../src/mirror/tables.ts";
 import { Feed } from "../../src/sync/Feed.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
 import { Tally } from "../../src/telemetry/Tally.ts";
+import { runs } from "../support/runs.ts";
 import { emptyIsolate } from "./emptyIsolate.ts";
 
 const { DB: db } = env;
@@ -48,12 +50,14 @@ async function setUp(id: string, tool: ToolConfig = {}) {
   const origin = origins.get(id)!;
   const collection = origin.collections.get("things")!;
   const name = await mirrorName(origin.settings, collection);
-  const feed = new Feed({ feedId: "f", seq: 1, floor: 0, hardFloor: 0 });
+  const newFeed = (feedId: string) => new Feed({ feedId, seq: 1, floor: 0, hardFloor: 0 });
+  let feed = newFeed("f");
   const view = new FeedView(() => "i");
   const state = {
     now: NOW,
     reads: 0,
     woken: 0,
+    feeds: 1,
     announced: [] as string[],
     isReachable: true,
     answer: undefined as (() => Promise<never>) | undefined,
@@ -110,7 +114,7 @@ async function setUp(id: string, tool: ToolConfig = {}) {
     } as unknown as Call;
     const found = await mirror(x, call, aimOf(x, call)!, asked);
     if (found?.kind !== "entry") return found?.kind;
-    return `${found.isGiven ? "given" : "kept"} ${found.word} ${/[AB]/.exec(found.entry.body)?.[0] ?? "none"}`;
+    return `${found.isGiven ? "given" : "kept"} ${found.word} ${/(?<=word[^A-Z\d]*)[A-Z\d]+/.exec(found.entry.body)?.[0] ?? "none"}`;
   };
   const tell = (tag: string, hard = false) => {
     feed.invalidate([tag], { hard }, state.now);
@@ -121,8 +125,8 @@ async function setUp(id: string, tool: ToolConfig = {}) {
       .prepare("UPDATE mirror SET schemas = ?2, schemas_hash = ?3 WHERE name = ?1")
       .bind(name, JSON.stringify({ get: schema }), hash)
       .run();
-  /** As after a pull. */
-  const pull = async (word = "A") => {
+  /** As after a pull that began at a place in the feed. */
+  const pull = async (word = "A", position = { feedId: "f", seq: 1 }) => {
     const { rows } = tablesOf(name, collection);
     await db.batch([
       ...makingOf(name, collection).map((text) => db.prepare(text)),
@@ -132,13 +136,19 @@ async function setUp(id: string, tool: ToolConfig = {}) {
         .bind(JSON.stringify({ id: "a", word })),
       db
         .prepare(
-          "INSERT OR REPLACE INTO mirror (name, origin, collection, version, oldest, as_of, feed_id, seq) VALUES (?1, ?2, 'things', 1, 1, ?3, 'f', 1)",
+          "INSERT OR REPLACE INTO mirror (name, origin, collection, version, oldest, as_of, feed_id, seq) VALUES (?1, ?2, 'things', 1, 1, ?3, ?4, ?5)",
         )
-        .bind(name, id, NOW),
+        .bind(name, id, NOW, position.feedId, position.seq),
     ]);
     await keepSchemas(SCHEMA, "s1");
   };
-  return { state, ask, tell, pull, keepSchemas, x };
+  /** The object has lost its feed. */
+  const forget = () => {
+    feed = newFeed(`f${++state.feeds}`);
+  };
+  const at = () => ({ feedId: feed.head.feedId, seq: feed.head.seq });
+  const invalidate = (tag: string, hard: boolean) => feed.invalidate([tag], { hard }, state.now);
+  return { state, ask, tell, pull, keepSchemas, forget, at, invalidate };
 }
 
 describe("what the feed says", () => {
@@ -190,6 +200,60 @@ describe("what the feed says", () => {
     // Nor instead of an origin that fails.
     expect(await ask()).toBeUndefined();
   });
+});
+
+const thing = fc.constantFrom("a", "b");
+const step = fc.oneof(
+  fc.record({ do: fc.constant("write" as const), thing, hard: fc.boolean() }),
+  fc.record({ do: fc.constantFrom("pull" as const, "late pull" as const), thing }),
+  fc.record({ do: fc.constantFrom("lost feed" as const, "unreachable" as const) }),
+);
+
+test("whatever happens, a strict answer is what the origin says by then", async () => {
+  const { ask, pull, state, at, invalidate, forget } = await setUp("lane-any", { consistency: "strict" });
+  let word = 0;
+  let given = 0;
+  const look = async () => {
+    const answer = await ask();
+    if (answer === undefined) return;
+    given++;
+    expect(answer).toBe(`given hit ${word}`);
+  };
+  /** Announced, made, ended: everybody looks in between. */
+  const write = async (thing: string, hard: boolean) => {
+    state.announced = [`thing:${thing}`];
+    await look();
+    if (thing === "a") word++;
+    if (thing === "a") expect(await ask()).toBeUndefined();
+    invalidate(`thing:${thing}`, hard);
+    state.announced = [];
+    await look();
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+      await pull(`${word}`, at());
+      expect(await ask()).toBe(`given hit ${word}`);
+      for (const one of steps) {
+        if (one.do === "write") await write(one.thing, one.hard);
+        if (one.do === "pull") await pull(`${word}`, at());
+        if (one.do === "late pull") {
+          // What it asked the origin for is written down after something else was.
+          const [old, position] = [`${word}`, at()];
+          await write(one.thing, false);
+          await pull(old, position);
+        }
+        if (one.do === "lost feed") forget();
+        if (one.do === "unreachable") {
+          state.isReachable = false;
+          expect(await ask()).toBeUndefined();
+          state.isReachable = true;
+        }
+        await look();
+      }
+    }),
+    { numRuns: runs(15, 1_000) },
+  );
+  expect(given).toBeGreaterThan(10);
 });
 
 test("arguments are held against the schema that is stored now, with its defaults", async () => {

@@ -67,10 +67,10 @@ async function isolate(given: Partial<Exchange> = {}) {
     x,
     passes: (ms: number) => (now += ms),
     /** How many comparisons so many hits begin. */
-    hits(times: number): number {
+    hits(times: number, onlyCached = false): number {
       begun = 0;
       for (let hit = 0; hit < times; hit++) {
-        expect(obtain(x, CALL, rule, { again: false, onlyCached: false })).toMatchObject({
+        expect(obtain(x, CALL, rule, { again: false, onlyCached })).toMatchObject({
           kind: "entry",
           word: "hit",
         });
@@ -93,6 +93,10 @@ test("no more than two at once, until they must have ended", async () => {
   expect(hits(5)).toBe(0);
   passes(1);
   expect(hits(5)).toBe(2);
+});
+
+test("none for who goes by what is stored alone", async () => {
+  expect((await isolate()).hits(1, true)).toBe(0);
 });
 
 test("none in a session, while the origin is down or in doubt or has no room, or where every call is relayed", async () => {
