@@ -151,17 +151,16 @@ export class Keeper implements Duty {
 
   /** How it stands; `undefined` where nobody has woken it. */
   status(): MirrorStatus | undefined {
-    const { kept, schedule, refreshes, tools } = this.#held;
+    const { kept, schedule, refreshes } = this.#held;
     if (!kept.now) return undefined;
-    const { version, rows, asOf, pulled, failed, pulls, verified } = kept.now;
+    const { version, rows, asOf, pulled, failed, pulls, verified, begun } = kept.now;
     const { pull } = kept;
-    const begun = { startedAt: tools.now(), rows: 0, pages: 0 };
     return {
       ...this.#held.names,
       version,
       rows,
       asOf,
-      pulling: !this.#isPulling ? null : pull ? progressOf(pull) : begun,
+      pulling: this.#isPulling ? (pull ? progressOf(pull) : { startedAt: begun!.at, rows: 0, pages: 0 }) : null,
       pulled,
       failed,
       pulls,
@@ -254,7 +253,7 @@ export class Keeper implements Duty {
     const { nextAt } = schedule;
     if (nextAt === null || nextAt > tools.now() || this.#isPulling) return true;
     if (!begun) schedule.began();
-    held.put({ begun: { ...begun, upTo: begun?.upTo ?? refreshes.last, isWaiting: false } });
+    held.put({ begun: { at: tools.now(), upTo: refreshes.last, ...begun, isWaiting: false } });
     return true;
   }
 

@@ -17,8 +17,8 @@ export interface Kept {
   heard: Position | undefined;
   /** Whether it told of something that the version in D1 is not known to have. */
   isBehind: boolean;
-  /** Of the pull that is under way: the last row that was noted before it began; whether it waits after a failure; since when it gets nowhere. */
-  begun: { upTo: number; isWaiting: boolean; stalledAt?: number } | undefined;
+  /** Of the pull that is under way: when it began; the last row that was noted before it began; whether it waits after a failure; since when it gets nowhere. */
+  begun: { at: number; upTo: number; isWaiting: boolean; stalledAt?: number } | undefined;
   /** When the rows that are noted are asked for, and how often in a row that failed. */
   refreshAt: number;
   refreshFailures: number;

@@ -35,8 +35,8 @@ export async function stepPull(held: Held): Promise<void> {
       return tools.storage.transactionSync(() => {
         kept.keepPull(step.state);
         seen.save();
-        const { upTo, isWaiting } = kept.now!.begun!;
-        held.put({ begun: { upTo, isWaiting } });
+        const { stalledAt: _, ...begun } = kept.now!.begun!;
+        held.put({ begun });
       });
     case "done":
       return end(held, step);

@@ -379,7 +379,9 @@ test("an operator has it pulled at once, whatever was planned", () =>
     await world.wake();
     await world.settle();
     await world.keeper.pullNow();
-    expect(world.status.pulling).toMatchObject({ rows: 0, pages: 0 });
+    const begun = { startedAt: world.now, rows: 0, pages: 0 };
+    world.now += 10;
+    expect(world.status.pulling).toEqual(begun);
     await world.settle();
     expect(world.status).toMatchObject({ pulling: null, pulls: { done: 2 } });
     expect(world.status.nextAt).toBe(world.now + EVERY_MS);
