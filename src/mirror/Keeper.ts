@@ -80,7 +80,8 @@ export class Keeper implements Duty {
       const { everyMs } = setup.collection;
       const isOther = JSON.stringify(before.setup) !== JSON.stringify(setup);
       // It may be due earlier, or later, than was planned.
-      if (everyMs !== before.setup.collection.everyMs && schedule.state.failures === 0) schedule.stop();
+      const { failures, isWanted } = schedule.state;
+      if (everyMs !== before.setup.collection.everyMs && failures === 0 && !isWanted) schedule.stop();
       const isPlanned = schedule.nextAt !== null;
       schedule.start(Math.max(now, (before.asOf ?? 0) + everyMs));
       const isNews = isOther || !isPlanned || now - before.wokenAt > NOTE_WOKEN_MS;

@@ -144,6 +144,50 @@ describe("news of the feed", () => {
       expect(world.status.pulls.done).toBe(2);
     }));
 
+  test("that names no row is not taken for worked in by a pull that failed", () =>
+    keeping(async (world) => {
+      await world.wake();
+      await world.settle();
+      world.things[4] = { id: "t5", n: 55 };
+      world.intercept = (what) => (what === "page" ? { rows: [{ n: 1 }], requests: 1 } : undefined);
+      await world.tell("collection:things");
+      await world.pass(2_000);
+      expect(world.status.failed).toMatchObject({ code: "no-key" });
+      // Nor by rows that are asked for meanwhile, or by another schedule.
+      await world.tell("thing:t1");
+      await world.settle();
+      await world.wake({ collection: { ...world.setup.collection, everyMs: 2 * EVERY_MS } });
+      await world.settle();
+      expect(await world.record).toMatchObject({ version: 1, seq: 0 });
+      world.intercept = () => undefined;
+      await world.pass(EVERY_MS);
+      expect([await world.rows(), (await world.record)?.seq]).toEqual([world.things, 2]);
+    }));
+
+  test("from while nobody wanted it has all of it pulled before single rows count as worked in", () =>
+    keeping(
+      async (world) => {
+        await world.wake();
+        await world.settle();
+        world.now += 7 * DAY_MS;
+        await world.settle();
+        world.things[4] = { id: "t5", n: 55 };
+        world.feed.invalidate(["thing:t5"], {}, world.now);
+        world.intercept = (what) => (what === "page" ? { rows: [{ n: 1 }], requests: 1 } : undefined);
+        await world.wake();
+        await world.settle();
+        const verdict = { tool: "get", matches: 0, mismatches: 1, staleMs: 5, keys: ["t1"] };
+        await world.keeper.verified([verdict]);
+        await world.settle();
+        expect(world.asked.at(-1)).toBe("one t1");
+        expect(await world.record).toMatchObject({ seq: 0 });
+        world.intercept = () => undefined;
+        await world.pass(EVERY_MS);
+        expect([await world.rows(), (await world.record)?.seq]).toEqual([world.things, 1]);
+      },
+      { tools: ["get"] },
+    ));
+
   test("that was missed has all of it pulled: of another feed, or from before what is remembered", () =>
     keeping(async (world) => {
       await world.wake();
