@@ -164,6 +164,24 @@ describe("news of the feed", () => {
       expect([await world.rows(), (await world.record)?.seq]).toEqual([world.things, 2]);
     }));
 
+  test("that came in a first pull which failed leaves nothing to do before the next", () =>
+    keeping(async (world) => {
+      world.perPage = 1;
+      world.requestsPerPage = 20;
+      await world.wake();
+      await world.settle(1);
+      expect(world.status.pulling?.rows).toBe(2);
+      world.intercept = (what) => (what === "page" ? { rows: [{ n: 1 }], requests: 1 } : undefined);
+      await world.tell("collection:things", "thing:t1");
+      await world.settle(2);
+      expect(world.status).toMatchObject({ version: 0, failed: { code: "no-key" } });
+      await world.settle(2);
+      expect(world.keeper.dueAt()).toBe(world.status.nextAt);
+      world.intercept = () => undefined;
+      await world.pass(MINUTE_MS);
+      expect([await world.rows(), (await world.record)?.seq]).toEqual([world.things, 1]);
+    }));
+
   test("from while nobody wanted it has all of it pulled before single rows count as worked in", () =>
     keeping(
       async (world) => {
