@@ -357,6 +357,23 @@ describe("an origin in trouble", () => {
     }));
 });
 
+test("an origin that says once that it has nothing is asked again before all rows are gone", () =>
+  keeping(async (world) => {
+    await world.wake();
+    await world.settle();
+    let empty = 1;
+    world.intercept = (what) => (what === "page" && empty-- > 0 ? { rows: [], requests: 1 } : undefined);
+    await world.keeper.pullNow();
+    await world.settle();
+    expect([await world.rows(), world.status.pulls.done]).toEqual([world.things, 2]);
+    // What it says twice is so.
+    world.things = [];
+    await world.keeper.pullNow();
+    await world.settle();
+    expect(await world.record).toMatchObject({ version: 2, size: 0 });
+    expect(await world.rows()).toEqual([]);
+  }));
+
 describe("whatever fails besides", () => {
   test("D1 that fails is tried again, from where the pull was", () =>
     keeping(async (world) => {
