@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { AnswerConfig } from "../../src/config/mirrorTypes.ts";
 import { columnValue } from "../../src/mirror/columnValue.ts";
 import { runs } from "../support/runs.ts";
-import { AS_OF, HOSTILE, mirrored, said, type World } from "./support/mirrored.ts";
+import { AS_OF, HOSTILE, mirrored, said, strict, type World } from "./support/mirrored.ts";
 
 const from = { tool: "list", rows: "/items" };
 const things = {
@@ -531,6 +531,12 @@ test("many conditions are nested no deeper than the database can, and more value
   }
   // Not even the first page, whose next could not be had.
   expect(said(await wide.call("wider", {}))).toBe("not-covered");
+});
+
+test("texts of more than the database takes are left to the origin", async () => {
+  const long = "x".repeat(2_100_000);
+  for (const args of [{ a: long }, { aBegins: long }, { as: ["x", long] }, { bFrom: long }, { l: long }])
+    expect(said(await world.call("find", args, strict))).toBe("not-covered");
 });
 
 test("more than is read at once is left to the origin", async () => {
