@@ -80,7 +80,8 @@ export class Keeper implements Duty {
       const { everyMs } = setup.collection;
       const isOther = JSON.stringify(before.setup) !== JSON.stringify(setup);
       // It may be due earlier, or later, than was planned.
-      if (everyMs !== before.setup.collection.everyMs && schedule.state.failures === 0) schedule.stop();
+      const { failures, isWanted } = schedule.state;
+      if (everyMs !== before.setup.collection.everyMs && failures === 0 && !isWanted) schedule.stop();
       const isPlanned = schedule.nextAt !== null;
       schedule.start(Math.max(now, (before.asOf ?? 0) + everyMs));
       const isNews = isOther || !isPlanned || now - before.wokenAt > NOTE_WOKEN_MS;
@@ -174,13 +175,14 @@ export class Keeper implements Duty {
   dueAt(): number | undefined {
     const { kept, schedule, refreshes } = this.#held;
     if (!kept.now) return undefined;
-    const { begun, replaced, wokenAt, refreshAt, isBehind } = kept.now;
+    const { begun, replaced, wokenAt, refreshAt, isBehind, version } = kept.now;
     const { nextAt } = schedule;
     // What nobody wants any more is not asked for.
     if (nextAt === null) return least([collectableAt(replaced), wokenAt + DROP_MS]);
+    const isRefreshed = version > 0 && !begun && (isBehind || refreshes.size > 0 || this.#held.lacksSchemas);
     const work = least([
       this.#isPulling || this.#hasNews ? AT_ONCE : nextAt,
-      !begun && (isBehind || refreshes.size > 0 || this.#held.lacksSchemas) ? Math.max(AT_ONCE, refreshAt) : undefined,
+      isRefreshed ? Math.max(AT_ONCE, refreshAt) : undefined,
       this.#held.wantsInterest ? Math.max(AT_ONCE, this.#sayAt) : undefined,
     ]);
     const collecting = begun ? undefined : collectableAt(replaced);

@@ -176,7 +176,9 @@ export class Pull {
       skippedSome: [...at.skippedSome, ...(page.skipped ?? [])].slice(0, MOST_NAMED),
     };
     if (page.next !== undefined) return came;
-    return number > 1 ? { ...came, next: "confirm" } : whole(came);
+    // That there is nothing any more is easily said by mistake.
+    const isDoubtful = number > 1 || (count === 0 && at.size > 0);
+    return isDoubtful ? { ...came, next: "confirm" } : whole(came);
   }
 
   /** Asks for the first page once more: if it has other rows now, pages have moved, and rows may have been passed over. */

@@ -7,8 +7,9 @@ export interface ScheduleState {
   /** When the last one came to its end, and how long it took. */
   endedAt: number;
   tookMs: number;
-  /** Whether, since the one under way began, another was asked for. */
+  /** Whether, since the one under way began, another was asked for; and whether that one was. */
   isWanted: boolean;
+  wasWanted: boolean;
 }
 
 /** What came of a pull. */
@@ -41,7 +42,9 @@ export class Schedule {
   #state: ScheduleState;
 
   /** From what is kept of it. In a new one nothing is planned. */
-  constructor(state: ScheduleState = { nextAt: null, failures: 0, endedAt: 0, tookMs: 0, isWanted: false }) {
+  constructor(
+    state: ScheduleState = { nextAt: null, failures: 0, endedAt: 0, tookMs: 0, isWanted: false, wasWanted: false },
+  ) {
     this.#state = state;
   }
 
@@ -58,9 +61,9 @@ export class Schedule {
     this.#state = { ...this.#state, nextAt: this.#state.nextAt ?? dueAt };
   }
 
-  /** Plans nothing any more. */
+  /** Plans nothing any more. What is wanted is wanted still. */
   stop(): void {
-    this.#state = { ...this.#state, nextAt: null, isWanted: false };
+    this.#state = { ...this.#state, nextAt: null };
   }
 
   /** Somebody wants one now, whatever happened before. */
@@ -81,13 +84,19 @@ export class Schedule {
 
   /** One has begun: what was wanted before, it brings. */
   began(): void {
-    this.#state = { ...this.#state, isWanted: false };
+    this.#state = { ...this.#state, isWanted: false, wasWanted: this.#state.isWanted };
+  }
+
+  /** It is given up: what it was to bring, it has not brought. */
+  gaveUp(): void {
+    const { isWanted, wasWanted } = this.#state;
+    this.#state = { ...this.#state, isWanted: isWanted || wasWanted, wasWanted: false };
   }
 
   /** It has come to its end. */
   succeeded({ everyMs, startedAt, now, random }: Ended): void {
     const tookMs = Math.max(0, now - startedAt);
-    this.#state = { ...this.#state, failures: 0, endedAt: now, tookMs };
+    this.#state = { ...this.#state, failures: 0, endedAt: now, tookMs, wasWanted: false };
     const regular = now + everyMs * (1 - JITTER + 2 * JITTER * random);
     this.#state.nextAt = this.#state.isWanted ? Math.min(regular, this.#soon(everyMs, now)) : regular;
   }

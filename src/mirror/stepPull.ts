@@ -58,6 +58,7 @@ export function stall(held: Held): void {
   }
   kept.keepPull(undefined);
   seen.forget();
+  held.schedule.gaveUp();
   held.put({ begun: undefined });
 }
 
@@ -132,7 +133,10 @@ function fail(held: Held, { problem, state, failure }: Extract<PullStep, { kind:
     const startedAt = (state ?? kept.pull)?.startedAt ?? now();
     kept.keepPull(state);
     if (state) seen.save();
-    else seen.forget();
+    else {
+      seen.forget();
+      schedule.gaveUp();
+    }
     const retryAfterMs = failure && "retryAfterMs" in failure ? failure.retryAfterMs : undefined;
     schedule.failed({
       everyMs: setup.collection.everyMs,

@@ -5,8 +5,9 @@ import type { Refresh } from "./Refreshes.ts";
 
 /** Notes what the origin's feed has told of, so that it is asked for again. */
 export function heed(held: Held, { feedId, seq, floor, changes }: MirrorNews): void {
-  const { heard, setup } = held.kept.now!;
-  const hasMissed = heard !== undefined && (heard.feedId !== feedId || heard.seq < floor);
+  const { heard, setup, version } = held.kept.now!;
+  // What happened while nobody wanted it, nobody has heard.
+  const hasMissed = heard === undefined ? version > 0 : heard.feedId !== feedId || heard.seq < floor;
   // What there was before the first look, the first pull brings.
   const news = heard === undefined || hasMissed ? [] : changes.filter((change) => change.seq > heard.seq);
   const suspects = news.flatMap(({ tag }) => suspectsOf(setup.collection, tag));

@@ -144,6 +144,68 @@ describe("news of the feed", () => {
       expect(world.status.pulls.done).toBe(2);
     }));
 
+  test("that names no row is not taken for worked in by a pull that failed", () =>
+    keeping(async (world) => {
+      await world.wake();
+      await world.settle();
+      world.things[4] = { id: "t5", n: 55 };
+      world.intercept = (what) => (what === "page" ? { rows: [{ n: 1 }], requests: 1 } : undefined);
+      await world.tell("collection:things");
+      await world.pass(2_000);
+      expect(world.status.failed).toMatchObject({ code: "no-key" });
+      // Nor by rows that are asked for meanwhile, or by another schedule.
+      await world.tell("thing:t1");
+      await world.settle();
+      await world.wake({ collection: { ...world.setup.collection, everyMs: 2 * EVERY_MS } });
+      await world.settle();
+      expect(await world.record).toMatchObject({ version: 1, seq: 0 });
+      world.intercept = () => undefined;
+      await world.pass(EVERY_MS);
+      expect([await world.rows(), (await world.record)?.seq]).toEqual([world.things, 2]);
+    }));
+
+  test("that came in a first pull which failed leaves nothing to do before the next", () =>
+    keeping(async (world) => {
+      world.perPage = 1;
+      world.requestsPerPage = 20;
+      await world.wake();
+      await world.settle(1);
+      expect(world.status.pulling?.rows).toBe(2);
+      world.intercept = (what) => (what === "page" ? { rows: [{ n: 1 }], requests: 1 } : undefined);
+      await world.tell("collection:things", "thing:t1");
+      await world.settle(2);
+      expect(world.status).toMatchObject({ version: 0, failed: { code: "no-key" } });
+      await world.settle(2);
+      expect(world.keeper.dueAt()).toBe(world.status.nextAt);
+      world.intercept = () => undefined;
+      await world.pass(MINUTE_MS);
+      expect([await world.rows(), (await world.record)?.seq]).toEqual([world.things, 1]);
+    }));
+
+  test("from while nobody wanted it has all of it pulled before single rows count as worked in", () =>
+    keeping(
+      async (world) => {
+        await world.wake();
+        await world.settle();
+        world.now += 7 * DAY_MS;
+        await world.settle();
+        world.things[4] = { id: "t5", n: 55 };
+        world.feed.invalidate(["thing:t5"], {}, world.now);
+        world.intercept = (what) => (what === "page" ? { rows: [{ n: 1 }], requests: 1 } : undefined);
+        await world.wake();
+        await world.settle();
+        const verdict = { tool: "get", matches: 0, mismatches: 1, staleMs: 5, keys: ["t1"] };
+        await world.keeper.verified([verdict]);
+        await world.settle();
+        expect(world.asked.at(-1)).toBe("one t1");
+        expect(await world.record).toMatchObject({ seq: 0 });
+        world.intercept = () => undefined;
+        await world.pass(EVERY_MS);
+        expect([await world.rows(), (await world.record)?.seq]).toEqual([world.things, 1]);
+      },
+      { tools: ["get"] },
+    ));
+
   test("that was missed has all of it pulled: of another feed, or from before what is remembered", () =>
     keeping(async (world) => {
       await world.wake();
@@ -294,6 +356,23 @@ describe("an origin in trouble", () => {
       expect([await world.rows(), world.status.version]).toEqual([before, 1]);
     }));
 });
+
+test("an origin that says once that it has nothing is asked again before all rows are gone", () =>
+  keeping(async (world) => {
+    await world.wake();
+    await world.settle();
+    let empty = 1;
+    world.intercept = (what) => (what === "page" && empty-- > 0 ? { rows: [], requests: 1 } : undefined);
+    await world.keeper.pullNow();
+    await world.settle();
+    expect([await world.rows(), world.status.pulls.done]).toEqual([world.things, 2]);
+    // What it says twice is so.
+    world.things = [];
+    await world.keeper.pullNow();
+    await world.settle();
+    expect(await world.record).toMatchObject({ version: 2, size: 0 });
+    expect(await world.rows()).toEqual([]);
+  }));
 
 describe("whatever fails besides", () => {
   test("D1 that fails is tried again, from where the pull was", () =>

@@ -20,7 +20,7 @@ const happening = fc.oneof(
   // For one time.
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constant("fail" as const), what: fc.constantFrom("page", "one", "bad") }),
+    arbitrary: fc.record({ do: fc.constant("fail" as const), what: fc.constantFrom("page", "rows", "one", "bad") }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("lose" as const), what: fc.constantFrom("store", "object") }) },
 );
@@ -54,6 +54,13 @@ class Past {
     history.told.push({ seq: world.feed.head.seq, from: history.values.length - 1 });
   }
 
+  /** Anything may have changed. */
+  async purge(): Promise<void> {
+    await this.#world.tell("collection:things");
+    const { seq } = this.#world.feed.head;
+    for (const { values, told } of this.#of.values()) told.push({ seq, from: values.length - 1 });
+  }
+
   /** What readers see was so at the origin at some time; and not before a change that they take for worked in. */
   async check(): Promise<void> {
     const record = await this.#world.record;
@@ -85,11 +92,12 @@ async function happen(world: KeptWorld, past: Past, one: Happening, n: number): 
     case "pull":
       return world.keeper.pullNow();
     case "purge":
-      return world.tell("collection:things");
+      return past.purge();
     case "fail":
       world.intercept = (what) => {
-        if (what !== (one.what === "page" ? "page" : "one")) return undefined;
+        if (what !== (one.what === "page" || one.what === "rows" ? "page" : "one")) return undefined;
         world.intercept = () => undefined;
+        if (one.what === "rows") return { rows: [{ n: 1 }], requests: 1 };
         return one.what === "bad" ? { bad: "It says that it failed." } : { failure: { kind: "unreachable" } };
       };
       return;
