@@ -4,6 +4,7 @@ import type { OwnCalls } from "../origin/OwnCalls.ts";
 import { valueIn } from "./answeredIn.ts";
 import { isNoStore } from "./isNoStore.ts";
 import { noPage } from "./noPage.ts";
+import { MAX_BODY_BYTES } from "./rowOf.ts";
 import type { NoPage, One } from "./Source.ts";
 
 /** Of a URI, in what is said of it. */
@@ -19,7 +20,11 @@ export async function resourceRow(calls: OwnCalls, uri: string): Promise<One | N
   const { contents } = answer.result;
   const only: unknown = Array.isArray(contents) && contents.length === 1 ? contents[0] : undefined;
   const text = isObject(only) ? only["text"] : undefined;
-  return { row: (typeof text === "string" && valueIn(text)?.value) || null, uri };
+  const value = typeof text === "string" ? valueIn(text)?.value : undefined;
+  // A page of them is held at once.
+  if (typeof text === "string" && text.length > MAX_BODY_BYTES && JSON.stringify(value ?? null).length > MAX_BODY_BYTES)
+    return noPage({ bad: "its JSON is larger than 1 MB" }, what);
+  return { row: value || null, uri };
 }
 
 /** Whether an error says that there is no such resource: in the words of the earlier revisions, or of the modern one. */

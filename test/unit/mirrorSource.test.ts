@@ -406,6 +406,18 @@ describe("listed resources", () => {
     expect(await sourceFrom(FROM).page(undefined)).toEqual({ failure: { kind: "status", status: 502 } });
   });
 
+  test("that are larger than a row may be are not held until all of the page are there", async () => {
+    const json = (of: object, indent: number) =>
+      JSON.stringify({ ...of, numbers: Array(90_000).fill(1) }, null, indent);
+    serveResources([uris(2)], (uri) => saying(uri, json({ id: uri }, 10)));
+    expect(json({}, 10).length).toBeGreaterThan(1_000_000);
+    expect(await sourceFrom(FROM).page(undefined)).toMatchObject({ uris: uris(2) });
+    serveResources([uris(2)], (uri) => saying(uri, json({ id: uri, text: "x".repeat(900_000) }, 0)));
+    expect(await sourceFrom(FROM).page(undefined)).toEqual({
+      bad: "What the origin answered resources/read of x://thing/0 with is of no use: its JSON is larger than 1 MB.",
+    });
+  });
+
   test("of an origin that has none, or lists what is no list", async () => {
     expect(await sourceFrom(FROM).page(undefined)).toEqual({
       bad: "What the origin answered resources/list with is of no use: it has no such method.",
