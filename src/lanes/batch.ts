@@ -15,6 +15,8 @@ const WITH_BATCHES = "2025-03-26";
 export const MAX_MESSAGES = 100;
 /** Of all answers together that are larger than what relays look at. */
 const MAX_LARGE_BYTES = 16 * 1_048_576;
+/** Of all others together, in UTF-16 units: a hundred of megabytes each are more than an isolate has. */
+const MAX_HELD = MAX_LARGE_BYTES;
 
 const UNREADABLE = {
   kind: "garbage",
@@ -28,7 +30,16 @@ export async function batch(x: Exchange, each: (x: Exchange) => Answer | Promise
   const messages = x.body as unknown[];
   const texts = elementsOf(x.text);
   const asked = messages.map((body, index): Exchange => ({ ...x, body, text: texts[index]! }));
-  const answers = await Promise.all(asked.map(each));
+  let held = 0;
+  // What is too much is let go of as it comes.
+  const answers = await Promise.all(
+    asked.map(async (one): Promise<Answer> => {
+      const given = await each(one);
+      if (given.kind !== "message" || (held += given.text.length) <= MAX_HELD) return given;
+      held -= given.text.length;
+      return saysGone(given) ? given : { kind: "failure", failure: { kind: "origin", failure: UNREADABLE } };
+    }),
+  );
   // A status that ends the session ends it for all.
   const gone = x.session && answers.find(saysGone);
   if (gone) {
