@@ -124,7 +124,7 @@ function toolsOf(): SourceTools {
 }
 
 function setupOf(collection: Partial<Collection>, eras: MirrorSetup["eras"] = { modern: true }): MirrorSetup {
-  return { origin, collection: { ...COLLECTION, ...collection }, eras, listens: false };
+  return { origin, collection: { ...COLLECTION, ...collection }, eras, among: [], listens: false };
 }
 
 function sourceFrom(from: RowSource, more: Partial<Collection> = {}, eras?: MirrorSetup["eras"]): Source {
