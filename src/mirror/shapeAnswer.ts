@@ -7,7 +7,7 @@ import { endOfString } from "../mcp/scan.ts";
 import { shapeOf, templateOf, type Part } from "./Shape.ts";
 
 /** The longest array that is made of rows, and the longest indented text, in UTF-16 units: where each row names what a call gives, a thousand rows make gigabytes of megabytes. */
-const MAX_LENGTH = 10_000_000;
+const MAX_LENGTH = 4_000_000;
 
 /** What an answer is worded from. */
 export interface Findings {
