@@ -1,7 +1,8 @@
 import { isObject } from "../mcp/isObject.ts";
 import { CODE } from "../mcp/names.ts";
 import type { OwnCalls } from "../origin/OwnCalls.ts";
-import { valueIn } from "./answeredIn.ts";
+import { NOT_HELD, valueIn } from "./answeredIn.ts";
+import { isHeld } from "./isHeld.ts";
 import { isNoStore } from "./isNoStore.ts";
 import { noPage } from "./noPage.ts";
 import type { NoPage, One } from "./Source.ts";
@@ -19,7 +20,8 @@ export async function resourceRow(calls: OwnCalls, uri: string): Promise<One | N
   const { contents } = answer.result;
   const only: unknown = Array.isArray(contents) && contents.length === 1 ? contents[0] : undefined;
   const text = isObject(only) ? only["text"] : undefined;
-  return { row: (typeof text === "string" && valueIn(text)?.value) || null, uri };
+  if (typeof text !== "string") return { row: null, uri };
+  return isHeld(text) ? { row: valueIn(text)?.value || null, uri } : noPage(NOT_HELD, what);
 }
 
 /** Whether an error says that there is no such resource: in the words of the earlier revisions, or of the modern one. */
