@@ -49,7 +49,7 @@ async function oneOfTool(
   const args = fitting(filled(templates, part), listed.get(tool)?.schema);
   const answer = await calls.ask("tools/call", { name: tool, arguments: args });
   if (!("result" in answer)) return noPage(answer, what);
-  const answered = answeredIn(answer.result);
+  const answered = answeredIn(answer.result, answer.text);
   if ("bad" in answered) return noPage(answered, what);
   const row = valueAt(answered.value, at);
   if (row === null) return { gone: true };

@@ -1,7 +1,8 @@
 import { isObject } from "../mcp/isObject.ts";
 import { CODE } from "../mcp/names.ts";
 import type { OwnCalls } from "../origin/OwnCalls.ts";
-import { valueIn } from "./answeredIn.ts";
+import { NOT_HELD, valueIn } from "./answeredIn.ts";
+import { isHeld } from "./isHeld.ts";
 import { isNoStore } from "./isNoStore.ts";
 import { noPage } from "./noPage.ts";
 import { MAX_BODY_BYTES } from "./rowOf.ts";
@@ -20,9 +21,11 @@ export async function resourceRow(calls: OwnCalls, uri: string): Promise<One | N
   const { contents } = answer.result;
   const only: unknown = Array.isArray(contents) && contents.length === 1 ? contents[0] : undefined;
   const text = isObject(only) ? only["text"] : undefined;
-  const value = typeof text === "string" ? valueIn(text)?.value : undefined;
+  if (typeof text !== "string") return { row: null, uri };
+  if (!isHeld(text)) return noPage(NOT_HELD, what);
+  const value = valueIn(text)?.value;
   // A page of them is held at once.
-  if (typeof text === "string" && text.length > MAX_BODY_BYTES && JSON.stringify(value ?? null).length > MAX_BODY_BYTES)
+  if (text.length > MAX_BODY_BYTES && JSON.stringify(value ?? null).length > MAX_BODY_BYTES)
     return noPage({ bad: "its JSON is larger than 1 MB" }, what);
   return { row: value || null, uri };
 }

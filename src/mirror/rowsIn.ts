@@ -9,12 +9,12 @@ export type PageRows = { rows: unknown[]; next?: string; total?: number } | { ba
 /** A cursor is held for as long as a pull takes. */
 const MAX_CURSOR = 16_384;
 
-/** Reads a page out of the result of a tool. */
+/** Reads a page out of the result of a tool. `text`: the JSON that it was read from. */
 export function rowsIn(
-  result: Record<string, unknown>,
+  { result, text }: { result: Record<string, unknown>; text: string },
   { rows: at, cursor, total: totalAt }: Pick<Extract<RowSource, { kind: "tool" }>, "rows" | "cursor" | "total">,
 ): PageRows {
-  const answered = answeredIn(result);
+  const answered = answeredIn(result, text);
   if ("bad" in answered) return answered;
   const { value } = answered;
   const rows = valueAt(value, at);

@@ -15,6 +15,6 @@ export async function toolPage(
   const answer = await calls.ask("tools/call", { name: tool, arguments: { ...from.arguments, ...next } });
   const what = `a call of ${tool}`;
   if (!("result" in answer)) return noPage(answer, what);
-  const page = rowsIn(answer.result, from);
+  const page = rowsIn(answer, from);
   return "bad" in page ? noPage(page, what) : page;
 }

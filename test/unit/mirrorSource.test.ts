@@ -126,7 +126,7 @@ function toolsOf(): SourceTools {
 }
 
 function setupOf(collection: Partial<Collection>, eras: MirrorSetup["eras"] = { modern: true }): MirrorSetup {
-  return { origin, collection: { ...COLLECTION, ...collection }, eras, listens: false };
+  return { origin, collection: { ...COLLECTION, ...collection }, eras, among: [], listens: false };
 }
 
 function sourceFrom(from: RowSource, more: Partial<Collection> = {}, eras?: MirrorSetup["eras"]): Source {
@@ -301,6 +301,33 @@ describe("pages of a tool", () => {
   ] as const)("that fail: %s", async ([, answer, failure]) => {
     fake.on("tools/call", answer);
     expect(await sourceFrom(PAGED).page(undefined)).toMatchObject({ failure });
+  });
+
+  test("with an integer that is not held as written are none, for another row may have it", async () => {
+    const bad = { bad: expect.stringContaining("an integer that programs do not hold as it is written") };
+    const told = (words: string) =>
+      new Response(`{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete",${words.slice(1)}}`, {
+        headers: { "content-type": "application/json" },
+      });
+    const page = async (rows: string) => {
+      const value = `{"rows":${rows}}`;
+      fake.on("tools/call", () => told(`{"content":[],"structuredContent":${value}}`));
+      const structured = await sourceFrom(PAGED).page(undefined);
+      fake.on("tools/call", () => text(value));
+      expect(await sourceFrom(PAGED).page(undefined)).toEqual(structured);
+      return structured;
+    };
+    const huge = "1".repeat(400);
+    for (const n of ["9007199254740993", "-12345678901234567891", huge])
+      expect(await page(`[{"id":"a\\"","n":[ ${n} ]}]`), n).toEqual(bad);
+    const held = `[{"id":"x:9007199254740993,","n":[9007199254740992,1e300,0.1234567890123456789,100000000000000000000]}]`;
+    expect(await page(held)).toMatchObject({ rows: JSON.parse(held) });
+    // Nor is one that is asked for by itself, or a resource.
+    const row = { tool: "get", arguments: { id: "{id}" }, at: "/thing" };
+    fake.on("tools/call", () => told('{"content":[],"structuredContent":{"thing":{"id":9007199254740993}}}'));
+    expect(await sourceFrom(PAGED, { row }).one(["a"])).toEqual(bad);
+    serveResources([], (uri) => saying(uri, '{"id":9007199254740993}'));
+    expect(await sourceFrom(PAGED, { row: { resource: "x://{id}" } }).one(["a"])).toEqual(bad);
   });
 
   test("that are larger than may be held", async () => {
