@@ -23,5 +23,6 @@ export function isHeld(text: string): boolean {
 }
 
 function isExact(integer: string): boolean {
-  return integer.length <= MAX_DIGITS && BigInt(integer) === BigInt(Number(integer));
+  const held = integer.length <= MAX_DIGITS ? Number(integer) : Infinity;
+  return Number.isFinite(held) && BigInt(integer) === BigInt(held);
 }

@@ -318,7 +318,7 @@ describe("pages of a tool", () => {
       return structured;
     };
     const huge = "1".repeat(400);
-    for (const n of ["9007199254740993", "-12345678901234567891", huge])
+    for (const n of ["9007199254740993", "-12345678901234567891", "9".repeat(309), huge])
       expect(await page(`[{"id":"a\\"","n":[ ${n} ]}]`), n).toEqual(bad);
     const held = `[{"id":"x:9007199254740993,","n":[9007199254740992,1e300,0.1234567890123456789,100000000000000000000]}]`;
     expect(await page(held)).toMatchObject({ rows: JSON.parse(held) });
