@@ -40,7 +40,7 @@ export interface ToolRowsConfig {
     /** JSON Pointer to the cursor of the next page: a string or number; absent, null or empty on the last. */
     next: string;
   };
-  /** JSON Pointer to how many rows there are in all, for the progress line. Default: not known. */
+  /** JSON Pointer to how many rows there are in all, for the progress line; a pull that comes to fewer is given up. Default: not known. */
   total?: string;
 }
 

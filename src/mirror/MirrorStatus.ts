@@ -61,6 +61,7 @@ export interface PullProblem {
     | "wrong-type"
     | "row-too-large"
     | "too-many-rows"
+    | "too-few-rows"
     | "cursor-loops"
     | "pages-changed"
     | "store-failed";

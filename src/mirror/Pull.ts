@@ -151,6 +151,10 @@ export class Pull {
     }
     const count = at.rows + met.length;
     if (count > collection.maxRows) return fail("too-many-rows", count);
+    // What is passed over would be told not to be there.
+    const lacking = page.next === undefined ? (page.total ?? at.total ?? 0) - count : 0;
+    if (lacking > 0)
+      return number > 1 && at.again < MOST_AGAIN ? this.#again(at, number) : fail("too-few-rows", lacking);
     const empty = at.empty + (of === 0 ? 1 : 0);
     if (empty > MOST_EMPTY) return fail("no-rows", empty);
     const first = at.first ?? (await digestOf(sought));

@@ -8,6 +8,7 @@ export type PageProblem =
   | RowProblem
   | "duplicate-keys"
   | "too-many-rows"
+  | "too-few-rows"
   | "cursor-loops"
   | "no-rows"
   | "pages-changed";
@@ -46,6 +47,12 @@ export function pullProblem(
         code: problem,
         count,
         message: `There are more than ${maxRows} rows: ${count} up to page ${page}. Raise "maxRows", or ask the origin for fewer.`,
+      };
+    case "too-few-rows":
+      return {
+        code: problem,
+        count,
+        message: `Page ${page} is the last, and there are ${count} fewer rows than the origin says. See that "cursor" names the right member and argument, or leave out "total", if that counts something else.`,
       };
     case "cursor-loops":
       return {

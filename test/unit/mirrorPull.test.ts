@@ -308,6 +308,16 @@ describe("bad data fails a pull, and the version before stays", () => {
       { code: "too-many-rows", count: 21, message: /^There are more than 20 rows/ },
     ],
     [
+      "pages that end before there are as many rows as the origin says",
+      scripted({ ...pageOf([thing(1), thing(2)]), total: 7 }),
+      { code: "too-few-rows", count: 5, message: /^Page 1 is the last, .* 5 fewer rows .* "cursor"/ },
+    ],
+    [
+      "pages that end so each time",
+      scripted(pageOf([thing(1)], "a"), { ...pageOf([thing(2)]), total: 7 }),
+      { code: "too-few-rows", count: 5, message: /^Page 2 is the last/ },
+    ],
+    [
       "a key twice on different pages, each time",
       scripted(pageOf([thing(1)], "a"), pageOf([thing(1)])),
       { code: "pages-changed", count: 4 },
@@ -467,7 +477,7 @@ describe("pages that change while they are read", () => {
     expect(await kinds(source("6", () => rows.push(thing("last"))))).toEqual(["goes-on", "done"]);
     expect(await mirror.read()).toEqual(new Map(rows.map((row) => [String(row.id), JSON.stringify(row)])));
     // Fewer each time is no reason to have nothing at all.
-    let total = 100;
+    let total = rows.length;
     const fewer = listed(
       () => rows,
       () => 5,
