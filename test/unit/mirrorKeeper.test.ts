@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { EVERY_MS, keeping, MINUTE_MS } from "./support/KeptWorld.ts";
+import { EVERY_MS, keeping, MINUTE_MS, type KeptWorld } from "./support/KeptWorld.ts";
 
 const DAY_MS = 86_400_000;
 const pagesIn = (asked: readonly string[]) => asked.filter((one) => one.startsWith("page")).length;
@@ -529,10 +529,10 @@ test("a mirror of resources has the origin tell of them, every minute, as long a
       const said = world.words.filter(({ interest }) => interest).length;
       await world.pass(3 * MINUTE_MS);
       expect(world.words.filter(({ interest }) => interest).length - said).toBeLessThanOrEqual(4);
-      // One that came from such a resource is asked for again by it.
+      // One that came from such a resource is asked for again by it; and one that is not known, whether it is a row.
       await world.tell("resource:x://t3", "resource:x://unknown");
       await world.settle();
-      expect(world.asked.filter((one) => one.startsWith("one"))).toEqual(["one t3"]);
+      expect(world.asked.filter((one) => one.startsWith("one"))).toEqual(["one t3", "one x://unknown"]);
       await world.wake({ listens: false });
       const before = world.words.length;
       await world.pass(3 * MINUTE_MS);
@@ -540,3 +540,45 @@ test("a mirror of resources has the origin tell of them, every minute, as long a
     },
     { from: { kind: "resources", pattern: "x://*" }, row: undefined, tags: [] },
   ));
+
+describe("a mirror of resources is not taken to have", () => {
+  /** Of the resources `x://a/<id>`. */
+  const listed = (work: (world: KeptWorld) => Promise<void>) =>
+    keeping(
+      async (world) => {
+        world.intercept = (what, id) => {
+          if (what === "one") return world.things.some((one) => one.id === id) ? undefined : { gone: true };
+          return { rows: world.things, uris: world.things.map((one) => `x://a/${one.id}`), requests: 1 };
+        };
+        world.things.push({ id: "t1/b", n: 0 });
+        await world.wake();
+        await world.settle();
+        await work(world);
+      },
+      { from: { kind: "resources", pattern: "x://a/*" }, row: undefined, tags: [] },
+    );
+
+  test.each(["x://a", "x://a/", "x://a/t1"])("what may have changed below %s", (uri) =>
+    listed(async (world) => {
+      world.things.at(-1)!.n = 11;
+      await world.tell(`resource:${uri}`);
+      await world.settle();
+      await world.tell("resource:x://a/t2");
+      await world.settle();
+      expect(await world.record).toMatchObject({ version: 1, seq: 0 });
+      await world.pass(1_000);
+      expect(await world.record).toMatchObject({ version: 2, seq: 2 });
+      expect((await world.rows()).find(({ id }) => id === "t1/b")).toEqual({ id: "t1/b", n: 11 });
+    }),
+  );
+
+  test("one that is new, before it has", () =>
+    listed(async (world) => {
+      world.things.push({ id: "t9", n: 9 });
+      await world.tell("resource:x://a/t9");
+      await world.settle();
+      expect((await world.record)?.seq).toBe(0);
+      await world.pass(1_000);
+      expect(await world.record).toMatchObject({ version: 2, seq: 1, size: 7 });
+    }));
+});
