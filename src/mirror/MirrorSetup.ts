@@ -8,6 +8,8 @@ export interface MirrorSetup {
   collection: Collection;
   /** Another collection of the origin, whose rows the templates of this are filled from. */
   each?: Collection;
+  /** The names of all collections of the origin: what others were called is not wanted any more. */
+  among: readonly string[];
   /** Whether the operator lets the replica listen at the origin. */
   listens: boolean;
   /** What is known of the eras that the origin speaks. */

@@ -3,10 +3,13 @@ import { columnOf, orderSql } from "./orderOf.ts";
 import { Parameters, type Sql, type SqlValue } from "./Sql.ts";
 import { tablesOf, type Tables } from "./tables.ts";
 
-/** The most that the bodies of the rows of one answer may be in all, in bytes: more has no body. */
-const MAX_BYTES = 8_000_000;
+/**
+ * The most that the bodies of the rows of one answer may be in all, in bytes: more has no body. An isolate has 128 MB for all
+ * that it answers at once, and an answer takes some twenty times its rows: as text and as structure, in UTF-16, and in bytes.
+ */
+const MAX_BYTES = 2_000_000;
 /** So many rows cannot be more: none is over 1 MB. */
-const FEW = 8;
+const FEW = 2;
 
 /** What is read of the record of a collection, and as what. */
 const FACTS =

@@ -7,16 +7,19 @@ export type Result = Record<string, unknown>;
 /** Members of a result that are told anew to each caller, or that one revision alone has. */
 const ASIDE: ReadonlySet<string> = new Set(["_meta", "resultType"]);
 
+/** The longest place that is told, in UTF-16 units: origins name members as they like. */
+const MAX_PLACE = 200;
+
 /**
  * Where two results of a tool first differ, as a JSON Pointer (RFC 6901) into the result, `""` where all of it does;
- * `undefined` where they say the same. They are compared as canonical JSON is (RFC 8785): neither the order of members
- * counts nor how a number is written. Text that is a JSON object or array is compared as that; other text, and so a
+ * cut where it is long; `undefined` where they say the same. They are compared as canonical JSON is (RFC 8785): neither
+ * the order of members counts nor how a number is written. Text that is a JSON object or array is compared as that; other text, and so a
  * version such as 16.10, to the letter. `volatile`: JSON Pointers into the structured content, and into such text: what is
  * there on either side does not count; nor which cursor it is that the mirror has given out where the origin has one. Takes the two apart.
  */
 export function differenceOf(ours: Result, theirs: Result, volatile: readonly string[]): string | undefined {
   const paths = volatile.map((pointer) => pointer.split("/").slice(1).map(unescaped));
-  return firstDifference(told(ours, paths), told(theirs, paths), "");
+  return firstDifference(told(ours, paths), told(theirs, paths), "")?.slice(0, MAX_PLACE).toWellFormed();
 }
 
 /** What a result says. */

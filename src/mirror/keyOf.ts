@@ -1,6 +1,6 @@
 import type { Term } from "../config/mirror.ts";
 import { givenFor, isPlain } from "./argumentAt.ts";
-import { KEY_SEPARATOR } from "./rowOf.ts";
+import { KEY_SEPARATOR, MAX_KEY_PART } from "./rowOf.ts";
 
 /** The key that a call asks for, as rows have it; `undefined` where it gives none. */
 export function keyOf(terms: readonly Term[], args: Readonly<Record<string, unknown>>): string | undefined {
@@ -11,8 +11,9 @@ export function keyOf(terms: readonly Term[], args: Readonly<Record<string, unkn
   return parts.includes(undefined) ? undefined : parts.join(KEY_SEPARATOR);
 }
 
-/** Whatever its length: what no row can have is not found. */
+/** Whatever its length: what no row can have is not found. Of what is longer the database, which takes no megabytes, need not be asked more. */
 function partOf(value: unknown): string | undefined {
   if (typeof value === "number") return String(value);
-  return typeof value === "string" && isPlain(value) ? value : undefined;
+  if (typeof value !== "string" || !isPlain(value)) return undefined;
+  return value.slice(0, MAX_KEY_PART + 1).toWellFormed();
 }

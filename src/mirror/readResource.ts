@@ -1,9 +1,11 @@
 import { RESOURCES } from "../config/mirror.ts";
+import { isPlain } from "./argumentAt.ts";
 import { askAt } from "./ask.ts";
 import { factsOf, recordsOf } from "./factsOf.ts";
 import { foundRows } from "./FoundRow.ts";
 import type { MirrorFacts } from "./MirrorReply.ts";
 import { isUnmade } from "./readMirror.ts";
+import { MAX_RESOURCE_KEY } from "./rowOf.ts";
 import { Statements } from "./Statements.ts";
 
 /** What the resource methods said, as it was mirrored. */
@@ -27,7 +29,7 @@ export async function readResource(
     const statements = new Statements(name, { search: undefined });
     const said = await askAt(
       db,
-      keys.map((key) => ({ record: statements.byKey(key, version) })),
+      keys.map((key) => ({ record: statements.byKey(isKey(key) ? key : "", version) })),
       version,
     );
     const records = recordsOf([RESOURCES, said[0]!], [], []);
@@ -41,4 +43,9 @@ export async function readResource(
     if (isUnmade(error)) return "not-synced";
     throw error;
   }
+}
+
+/** Whether some row may have a key; none has an empty one. URIs come from callers, and the database takes no megabytes. */
+function isKey(key: string): boolean {
+  return key.length <= MAX_RESOURCE_KEY && isPlain(key);
 }

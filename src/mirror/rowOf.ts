@@ -28,9 +28,9 @@ export type RowProblem = "no-key" | "wrong-type" | "row-too-large";
 export const KEY_SEPARATOR = "\u001f";
 
 /** The longest part of a key, in UTF-16 units. */
-const MAX_KEY_PART = 512;
+export const MAX_KEY_PART = 512;
 /** The longest key of a mirrored resource: its URI is in it. */
-const MAX_RESOURCE_KEY = 4096;
+export const MAX_RESOURCE_KEY = 4096;
 /** The longest body, in bytes. D1 refuses rows of more than 2 MB. */
 export const MAX_BODY_BYTES = 1_000_000;
 /** The longest row, with its columns and the text that is searched, in bytes. */

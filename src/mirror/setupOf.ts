@@ -13,6 +13,7 @@ export function setupOf(origin: Origin, collection: Collection, eras: MirrorSetu
     origin: impersonal(settings),
     collection,
     ...(each && { each }),
+    among: [...collections.keys()],
     listens,
     eras: {
       ...(modern !== undefined && { modern }),

@@ -2,7 +2,12 @@ import type { AnswerShape, Refusal } from "../config/mirror.ts";
 import { fillTemplate, memberAt, textOf, type Resolve } from "./fillTemplate.ts";
 import { FoundRow } from "./FoundRow.ts";
 import type { MirrorResult } from "./MirrorReply.ts";
+import { CLOSE_ARRAY, CLOSE_OBJECT, COLON, COMMA, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from "../mcp/characters.ts";
+import { endOfString } from "../mcp/scan.ts";
 import { shapeOf, templateOf, type Part } from "./Shape.ts";
+
+/** The longest array that is made of rows, and the longest indented text, in UTF-16 units: where each row names what a call gives, a thousand rows make gigabytes of megabytes. */
+const MAX_LENGTH = 4_000_000;
 
 /** What an answer is worded from. */
 export interface Findings {
@@ -18,16 +23,18 @@ export interface Findings {
   next?: string;
 }
 
-/** The result of a call in the shape that the operator gave it; `undefined` where nothing of it is there. */
+/** The result of a call in the shape that the operator gave it; `undefined` where nothing of it is there, or it is too long to be held. */
 export function shapeAnswer(shape: AnswerShape, findings: Findings): MirrorResult | undefined {
   const { value, isStructured, text } = shapeOf(shape);
-  const json = jsonOf(value, findings);
+  const json = boundedJson(value, findings);
   if (json === undefined) return undefined;
   let body: string;
   if (text === "none") body = '"content":[]';
   else if (text === "json") body = textBlock(json);
-  else if (text === "indented") body = textBlock(JSON.stringify(JSON.parse(json), null, 2));
-  else body = textBlock(fillTemplate(text, resolver(findings)));
+  else if (text === "indented") {
+    if (indentedLength(json) > MAX_LENGTH) return undefined;
+    body = textBlock(JSON.stringify(JSON.parse(json), null, 2));
+  } else body = textBlock(fillTemplate(text, resolver(findings)));
   return { body: isStructured ? `${body},"structuredContent":${json}` : body, isError: false };
 }
 
@@ -39,6 +46,31 @@ export function refuse({ text, isError }: Refusal, findings: Findings): MirrorRe
 
 function textBlock(text: string): string {
   return `"content":[{"type":"text","text":${JSON.stringify(text)}}]`;
+}
+
+class TooLong extends Error {}
+
+function boundedJson(value: Part, findings: Findings): string | undefined {
+  try {
+    return jsonOf(value, findings);
+  } catch (error) {
+    if (error instanceof TooLong) return undefined;
+    throw error;
+  }
+}
+
+/** The JSON of each row, in an array. */
+function eachJson(each: Part, findings: Findings): string {
+  const elements: string[] = [];
+  let length = 0;
+  for (const row of findings.rows) {
+    const json = jsonOf(each, { ...findings, row });
+    if (json === undefined) continue;
+    elements.push(json);
+    length += json.length + 1;
+    if (length > MAX_LENGTH) throw new TooLong();
+  }
+  return `[${elements.join(",")}]`;
 }
 
 /** The JSON of a part. What is used as it was stored is not parsed. */
@@ -54,13 +86,40 @@ function jsonOf(part: Part, findings: Findings): string | undefined {
     return JSON.stringify(as ? textOf(part.reference, value) : value);
   }
   if ("template" in part) return JSON.stringify(fillTemplate(part.template, resolver(findings)));
-  if ("each" in part) return `[${all(findings.rows.map((row) => jsonOf(part.each, { ...findings, row })))}]`;
+  if ("each" in part) return eachJson(part.each, findings);
   if ("elements" in part) return `[${all(part.elements.map((element) => jsonOf(element, findings)))}]`;
   const members = part.members.map(([name, member]) => {
     const json = jsonOf(member, findings);
     return json === undefined ? undefined : `${name}:${json}`;
   });
   return `{${all(members)}}`;
+}
+
+/** How long JSON becomes at most where it is indented by two: twenty kilobytes that nest deeply become hundreds of megabytes. */
+function indentedLength(json: string): number {
+  let length = json.length;
+  let depth = 0;
+  for (let at = 0; at < json.length; at++) {
+    switch (json.charCodeAt(at)) {
+      case QUOTE:
+        at = endOfString(json, at) - 1;
+        break;
+      case OPEN_OBJECT:
+      case OPEN_ARRAY:
+        length += 1 + 2 * ++depth;
+        break;
+      case CLOSE_OBJECT:
+      case CLOSE_ARRAY:
+        length += 1 + 2 * --depth;
+        break;
+      case COMMA:
+        length += 1 + 2 * depth;
+        break;
+      case COLON:
+        length++;
+    }
+  }
+  return length;
 }
 
 function all(parts: readonly (string | undefined)[]): string {

@@ -6,6 +6,8 @@ import type { Parameters } from "./Sql.ts";
 /** The most values of a list that a call may give. */
 const MAX_LIST = 1_000;
 const MAX_LIST_LENGTH = 500_000;
+/** The longest text that a column is compared with, in UTF-16 units: D1 refuses parameters of more than 2 MB. */
+const MAX_TEXT = 100_000;
 
 const COMPARISONS = { eq: "=", gt: ">", gte: ">=", lt: "<", lte: "<=" } as const;
 
@@ -110,6 +112,6 @@ function endOf(prefix: string): string | undefined {
 
 /** What a column is compared with; `null` where it cannot be. */
 function comparable(as: Collection["columns"][number]["as"], value: unknown): string | number | null {
-  if (typeof value === "string" && !isPlain(value)) return null;
+  if (typeof value === "string" && (value.length > MAX_TEXT || !isPlain(value))) return null;
   return columnValue(as, value);
 }

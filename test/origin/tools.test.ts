@@ -197,9 +197,10 @@ test("list_support covers the whole table, each cell once", async () => {
 }, 60_000);
 
 test("the ranges of list_support say what list_supported does", async () => {
-  const client = await CLIENTS[0]![1](origin.url);
+  const part = await startOrigin({ only: "api.W" });
+  const client = await CLIENTS[0]![1](part.url);
   const { rows, total } = await allSupport(client, { detail: "ranges" });
-  expect(rows.length).toBeGreaterThan(200_000);
+  expect(rows.length).toBeGreaterThan(10_000);
   expect(new Set(rows.map(({ id, browser, added }) => `${id} ${browser} ${added}`)).size).toBe(rows.length);
   expect(total).toBe(rows.length);
   // A preview, which is no number, has lost some of what 26.4 has.
@@ -221,7 +222,8 @@ test("the ranges of list_support say what list_supported does", async () => {
     expect(found.slice(0, 1_000).map(({ id, description }) => ({ id, description }))).toEqual(supported.features);
   }
   await client.close();
-}, 60_000);
+  await part.close();
+});
 
 /** All rows, page by page, and how many the origin says there are. */
 async function allSupport(client: AnyClient, args: { detail?: string }) {

@@ -10,6 +10,13 @@ const of = (value: unknown): Result => ({ content: [text(value)], structuredCont
 const differ = (ours: unknown, theirs: unknown, volatile: string[] = []) =>
   differenceOf(structuredClone(ours) as Result, structuredClone(theirs) as Result, volatile);
 
+test("a place is cut where it is long, however members are named", () => {
+  const name = `\u{1F600}${"n".repeat(100_000)}`;
+  expect(differ(of({ [name]: 1 }), of({ [name]: 2 }))).toBe(`/content/0/text/${name}`.slice(0, 200));
+  const odd = `${"n".repeat(183)}\u{1F600}`;
+  expect(differ(of({ [odd]: 1 }), of({}))).toBe(`/content/0/text/${"n".repeat(183)}\uFFFD`);
+});
+
 describe("two results are the same", () => {
   test.each<[what: string, ours: Result, theirs: Result]>([
     ["whatever the order of members", of({ a: 1, b: { c: 2, d: 3 } }), of({ b: { d: 3, c: 2 }, a: 1 })],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readResource } from "../../src/mirror/readResource.ts";
-import { AS_OF, HOSTILE, mirrored, said } from "./support/mirrored.ts";
+import { AS_OF, HOSTILE, mirrored, said, strict } from "./support/mirrored.ts";
 
 const from = { tool: "list", rows: "/items" };
 const scope = "public";
@@ -146,6 +146,12 @@ describe("by its key", async () => {
     expect(said(await world.call("get", { id: "a" }))).toMatchObject({ n: 1.5 });
   });
 
+  test("a key of more than the database takes is a key that is not there", async () => {
+    const long = `${"x".repeat(512)}${"\u{1F600}".repeat(1_500_000)}`;
+    expect(said(await world.call("get", { id: long }, strict))).toBe(`refused: No ${JSON.stringify(long)}.`);
+    expect(said(await world.call("pair", { id: "a", place: long }, strict))).toBe(`refused: No ${long}, but Z, x, y.`);
+  });
+
   test("what has not been pulled yet says nothing", async () => {
     expect(said(await world.call("early", { id: "a" }))).toBe("not-synced");
     // Only where it is needed.
@@ -190,4 +196,13 @@ test("a resource is read by its key, in the version of its page", async () => {
   ]);
   await world.keepFrom("~resources", 2);
   expect([await pages(1), await pages(3), await pages(0)]).toEqual(["bad-cursor", "bad-cursor", "bad-cursor"]);
+});
+
+test("a resource that no row can be of is not there, whatever text the database would make of it", async () => {
+  const world = await mirrored("answer-unsound", { resources: { "c://*": { mirror: { scope } } } });
+  await world.publish("~resources", [{ key: "read:c://\uFFFD", body: '"contents":[]' }]);
+  for (const uri of ["c://\uD800", "c://\0", `c://${"x".repeat(2_100_000)}`]) {
+    const reply = await readResource(strict, world.nameOf("~resources"), [`read:${uri}`]);
+    expect(reply).toMatchObject({ bodies: new Map() });
+  }
 });

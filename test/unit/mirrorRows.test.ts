@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { AnswerConfig } from "../../src/config/mirrorTypes.ts";
 import { columnValue } from "../../src/mirror/columnValue.ts";
 import { runs } from "../support/runs.ts";
-import { AS_OF, HOSTILE, mirrored, said, type World } from "./support/mirrored.ts";
+import { AS_OF, HOSTILE, mirrored, said, strict, type World } from "./support/mirrored.ts";
 
 const from = { tool: "list", rows: "/items" };
 const things = {
@@ -533,11 +533,18 @@ test("many conditions are nested no deeper than the database can, and more value
   expect(said(await wide.call("wider", {}))).toBe("not-covered");
 });
 
+test("texts of more than the database takes are left to the origin", async () => {
+  const long = "x".repeat(2_100_000);
+  for (const args of [{ a: long }, { aBegins: long }, { as: ["x", long] }, { bFrom: long }, { l: long }])
+    expect(said(await world.call("find", args, strict))).toBe("not-covered");
+});
+
 test("more than is read at once is left to the origin", async () => {
   const rows = Array.from({ length: 20 }, (_, nth) => ({ id: `${nth + 10}`, text: "x".repeat(500_000) }));
   await world.publish("things", rows);
   expect(said(await world.call("find", {}))).toBe("not-covered");
-  expect((await find({}, { limit: 12 })).ids).toHaveLength(12);
+  expect(said(await world.call("find", { page: { limit: 4 } }))).toBe("not-covered");
+  expect((await find({}, { limit: 2 })).ids).toHaveLength(2);
   await world.publish("things", []);
   expect(await find({})).toEqual({ ids: [], total: 0, count: 0 });
 });

@@ -46,6 +46,29 @@ describe("an answer", () => {
     );
   });
 
+  test("that would be too long to be held, as each row names what the call gives, is none", () => {
+    const rows = Array.from({ length: 1_000 }, (_, id) => row({ id }));
+    const long = { rows, args: { note: "x".repeat(1_000_000) } };
+    for (const each of ["{args.note}", "of {args.note}", { deep: [{ each: "{args.note}" }] }]) {
+      expect(valueOf({ all: { each } }, long)).toBeUndefined();
+    }
+    expect(valueOf({ all: { each: "{row.id}" }, note: "{args.note}" }, long)).toMatchObject({ note: long.args.note });
+  });
+
+  test("that would be too long to be held once it is indented is none", () => {
+    const text = (body: string) => {
+      const found = new FoundRow("k", body, null);
+      const result = shapeAnswer(shape("{row}", { text: "indented", isStructured: false }), { ...NOTHING, row: found });
+      return result && (JSON.parse(`{${result.body}}`) as { content: [{ text: string }] }).content[0].text;
+    };
+    const nested = (depth: number, inside = "1") => `{"a":${"[".repeat(depth)}${inside}${"]".repeat(depth)}}`;
+    expect(text(nested(1_000))).toBe(JSON.stringify(JSON.parse(nested(1_000)), null, 2));
+    expect(text(nested(10_000))).toBeUndefined();
+    expect(text(nested(100, `1${",1".repeat(400_000)}`))).toBeUndefined();
+    const marks = JSON.stringify({ "[{,": "[".repeat(900_000), '\\"': [[], {}] });
+    expect(text(marks)).toBe(JSON.stringify(JSON.parse(marks), null, 2));
+  });
+
   test("keeps the types of what stands alone, and is text where it stands in text", () => {
     const value = { n: 1.5, s: 'a"b', t: true, z: null, list: ["x", 2, { y: 1 }], o: { "a b": 1, c: [] }, e: "" };
     const one = { row: row(value), rows: [row(value)] };

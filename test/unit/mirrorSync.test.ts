@@ -23,7 +23,13 @@ async function mirrorOf(more: Partial<Collection> = {}, id = `mirrored-${++origi
   const cursor = { argument: "cursor", next: "/next" };
   const from = { kind: "tool", tool: "list", arguments: {}, rows: "/rows", cursor, total: undefined } as const;
   const collection = collectionOf({ from, everyMs: 300_000, ...more });
-  const setup: MirrorSetup = { origin: settings, collection, listens: false, eras: { modern: true } };
+  const setup: MirrorSetup = {
+    origin: settings,
+    collection,
+    among: [collection.name],
+    listens: false,
+    eras: { modern: true },
+  };
   const name = await mirrorName(settings, collection);
   const object = () => mirrorObject(env, name, undefined);
   woken.push(object);
@@ -134,6 +140,17 @@ test("another definition that nobody has wanted for an hour makes room, and no o
   await retireOthers(env, first.name, first.setup);
   expect(await names()).toEqual([first.name, third.name].toSorted());
   expect([await second.object().status(), (await third.object().status())?.collection]).toEqual([null, "things"]);
+  // Nor does one whose collection the configuration names no more.
+  const other = { collection: { ...first.setup.collection, name: "others" }, among: ["things", "others"] };
+  await runInDurableObject(third.object(), (_, { storage }) => {
+    const sql = "UPDATE kept SET value = json_set(value, '$.wokenAt', ?) WHERE what = 'mirror'";
+    storage.sql.exec(sql, Date.now() - hourMs);
+  });
+  await evictDurableObject(third.object());
+  await retireOthers(env, first.name, { ...first.setup, ...other });
+  expect(await third.object().status()).not.toBe(null);
+  await retireOthers(env, first.name, { ...first.setup, ...other, among: ["others"] });
+  expect(await third.object().status()).toBe(null);
 });
 
 test("one that cannot be asked is named among those that are shown", async () => {

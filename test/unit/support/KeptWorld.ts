@@ -58,7 +58,7 @@ export class KeptWorld {
     this.things = [1, 2, 3, 4, 5].map((n) => ({ id: `t${n}`, n }));
     const row = { tool: "get", arguments: { id: "{id}" }, at: "" };
     const collection = collectionOf({ tags: ["thing:{id}"], row, everyMs: EVERY_MS, ...more });
-    this.setup = { origin: settings, collection, listens: true, eras: { modern: true } };
+    this.setup = { origin: settings, collection, among: [collection.name], listens: true, eras: { modern: true } };
     this.again();
   }
 

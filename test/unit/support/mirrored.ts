@@ -41,6 +41,21 @@ export const HOSTILE: readonly string[] = [
   "x".repeat(100_000),
 ];
 
+/** The database as it is when deployed: it refuses texts of over 2 MB, which Miniflare does not. */
+export const strict = {
+  withSession: (constraint: string) => {
+    const session = db.withSession(constraint);
+    const prepare = (sql: string) => ({
+      bind: (...values: unknown[]) => {
+        const isLong = values.some((value) => typeof value === "string" && value.length > 2_000_000);
+        if (isLong) throw new Error("D1_ERROR: string or blob too big: SQLITE_TOOBIG");
+        return session.prepare(sql).bind(...values);
+      },
+    });
+    return { prepare, batch: (statements: D1PreparedStatement[]) => session.batch(statements) };
+  },
+} as unknown as D1Database;
+
 export type World = Awaited<ReturnType<typeof mirrored>>;
 
 /** What an operator has mirrored, with rows as a test writes them. `id` is one of its own. */
