@@ -74,7 +74,8 @@ async function ask({ store, source, collection, uriOf }: Asking, refresh: Refres
   if ("failure" in one) return one;
   if ("bad" in one) return { isUnclear: true };
   if ("gone" in one) return { change: { gone: key } };
-  const row = await rowOf(collection, one.row, one.uri ?? uri);
+  // As a pull has it, or it would be another row.
+  const row = await rowOf(collection, one.row, isOfResource ? uri : undefined);
   return "problem" in row || row.key !== key ? { isUnclear: true } : { change: row };
 }
 

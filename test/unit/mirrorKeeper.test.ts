@@ -125,6 +125,11 @@ describe("news of the feed", () => {
       await world.tell("thing:t1");
       await world.settle();
       expect(await world.record).toMatchObject({ version: 2, seq: 2 });
+      // Nor does one that was pulled from a tool, and is asked for by its resource.
+      world.intercept = (what) => (what === "one" ? { row: world.things[0], uri: "x://t1" } : undefined);
+      await world.tell("thing:t1");
+      await world.settle();
+      expect(await world.record).toMatchObject({ version: 2, seq: 3 });
     }));
 
   test("that names no row has all of it pulled, soon and once", () =>
