@@ -1,6 +1,6 @@
 import type { Duty } from "../sync/Alarm.ts";
 import { reasonOf } from "../telemetry/events.ts";
-import { isAskable } from "./concerns.ts";
+import { isAskable, type Suspect } from "./concerns.ts";
 import { Held, type KeeperTools } from "./Held.ts";
 import type { Kept } from "./KeptMirror.ts";
 import type { MirrorSetup } from "./MirrorSetup.ts";
@@ -127,7 +127,7 @@ export class Keeper implements Duty {
     this.#held.put({ verified: state });
     // Where rows cannot be asked for one by one they wait for the next pull: what is always wrong is no reason to pull always.
     if (isAskable(kept.now.setup.collection)) {
-      for (const { mismatches, keys = [] } of own) if (mismatches > 0) suspect(this.#held, keys.map(keyed));
+      for (const { mismatches, keys = [] } of own) if (mismatches > 0) suspect(this.#held, keys.map(guessed));
     }
     await tools.arm();
     for (const tool of stop) {
@@ -302,9 +302,9 @@ export class Keeper implements Duty {
   }
 }
 
-/** A key from how it stands in D1. */
-function keyed(key: string): { key: string[] } {
-  return { key: key.split(KEY_SEPARATOR) };
+/** The row of an answer that was wrong, from its key as it stands in D1. */
+function guessed(key: string): Suspect {
+  return { key: key.split(KEY_SEPARATOR), isGuess: true };
 }
 
 function least(times: readonly (number | undefined)[]): number {

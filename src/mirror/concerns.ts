@@ -9,8 +9,8 @@ export type Suspect =
   | "all"
   /** The schemas of its tools may have. */
   | "schemas"
-  /** The row with this key, by its parts. */
-  | { key: string[] }
+  /** The row with this key, by its parts. `isGuess`: as an answer was wrong, not as the feed has told of it. */
+  | { key: string[]; isGuess?: true }
   /** The row that came from this resource. */
   | { uri: string };
 

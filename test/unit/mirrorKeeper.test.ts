@@ -518,6 +518,26 @@ test("a tool whose answers are wrong is stopped, and answered again after a pull
     { tools: ["get"] },
   ));
 
+test("an answer that is always wrong is no reason to pull always, though the origin says nothing of its row", () =>
+  keeping(
+    async (world) => {
+      await world.wake();
+      await world.settle();
+      world.intercept = (what) => (what === "one" ? { bad: "It refused." } : undefined);
+      for (let nth = 0; nth < 5; nth++) {
+        await world.keeper.verified([{ tool: "get", matches: 0, mismatches: 1, staleMs: 5, keys: ["t8"] }]);
+        await world.pass(5_000);
+      }
+      expect(world.asked.filter((one) => one === "one t8")).toHaveLength(5);
+      expect([world.status.pulls.done, world.status.suspect]).toEqual([1, 0]);
+      // What the feed has told of is.
+      await world.tell("thing:t8");
+      await world.pass(5_000);
+      expect(world.status.pulls.done).toBe(2);
+    },
+    { tools: ["get"] },
+  ));
+
 test("a mirror of resources has the origin tell of them, every minute, as long as it is pulled", () =>
   keeping(
     async (world) => {
