@@ -24,6 +24,8 @@ const RETIRE_MS = 3_600_000;
 const AT_ONCE = 1;
 /** That it is wanted is written down this often. */
 const NOTE_WOKEN_MS = 60_000;
+/** Clocks differ by no more. */
+const MAX_SKEW_MS = 60_000;
 /** What the origin is to tell of is said this often. */
 const INTEREST_MS = 55_000;
 const COLLECTING = { requests: 10, ms: 5_000 };
@@ -82,9 +84,12 @@ export class Keeper implements Duty {
       // It may be due earlier, or later, than was planned.
       const { failures, isWanted } = schedule.state;
       if (everyMs !== before.setup.collection.everyMs && failures === 0 && !isWanted) schedule.stop();
+      // What was planned by a clock that was ahead would be planned for long.
+      const isAhead = Math.max(before.wokenAt, before.asOf ?? 0) - now > MAX_SKEW_MS;
+      if (isAhead) schedule.wantNow(now);
       const isPlanned = schedule.nextAt !== null;
       schedule.start(Math.max(now, (before.asOf ?? 0) + everyMs));
-      const isNews = isOther || !isPlanned || now - before.wokenAt > NOTE_WOKEN_MS;
+      const isNews = isOther || !isPlanned || isAhead || now - before.wokenAt > NOTE_WOKEN_MS;
       if (isNews) this.#held.put({ wokenAt: now, ...(isOther && { setup }) });
       if (isMissed && before.version > 0 && !before.begun) await this.#seek();
     } else {

@@ -60,6 +60,20 @@ describe("a mirror that is woken", () => {
       expect(world.status.nextAt).toBe(asOf! + MINUTE_MS);
     }));
 
+  test("is pulled again at once after a clock that was ahead", () =>
+    keeping(async (world) => {
+      const { now } = world;
+      world.now += 400 * DAY_MS;
+      await world.wake();
+      await world.settle();
+      world.now = now;
+      world.again();
+      await world.wake();
+      await world.settle();
+      expect(world.status).toMatchObject({ asOf: now, nextAt: now + EVERY_MS, pulls: { done: 2 } });
+      expect(await world.record).toMatchObject({ asOf: now });
+    }));
+
   test("that nobody wants any more is not pulled after a week, and is gone after a month", () =>
     keeping(async (world) => {
       await world.wake();
