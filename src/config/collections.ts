@@ -152,7 +152,11 @@ function textsIn(value: unknown): string[] {
 }
 
 function toolsOf({ tools = {} }: OriginConfig, name: string): string[] {
-  return Object.keys(tools).filter((tool) => tools[tool]!.answer?.from === name);
+  return Object.keys(tools).filter((tool) => {
+    const { answer } = tools[tool]!;
+    // What is looked up beside has to be in step as well, where the tool's answers have changed.
+    return answer !== undefined && [answer, ...Object.values(answer.with ?? {})].some(({ from }) => from === name);
+  });
 }
 
 /** The resources that are mirrored; `undefined` where none are. */

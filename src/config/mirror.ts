@@ -20,7 +20,7 @@ export interface Collection {
   /** Tag templates over a row. */
   tags: readonly string[];
   row: RowAsking | undefined;
-  /** The tools that are answered from it, so that their schemas are held with it. */
+  /** The tools that are answered from it, or look something up in it: their schemas are held with it, and what changes their answers has it pulled. */
   tools: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 import type { Duty } from "../sync/Alarm.ts";
 import { reasonOf } from "../telemetry/events.ts";
-import { isAskable } from "./concerns.ts";
+import { isAskable, type Suspect } from "./concerns.ts";
 import { Held, type KeeperTools } from "./Held.ts";
 import type { Kept } from "./KeptMirror.ts";
 import type { MirrorSetup } from "./MirrorSetup.ts";
@@ -24,6 +24,8 @@ const RETIRE_MS = 3_600_000;
 const AT_ONCE = 1;
 /** That it is wanted is written down this often. */
 const NOTE_WOKEN_MS = 60_000;
+/** Clocks differ by no more. */
+const MAX_SKEW_MS = 60_000;
 /** What the origin is to tell of is said this often. */
 const INTEREST_MS = 55_000;
 const COLLECTING = { requests: 10, ms: 5_000 };
@@ -82,9 +84,12 @@ export class Keeper implements Duty {
       // It may be due earlier, or later, than was planned.
       const { failures, isWanted } = schedule.state;
       if (everyMs !== before.setup.collection.everyMs && failures === 0 && !isWanted) schedule.stop();
+      // What was planned by a clock that was ahead would be planned for long.
+      const isAhead = Math.max(before.wokenAt, before.asOf ?? 0) - now > MAX_SKEW_MS;
+      if (isAhead) schedule.wantNow(now);
       const isPlanned = schedule.nextAt !== null;
       schedule.start(Math.max(now, (before.asOf ?? 0) + everyMs));
-      const isNews = isOther || !isPlanned || now - before.wokenAt > NOTE_WOKEN_MS;
+      const isNews = isOther || !isPlanned || isAhead || now - before.wokenAt > NOTE_WOKEN_MS;
       if (isNews) this.#held.put({ wokenAt: now, ...(isOther && { setup }) });
       if (isMissed && before.version > 0 && !before.begun) await this.#seek();
     } else {
@@ -127,7 +132,7 @@ export class Keeper implements Duty {
     this.#held.put({ verified: state });
     // Where rows cannot be asked for one by one they wait for the next pull: what is always wrong is no reason to pull always.
     if (isAskable(kept.now.setup.collection)) {
-      for (const { mismatches, keys = [] } of own) if (mismatches > 0) suspect(this.#held, keys.map(keyed));
+      for (const { mismatches, keys = [] } of own) if (mismatches > 0) suspect(this.#held, keys.map(guessed));
     }
     await tools.arm();
     for (const tool of stop) {
@@ -302,9 +307,9 @@ export class Keeper implements Duty {
   }
 }
 
-/** A key from how it stands in D1. */
-function keyed(key: string): { key: string[] } {
-  return { key: key.split(KEY_SEPARATOR) };
+/** The row of an answer that was wrong, from its key as it stands in D1. */
+function guessed(key: string): Suspect {
+  return { key: key.split(KEY_SEPARATOR), isGuess: true };
 }
 
 function least(times: readonly (number | undefined)[]): number {

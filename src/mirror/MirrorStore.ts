@@ -235,10 +235,18 @@ export class MirrorStore {
     await this.#record("schemas = ?2, schemas_hash = ?3", json, hash);
   }
 
-  /** The key of the row that came from a resource; `undefined` where none did. */
-  async keyOf(uri: string): Promise<string | undefined> {
-    const sql = `SELECT key FROM ${this.#tables.rows} WHERE uri = ? AND until = ${STILL} LIMIT 1`;
-    return (await this.#rows<{ key: string }>(this.#bound(sql, uri)))[0]?.key;
+  /** The key of the row that came from a resource, where one did; and whether rows came from resources that lie below it (`above` in `cache/concerning.ts`). */
+  async cameFrom(uri: string): Promise<{ key: string | undefined; hasBelow: boolean }> {
+    const live = `FROM ${this.#tables.rows} WHERE until = ${STILL} AND`;
+    const below = (nth: number) => `EXISTS (SELECT 1 ${live} uri > ?${nth} AND uri < ?${nth + 1})`;
+    // What begins with this, and something after it.
+    const ranges = uri.endsWith("/")
+      ? [uri, endOf(uri)]
+      : ["/", "?", "#"].flatMap((end) => [uri + end, endOf(uri + end)]);
+    const isBelow = ranges.flatMap((_, nth) => (nth % 2 === 0 ? below(nth + 2) : [])).join(" OR ");
+    const sql = `SELECT (SELECT key ${live} uri = ?1 LIMIT 1) AS key, ${isBelow} AS hasBelow`;
+    const [row] = await this.#rows<{ key: string | null; hasBelow: number }>(this.#bound(sql, uri, ...ranges));
+    return { key: row!.key ?? undefined, hasBelow: row!.hasBelow === 1 };
   }
 
   /** Versions before this are not read any more: removes rows that are in none but those. Gives whether all are gone. */
@@ -328,6 +336,11 @@ export class MirrorStore {
   #bound(sql: string, ...values: unknown[]): D1PreparedStatement {
     return this.#db.prepare(sql).bind(...values);
   }
+}
+
+/** The first text after all that begin with this, which ends in one of ASCII's signs. */
+function endOf(beginning: string): string {
+  return beginning.slice(0, -1) + String.fromCharCode(beginning.charCodeAt(beginning.length - 1) + 1);
 }
 
 function expectOne(result: D1Result | undefined): void {

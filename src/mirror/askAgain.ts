@@ -8,7 +8,7 @@ import type { Source } from "./Source.ts";
 
 /** What asking for rows again needs. */
 export interface Asking {
-  store: Pick<MirrorStore, "keyOf">;
+  store: Pick<MirrorStore, "cameFrom">;
   source: Source;
   collection: Collection;
   /** The resource that a row came from, by its key. */
@@ -60,9 +60,12 @@ type Asked = { change: MirrorRow | { gone: string } | undefined } | { isUnclear:
 
 async function ask({ store, source, collection, uriOf }: Asking, refresh: Refresh): Promise<Asked> {
   const isNamed = "key" in refresh;
-  const key = isNamed ? refresh.key.join(KEY_SEPARATOR) : await store.keyOf(refresh.uri);
-  // A resource that no row came from: one that is new is in the lists.
-  if (key === undefined) return { change: undefined };
+  const { key, hasBelow } = isNamed
+    ? { key: refresh.key.join(KEY_SEPARATOR), hasBelow: false }
+    : await store.cameFrom(refresh.uri);
+  // What lies below it may have changed as well.
+  if (hasBelow) return { isUnclear: true };
+  if (key === undefined) return askNew({ source, collection }, (refresh as { uri: string }).uri);
   const isOfResource = collection.from.kind !== "tool";
   const uri = isNamed ? (isOfResource ? await uriOf(key) : undefined) : refresh.uri;
   if (isNamed && isOfResource && uri === undefined) return { isUnclear: true };
@@ -71,6 +74,21 @@ async function ask({ store, source, collection, uriOf }: Asking, refresh: Refres
   if ("failure" in one) return one;
   if ("bad" in one) return { isUnclear: true };
   if ("gone" in one) return { change: { gone: key } };
-  const row = await rowOf(collection, one.row, one.uri ?? uri);
+  // As a pull has it, or it would be another row.
+  const row = await rowOf(collection, one.row, isOfResource ? uri : undefined);
   return "problem" in row || row.key !== key ? { isUnclear: true } : { change: row };
+}
+
+/** Of a resource that no row came from. */
+async function askNew({ source, collection }: Pick<Asking, "source" | "collection">, uri: string): Promise<Asked> {
+  // The origin is asked for it by whoever wants it; which there are, the lists say.
+  if (collection.name === RESOURCES) return { change: undefined };
+  if (collection.row) return { isUnclear: true };
+  const one = await source.one([], uri);
+  if ("failure" in one) return one;
+  if ("bad" in one) return { isUnclear: true };
+  // Where it is a row by now, a pull finds out whether it is one of the collection.
+  return "gone" in one || "problem" in (await rowOf(collection, one.row, uri))
+    ? { change: undefined }
+    : { isUnclear: true };
 }

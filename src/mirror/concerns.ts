@@ -1,3 +1,4 @@
+import { above } from "../cache/concerning.ts";
 import { listTag, MAX_TAG_LENGTH, methodTag, ORIGIN_TAG, resourceTag, toolTag } from "../cache/implicitTags.ts";
 import type { Collection } from "../config/mirror.ts";
 import type { Concerns } from "../sync/Mirrors.ts";
@@ -8,8 +9,8 @@ export type Suspect =
   | "all"
   /** The schemas of its tools may have. */
   | "schemas"
-  /** The row with this key, by its parts. */
-  | { key: string[] }
+  /** The row with this key, by its parts. `isGuess`: as an answer was wrong, not as the feed has told of it. */
+  | { key: string[]; isGuess?: true }
   /** The row that came from this resource. */
   | { uri: string };
 
@@ -59,7 +60,8 @@ export function suspectsOf(collection: Collection, tag: string): Suspect[] {
 }
 
 /** The tags after which nobody knows which rows have changed. */
-function wholeTags({ name, from, row, tags, tools }: Collection): string[] {
+function wholeTags(collection: Collection): string[] {
+  const { name, from, row, tags, tools } = collection;
   const asked = [...(from.kind === "tool" ? [from.tool] : []), ...(row && "tool" in row ? [row.tool] : []), ...tools];
   const methods =
     from.kind === "tool"
@@ -73,6 +75,7 @@ function wholeTags({ name, from, row, tags, tools }: Collection): string[] {
     ...(tools.length > 0 ? [methodTag("tools/call")] : []),
     ...(from.kind === "resources" || from.kind === "mirror" ? [listTag("resources")] : []),
     ...(from.kind === "each" ? [collectionTag(from.each)] : []),
+    ...resourcesOf(collection).flatMap(tagsAbove),
     ...tags.filter((tag) => !isTemplate(tag)),
   ];
 }
@@ -80,6 +83,12 @@ function wholeTags({ name, from, row, tags, tools }: Collection): string[] {
 /** The tags after which the tools that are answered from it may take other arguments. */
 function schemaTags({ tools }: Collection): string[] {
   return tools.length > 0 ? [listTag("tools")] : [];
+}
+
+/** The tags of the resources above all that a pattern or template names. */
+function tagsAbove(pattern: string): string[] {
+  const [beginning = ""] = pattern.slice(resourceTag("").length).split(/[{*]/, 1);
+  return above(beginning).map(resourceTag);
 }
 
 /** The tags of the resources that it is made of, as patterns or templates. */

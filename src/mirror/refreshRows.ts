@@ -49,7 +49,9 @@ async function refresh(held: Held): Promise<string | undefined> {
   );
   const done = noted.filter((_, at) => answers[at] !== "failed").map(({ nth }) => nth);
   const { everyMs } = collection;
-  if (answers.includes("unclear")) schedule.wantSoon(everyMs, tools.now());
+  // What is always wrong is no reason to pull always.
+  const isUnclear = noted.some(({ what }, at) => answers[at] === "unclear" && !("isGuess" in what));
+  if (isUnclear) schedule.wantSoon(everyMs, tools.now());
   // Only then the version has all that the feed has told of.
   const isAll = done.length === refreshes.size && !schedule.state.isWanted;
   const isNews = changes.length > 0 || isAll;

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/config/ConfigError.ts";
 import { RESOURCES } from "../../src/config/mirror.ts";
+import { suspectsOf } from "../../src/mirror/concerns.ts";
 import { mirrorName } from "../../src/mirror/mirrorName.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { parseTemplate, placesIn } from "../../src/config/template.ts";
@@ -109,6 +110,12 @@ const demo = {
   },
 };
 
+test("where a tool's answers have changed, all that they are made of is pulled", () => {
+  const { collections } = originOf(demo);
+  const changed = [...collections.values()].filter((one) => suspectsOf(one, "tool:check_support").includes("all"));
+  expect(changed.map(({ name }) => name)).toEqual(["features", "browsers", "support"]);
+});
+
 test("the origin to try the replica with can be mirrored whole", () => {
   const { collections, tools } = originOf(demo);
   expect([...collections.keys()]).toEqual(["features", "browsers", "support", "ranges"]);
@@ -126,7 +133,7 @@ test("the origin to try the replica with can be mirrored whole", () => {
     staleIfErrorMs: 604_800_000,
     tags: ["feature:{id}"],
     row: { tool: "get_feature", arguments: { id: "{id}" }, at: "" },
-    tools: ["get_feature", "search_features"],
+    tools: ["get_feature", "search_features", "check_support"],
   });
   expect(collections.get("browsers")!.from).toEqual({ kind: "resources", pattern: "bcd://browser/*" });
   expect(collections.get("ranges")).toMatchObject({

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { EVERY_MS, keeping, MINUTE_MS } from "./support/KeptWorld.ts";
+import { EVERY_MS, keeping, MINUTE_MS, type KeptWorld } from "./support/KeptWorld.ts";
 
 const DAY_MS = 86_400_000;
 const pagesIn = (asked: readonly string[]) => asked.filter((one) => one.startsWith("page")).length;
@@ -58,6 +58,20 @@ describe("a mirror that is woken", () => {
       const { asOf } = world.status;
       await world.wake({ collection: { ...world.setup.collection, everyMs: MINUTE_MS } });
       expect(world.status.nextAt).toBe(asOf! + MINUTE_MS);
+    }));
+
+  test("is pulled again at once after a clock that was ahead", () =>
+    keeping(async (world) => {
+      const { now } = world;
+      world.now += 400 * DAY_MS;
+      await world.wake();
+      await world.settle();
+      world.now = now;
+      world.again();
+      await world.wake();
+      await world.settle();
+      expect(world.status).toMatchObject({ asOf: now, nextAt: now + EVERY_MS, pulls: { done: 2 } });
+      expect(await world.record).toMatchObject({ asOf: now });
     }));
 
   test("that nobody wants any more is not pulled after a week, and is gone after a month", () =>
@@ -125,6 +139,11 @@ describe("news of the feed", () => {
       await world.tell("thing:t1");
       await world.settle();
       expect(await world.record).toMatchObject({ version: 2, seq: 2 });
+      // Nor does one that was pulled from a tool, and is asked for by its resource.
+      world.intercept = (what) => (what === "one" ? { row: world.things[0], uri: "x://t1" } : undefined);
+      await world.tell("thing:t1");
+      await world.settle();
+      expect(await world.record).toMatchObject({ version: 2, seq: 3 });
     }));
 
   test("that names no row has all of it pulled, soon and once", () =>
@@ -513,6 +532,26 @@ test("a tool whose answers are wrong is stopped, and answered again after a pull
     { tools: ["get"] },
   ));
 
+test("an answer that is always wrong is no reason to pull always, though the origin says nothing of its row", () =>
+  keeping(
+    async (world) => {
+      await world.wake();
+      await world.settle();
+      world.intercept = (what) => (what === "one" ? { bad: "It refused." } : undefined);
+      for (let nth = 0; nth < 5; nth++) {
+        await world.keeper.verified([{ tool: "get", matches: 0, mismatches: 1, staleMs: 5, keys: ["t8"] }]);
+        await world.pass(5_000);
+      }
+      expect(world.asked.filter((one) => one === "one t8")).toHaveLength(5);
+      expect([world.status.pulls.done, world.status.suspect]).toEqual([1, 0]);
+      // What the feed has told of is.
+      await world.tell("thing:t8");
+      await world.pass(5_000);
+      expect(world.status.pulls.done).toBe(2);
+    },
+    { tools: ["get"] },
+  ));
+
 test("a mirror of resources has the origin tell of them, every minute, as long as it is pulled", () =>
   keeping(
     async (world) => {
@@ -529,10 +568,10 @@ test("a mirror of resources has the origin tell of them, every minute, as long a
       const said = world.words.filter(({ interest }) => interest).length;
       await world.pass(3 * MINUTE_MS);
       expect(world.words.filter(({ interest }) => interest).length - said).toBeLessThanOrEqual(4);
-      // One that came from such a resource is asked for again by it.
+      // One that came from such a resource is asked for again by it; and one that is not known, whether it is a row.
       await world.tell("resource:x://t3", "resource:x://unknown");
       await world.settle();
-      expect(world.asked.filter((one) => one.startsWith("one"))).toEqual(["one t3"]);
+      expect(world.asked.filter((one) => one.startsWith("one"))).toEqual(["one t3", "one x://unknown"]);
       await world.wake({ listens: false });
       const before = world.words.length;
       await world.pass(3 * MINUTE_MS);
@@ -540,3 +579,45 @@ test("a mirror of resources has the origin tell of them, every minute, as long a
     },
     { from: { kind: "resources", pattern: "x://*" }, row: undefined, tags: [] },
   ));
+
+describe("a mirror of resources is not taken to have", () => {
+  /** Of the resources `x://a/<id>`. */
+  const listed = (work: (world: KeptWorld) => Promise<void>) =>
+    keeping(
+      async (world) => {
+        world.intercept = (what, id) => {
+          if (what === "one") return world.things.some((one) => one.id === id) ? undefined : { gone: true };
+          return { rows: world.things, uris: world.things.map((one) => `x://a/${one.id}`), requests: 1 };
+        };
+        world.things.push({ id: "t1/b", n: 0 });
+        await world.wake();
+        await world.settle();
+        await work(world);
+      },
+      { from: { kind: "resources", pattern: "x://a/*" }, row: undefined, tags: [] },
+    );
+
+  test.each(["x://a", "x://a/", "x://a/t1"])("what may have changed below %s", (uri) =>
+    listed(async (world) => {
+      world.things.at(-1)!.n = 11;
+      await world.tell(`resource:${uri}`);
+      await world.settle();
+      await world.tell("resource:x://a/t2");
+      await world.settle();
+      expect(await world.record).toMatchObject({ version: 1, seq: 0 });
+      await world.pass(1_000);
+      expect(await world.record).toMatchObject({ version: 2, seq: 2 });
+      expect((await world.rows()).find(({ id }) => id === "t1/b")).toEqual({ id: "t1/b", n: 11 });
+    }),
+  );
+
+  test("one that is new, before it has", () =>
+    listed(async (world) => {
+      world.things.push({ id: "t9", n: 9 });
+      await world.tell("resource:x://a/t9");
+      await world.settle();
+      expect((await world.record)?.seq).toBe(0);
+      await world.pass(1_000);
+      expect(await world.record).toMatchObject({ version: 2, seq: 1, size: 7 });
+    }));
+});

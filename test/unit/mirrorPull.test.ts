@@ -246,8 +246,8 @@ describe("a pull", () => {
     const twice = pageOf([thing(1), thing(2), thing(1)], "more", { uris });
     const source = () => scripted(twice, pageOf([thing(2), thing(3)], undefined, { uris: ["x://2", "x://3"] }), twice);
     expect(await mirror.pull(source())).toMatchObject({ kind: "done", report: { rows: 3 } });
-    expect(await mirror.store.keyOf("x://2")).toBe("2");
-    expect(await mirror.store.keyOf("x://4")).toBe(undefined);
+    expect(await mirror.store.cameFrom("x://2")).toEqual({ key: "2", hasBelow: false });
+    expect(await mirror.store.cameFrom("x://4")).toEqual({ key: undefined, hasBelow: false });
     // Another resource with the same key is another matter.
     const other = scripted(pageOf([thing(1), thing(1)], undefined, { uris: ["x://1", "x://9"] }));
     expect(await mirror.pull(other)).toMatchObject({ problem: { code: "duplicate-keys", count: 1 } });
@@ -267,7 +267,8 @@ describe("a pull", () => {
     const done = await mirror.pull(scripted(pageOf(rows, undefined, { skipped })));
     expect(done).toMatchObject({ report: { rows: 2, skipped: { count: 12, some: skipped.slice(0, 10) } } });
     expect(await mirror.read()).toEqual(new Map(rows.map(({ key, body }) => [key, body])));
-    expect(await mirror.store.keyOf(`x://${"y".repeat(900)}`)).toBe(rows[1]!.key);
+    const { key } = rows[1]!;
+    expect(await mirror.store.cameFrom(`x://${"y".repeat(900)}`)).toEqual({ key, hasBelow: false });
   });
 });
 

@@ -72,7 +72,8 @@ export class KeptWorld {
           this.asked.push(`page ${cursor ?? ""}`);
           return (this.intercept("page", cursor) as Page | NoPage | undefined) ?? this.#page(cursor);
         },
-        one: async ([id]) => {
+        one: async ([key], uri) => {
+          const id = key ?? uri?.replace("x://a/", "");
           this.asked.push(`one ${id}`);
           const found = this.things.find((one) => one.id === id);
           return (this.intercept("one", id) as One | NoPage | undefined) ?? (found ? { row: found } : { gone: true });
