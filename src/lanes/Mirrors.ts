@@ -1,7 +1,7 @@
 import type { Collection } from "../config/mirror.ts";
 import type { StoredSchemas } from "../mirror/readSchemas.ts";
 
-/** After so many failures in a row nothing is asked of D1 for a while. */
+/** After so many failures in a row nothing is asked of one for a while. */
 const MAX_FAILURES = 3;
 const REST_MS = 5_000;
 /** What has not been pulled yet is not asked for again for so long. */
@@ -16,6 +16,9 @@ export interface KnownMirror {
   wokenAt: number;
   /** Until when nothing is asked of it, as it has not been pulled yet. */
   absentUntil: number;
+  /** How often in a row D1 has failed with it, or was too slow: and until when it is left alone for that. What is asked of others may be quicker. */
+  failures: number;
+  restsUntil: number;
   /** The schemas of the tools that it answers, as they were last read. */
   schemas?: StoredSchemas;
   schemasAt: number;
@@ -26,8 +29,6 @@ export interface KnownMirror {
 /** What an isolate remembers of what is mirrored. Plain data; as much as is configured. Times are epoch ms. */
 export class Mirrors {
   readonly #known = new Map<Collection, KnownMirror>();
-  #failures = 0;
-  #restsUntil = 0;
 
   /** What is known of a collection; `undefined` where nothing is. */
   get(collection: Collection): KnownMirror | undefined {
@@ -40,27 +41,29 @@ export class Mirrors {
     // Another request may have come first.
     const there = this.#known.get(collection);
     if (there) return there;
-    const added: KnownMirror = { ...known, wokenAt: 0, absentUntil: 0, schemasAt: 0 };
+    const added: KnownMirror = { ...known, wokenAt: 0, absentUntil: 0, failures: 0, restsUntil: 0, schemasAt: 0 };
     this.#known.set(collection, added);
     return added;
   }
 
-  /** Whether D1 is left alone, as it has failed again and again. */
-  rests(now: number): boolean {
-    return now < this.#restsUntil;
+  /** Whether one of these is left alone, as D1 has failed with it again and again. */
+  rest(of: readonly KnownMirror[], now: number): boolean {
+    return of.some(({ restsUntil }) => now < restsUntil);
   }
 
-  /** D1 has answered. */
-  answered(): void {
-    this.#failures = 0;
+  /** D1 has answered for these. */
+  answered(of: readonly KnownMirror[]): void {
+    for (const known of of) known.failures = 0;
   }
 
-  /** D1 has failed, or was too slow. */
-  failed(now: number): void {
-    if (++this.#failures < MAX_FAILURES) return;
-    // The first that fails after the rest ends in another.
-    this.#failures = MAX_FAILURES - 1;
-    this.#restsUntil = now + REST_MS;
+  /** D1 has failed with these, or was too slow. */
+  failed(of: readonly KnownMirror[], now: number): void {
+    for (const known of of) {
+      if (++known.failures < MAX_FAILURES) continue;
+      // The first that fails after the rest ends in another.
+      known.failures = MAX_FAILURES - 1;
+      known.restsUntil = now + REST_MS;
+    }
   }
 
   /** One has not been pulled yet. */

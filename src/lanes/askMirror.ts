@@ -19,15 +19,15 @@ export async function askMirror<T>(
   read: (db: D1Database) => Promise<T>,
 ): Promise<T | undefined> {
   const { mirrors } = x.isolate;
-  if (mirrors.rests(x.now())) return undefined;
+  if (mirrors.rest(of, x.now())) return undefined;
   try {
     const reply = await within(PATIENCE_MS, read(x.env.DB));
-    mirrors.answered();
+    mirrors.answered(of);
     return reply;
   } catch (error) {
     const reason = reasonOf(error);
     if (reason.includes("no such table")) miss(x, of);
-    else mirrors.failed(x.now());
+    else mirrors.failed(of, x.now());
     x.report({ type: "store-failed", operation: "get", reason });
     return undefined;
   }

@@ -5,6 +5,7 @@ import { Mirrors } from "../../src/lanes/Mirrors.ts";
 import { mayBeOfRow, tagsOfCollection, tagsOfKey, tagsOfRow } from "../../src/mirror/rowTags.ts";
 import { overBudget } from "../../src/origin/Meter.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
+import { collectionOf } from "./support/pulling.ts";
 
 const fromTool = { name: "items", from: { kind: "tool", tool: "list" }, tags: ["item:{sku}", "cat:{cat}:x"] };
 const items = fromTool as unknown as Collection;
@@ -71,18 +72,26 @@ describe("the tags of what is mirrored", () => {
   });
 });
 
-test("D1 is left alone after three failures in a row, and after each further one until it has answered", () => {
+test("a mirror is left alone after three failures of D1 in a row, and after each further one until it has answered; others are not", () => {
   const mirrors = new Mirrors();
-  mirrors.failed(0);
-  mirrors.failed(0);
-  mirrors.answered();
-  mirrors.failed(0);
-  mirrors.failed(0);
-  expect(mirrors.rests(1)).toBe(false);
-  mirrors.failed(0);
-  expect([mirrors.rests(4_999), mirrors.rests(5_000)]).toEqual([true, false]);
-  mirrors.failed(6_000);
-  expect(mirrors.rests(6_001)).toBe(true);
+  const known = (name: string) => [mirrors.add({ name, collection: collectionOf({ name }), mayBeOfRow: () => false })];
+  const [one, other] = [known("one"), known("other")];
+  const fail = (at: number) => mirrors.failed(one, at);
+  fail(0);
+  fail(0);
+  mirrors.answered(one);
+  fail(0);
+  fail(0);
+  expect(mirrors.rest(one, 1)).toBe(false);
+  fail(0);
+  expect([mirrors.rest(one, 4_999), mirrors.rest([...other, ...one], 4_999), mirrors.rest(other, 4_999)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(mirrors.rest(one, 5_000)).toBe(false);
+  fail(6_000);
+  expect(mirrors.rest(one, 6_001)).toBe(true);
 });
 
 test("an answer is measured by the bound that is met first", () => {
