@@ -17,10 +17,12 @@ export async function mirroredResource(
   { collection, row }: Extract<Aim, { kind: "resource" }>,
 ): Promise<Found | undefined> {
   if (!mayRead(x, collection.readers)) return undefined;
-  const cursor = row === "read" ? undefined : cursorIn(call);
+  const known = await knownMirror(x, collection);
+  // Another definition has versions of its own.
+  const list = `${call.method} ${known.name.split("#").at(-1)}`;
+  const cursor = row === "read" ? undefined : cursorIn(call, list);
   // One of the origin's pages goes on with the origin.
   if (cursor === "none") return undefined;
-  const known = await knownMirror(x, collection);
   wake(x, known);
   if (x.now() < known.absentUntil) return undefined;
   const page = cursor?.before ?? 0;
@@ -36,7 +38,7 @@ export async function mirroredResource(
   const asOf = Math.min(facts.asOf, cursor?.asOf ?? facts.asOf);
   const seq = Math.min(facts.seq, cursor?.seq ?? facts.seq);
   const version = cursor?.version ?? facts.version;
-  const next: Cursor = { version, digest: call.method, before: page + 1, after: null, asOf, seq };
+  const next: Cursor = { version, digest: list, before: page + 1, after: null, asOf, seq };
   const isLast = row === "read" || !bodies.has(keys[1]!);
   const text = isLast ? body : `${body},"nextCursor":${JSON.stringify(writeCursor(next))}`;
   const entry = mirrorEntry(x, call, text, {
@@ -55,8 +57,8 @@ export async function mirroredResource(
 }
 
 /** Where the page begins that the caller asks for; `undefined` for the first, `"none"` where the cursor is not the mirror's, or of another list. */
-function cursorIn({ variant, method }: Call): Cursor | undefined | "none" {
+function cursorIn({ variant }: Call, list: string): Cursor | undefined | "none" {
   if (variant === undefined) return undefined;
   const cursor = typeof variant === "string" ? readCursor(variant, 0) : undefined;
-  return cursor?.digest === method ? cursor : "none";
+  return cursor?.digest === list ? cursor : "none";
 }
