@@ -28,6 +28,8 @@ const NOTE_WOKEN_MS = 60_000;
 const MAX_SKEW_MS = 60_000;
 /** What the origin is to tell of is said this often. */
 const INTEREST_MS = 55_000;
+/** While others pull from the origin, it is asked after this, and up to as much again, whether there is room. */
+const TURN_MS = 1_000;
 const COLLECTING = { requests: 10, ms: 5_000 };
 /** After a failure rows are collected that much later. */
 const COLLECT_AGAIN_MS = 60_000;
@@ -65,6 +67,8 @@ export class Keeper implements Duty {
   #hasLooked = false;
   /** The origin, or its `OriginSync`, is left alone until then. */
   #blockedUntil = 0;
+  /** Others pull from the origin: until then it is left to them. */
+  #turnAt = 0;
   /** When it is to be said again what the origin is to tell of, and what was said last. */
   #interestAt = 0;
   #saidUris: readonly string[] | undefined;
@@ -105,7 +109,7 @@ export class Keeper implements Duty {
     if (!kept.now) return;
     schedule.wantNow(tools.now());
     this.#held.put({});
-    this.#blockedUntil = 0;
+    this.#blockedUntil = this.#turnAt = 0;
     // What is being done may take its time; then it comes next.
     if (!this.#working) await this.#alone(() => this.#look());
     await tools.arm();
@@ -186,7 +190,8 @@ export class Keeper implements Duty {
     if (nextAt === null) return least([collectableAt(replaced), wokenAt + DROP_MS]);
     const isRefreshed = version > 0 && !begun && (isBehind || refreshes.size > 0 || this.#held.lacksSchemas);
     const work = least([
-      this.#isPulling || this.#hasNews ? AT_ONCE : nextAt,
+      this.#hasNews ? AT_ONCE : undefined,
+      Math.max(this.#isPulling ? AT_ONCE : nextAt, this.#turnAt),
       isRefreshed ? Math.max(AT_ONCE, refreshAt) : undefined,
       this.#held.wantsInterest ? Math.max(AT_ONCE, this.#sayAt) : undefined,
     ]);
@@ -231,10 +236,16 @@ export class Keeper implements Duty {
     if (idleMs >= SLEEP_MS) this.#sleep();
     else if (this.#blockedUntil <= now && (await this.#look())) {
       // One thing at a time: each has nearly all the requests that an invocation may make.
-      if (this.#isPulling) return stepPull(this.#held);
+      if (this.#isPulling) return this.#turnAt > 0 ? undefined : this.#step();
       if (!kept.now.begun && (await refreshRows(this.#held))) return;
     }
     await this.#collect();
+  }
+
+  /** A part of a pull. What others wait for, when it is over, is said at once. */
+  async #step(): Promise<void> {
+    await stepPull(this.#held);
+    if (!this.#isPulling) this.#hasNews = true;
   }
 
   /** Hears the news, and begins a pull that is due. Whether the origin may be asked. */
@@ -245,7 +256,8 @@ export class Keeper implements Duty {
     this.#hasLooked = true;
     const says = held.wantsInterest && this.#sayAt <= tools.now();
     const { uris } = kept.now!;
-    const looked = await lookAround(held, says);
+    const wantsPlace = this.#isPulling || (schedule.nextAt !== null && schedule.nextAt <= tools.now());
+    const looked = await lookAround(held, { saysInterest: says, wantsPlace });
     this.#hasNews ||= looked.isMissed;
     if (says && !looked.isMissed) {
       this.#interestAt = tools.now() + INTEREST_MS;
@@ -256,9 +268,9 @@ export class Keeper implements Duty {
       stall(held);
       return false;
     }
+    this.#turnAt = !wantsPlace || looked.hasPlace ? 0 : tools.now() + TURN_MS * (1 + tools.random());
+    if (this.#isPulling || !looked.hasPlace) return true;
     const { begun } = kept.now!;
-    const { nextAt } = schedule;
-    if (nextAt === null || nextAt > tools.now() || this.#isPulling) return true;
     if (!begun) schedule.began();
     held.put({ begun: { at: tools.now(), upTo: refreshes.last, ...begun, isWaiting: false } });
     return true;

@@ -13,13 +13,18 @@ export interface Looked {
   waitMs: number;
   /** Whether what the feed has told of could not be heard. */
   isMissed: boolean;
+  /** Whether it may pull, where it wants to. */
+  hasPlace: boolean;
 }
 
 /**
  * Asks the origin's `OriginSync` what it knows: notes what the feed has told of, and says how calls ended; where it
- * `saysInterest`, what the origin is to tell of.
+ * `saysInterest`, what the origin is to tell of. `wantsPlace`: it pulls, or is about to.
  */
-export async function lookAround(held: Held, saysInterest: boolean): Promise<Looked> {
+export async function lookAround(
+  held: Held,
+  { saysInterest, wantsPlace }: { saysInterest: boolean; wantsPlace: boolean },
+): Promise<Looked> {
   const { now, random, tell, report } = held.tools;
   const { name, setup, heard, uris } = held.kept.now!;
   const { origin, collection, eras, listens } = setup;
@@ -41,17 +46,19 @@ export async function lookAround(held: Held, saysInterest: boolean): Promise<Loo
       concerns: concernsOf(collection),
       seq: heard?.seq ?? 0,
       feedId: heard?.feedId ?? undefined,
+      wantsPlace,
       ...(outcomes && { outcomes }),
       ...(saysInterest && { interest }),
     });
   } catch (error) {
     source.giveBack(outcomes);
     report({ type: "sync-failed", operation: "mirror", origin: origin.id, reason: reasonOf(error) });
-    return { waitMs: WAIT_MS.object * (0.5 + random()), isMissed: true };
+    return { waitMs: WAIT_MS.object * (0.5 + random()), isMissed: true, hasPlace: false };
   }
   heed(held, news);
+  const { hasPlace } = news;
   const { state, retryAt = 0 } = news.health;
-  if (state === "up") return { waitMs: 0, isMissed: false };
+  if (state === "up") return { waitMs: 0, isMissed: false, hasPlace };
   const waitMs = Math.min(WAIT_MS.most, Math.max(WAIT_MS.least, retryAt - now()));
-  return { waitMs: waitMs * (1 + 0.1 * random()), isMissed: false };
+  return { waitMs: waitMs * (1 + 0.1 * random()), isMissed: false, hasPlace };
 }

@@ -13,6 +13,8 @@ export interface MirrorWord extends Since {
   concerns: Concerns;
   /** How its calls to the origin ended since its last word; absent where it has made none. */
   outcomes?: Outcomes;
+  /** Whether it pulls, or is about to. */
+  wantsPlace: boolean;
   /** What the origin is to tell of; absent: nothing, or as it said before. */
   interest?: Interest;
 }
@@ -20,4 +22,6 @@ export interface MirrorWord extends Since {
 /** What it hears. */
 export interface MirrorNews extends News {
   health: Health;
+  /** Whether it may pull now: not too many others do. False, too, where it does not want to. */
+  hasPlace: boolean;
 }

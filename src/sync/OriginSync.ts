@@ -29,6 +29,7 @@ import type { OriginTotals } from "./OriginTotals.ts";
 import { pause } from "./pause.ts";
 import type { AnnounceReply, Announcement, Conclusion, PulseReply, PulseRequest } from "./Pulse.ts";
 import type { Sighting, SightReply } from "./Sighting.ts";
+import { PullPlaces } from "./PullPlaces.ts";
 import { secretDrawer } from "./secretDrawer.ts";
 import { Tellings } from "./Tellings.ts";
 import { UpstreamListening } from "./UpstreamListening.ts";
@@ -45,6 +46,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) });
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #mirrors = new Mirrors(this.ctx.storage.sql);
+  readonly #places = new PullPlaces();
   readonly #feed = new KeptFeed(
     this.ctx.storage.sql,
     () => crypto.randomUUID(),
@@ -195,8 +197,19 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
   }
 
   /** Takes in what a mirror has to say, and tells it what has changed since what it knows of the feed, and how the origin is. */
-  async mirror({ place, concerns, origin, outcomes, interest: wanted, ...since }: MirrorWord): Promise<MirrorNews> {
-    this.#mirrors.note(place, concerns, Date.now());
+  async mirror({
+    place,
+    concerns,
+    origin,
+    outcomes,
+    interest: wanted,
+    wantsPlace,
+    ...since
+  }: MirrorWord): Promise<MirrorNews> {
+    const now = Date.now();
+    this.#mirrors.note(place, concerns, now);
+    const hasPlace = wantsPlace && this.#places.take(place.name, origin.concurrency, now);
+    if (!wantsPlace) this.#places.leave(place.name);
     // A mirror has its eras from isolates, some time ago: what they have said since stands.
     const interest = wanted && { ...wanted, ...this.#listening.interests.eras };
     this.#health.pulsed({ origin, ...(interest && { interest }), ...(outcomes && { outcomes }) });
@@ -204,7 +217,7 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     await this.#alarm.arm();
     // An alarm may come late.
     this.#lapse();
-    return { ...this.#feed.since(since), health: this.#health.published() };
+    return { ...this.#feed.since(since), health: this.#health.published(), hasPlace };
   }
 
   /** What is known of the origin, with what the asking isolate has counted and not told yet. */

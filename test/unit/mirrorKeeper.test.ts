@@ -436,6 +436,33 @@ describe("whatever fails besides", () => {
       expect(await world.record).toMatchObject({ version: 1, size: 5 });
     }));
 
+  test("while others pull from the origin it waits for its turn, asks for single rows meanwhile, and lets others know when it is over", () =>
+    keeping(async (world) => {
+      world.hasPlace = false;
+      await world.wake();
+      await world.pass(10_000);
+      expect([world.asked, world.status.pulling]).toEqual([[], null]);
+      // Not all the time.
+      expect(world.words.length).toBeLessThan(12);
+      world.hasPlace = true;
+      await world.pass(2_000);
+      expect(world.status.pulls.done).toBe(1);
+      expect(world.words.at(-1)!.wantsPlace).toBe(false);
+      world.hasPlace = false;
+      await world.pass(EVERY_MS * 1.2);
+      world.things[0] = { id: "t1", n: 11 };
+      await world.tell("thing:t1");
+      await world.pass(5_000);
+      expect((await world.rows())[0]).toEqual({ id: "t1", n: 11 });
+      expect(world.status.pulls.done).toBe(1);
+      // An operator's word changes nothing of that.
+      await world.keeper.pullNow();
+      expect(world.status.pulling).toBe(null);
+      world.hasPlace = true;
+      await world.pass(2_000);
+      expect(world.status.pulls.done).toBe(2);
+    }));
+
   test("the origin's object is asked again when it cannot be reached, and hears then how calls ended", () =>
     keeping(async (world) => {
       await world.wake();

@@ -12,6 +12,7 @@ import { unwoken } from "../../src/mirror/unwoken.ts";
 import { mirrorsOf } from "../../src/http/admin/mirrorsOf.ts";
 import type { ReplicaEvent } from "../../src/telemetry/events.ts";
 import type { MirrorWord } from "../../src/sync/MirrorWord.ts";
+import { PullPlaces } from "../../src/sync/PullPlaces.ts";
 import { OriginSync } from "../../src/sync/OriginSync.ts";
 import { collectionOf } from "./support/pulling.ts";
 
@@ -197,12 +198,27 @@ describe("an origin's object", () => {
       concerns: { tags: ["origin"], beginnings: ["thing:"] },
       seq: 0,
       feedId: undefined,
+      wantsPlace: false,
       ...more,
     });
     await runInDurableObject(env.ORIGIN_SYNC.get(env.ORIGIN_SYNC.idFromName(setup.origin.id)), (_, state) =>
       work(new OriginSync(state, own), told, word),
     );
   }
+
+  test("lets so many mirrors pull at once as the origin is to see calls of, and the next when one has ended or is silent", () =>
+    within(async (sync, _, word) => {
+      const origin = { ...word().origin, concurrency: 8 };
+      const ask = async (name: string, wantsPlace = true) =>
+        (await sync.mirror(word({ place: { name }, origin, wantsPlace }))).hasPlace;
+      expect([await ask("a"), await ask("b"), await ask("c"), await ask("a")]).toEqual([true, true, false, true]);
+      expect(await ask("a", false)).toBe(false);
+      expect([await ask("c"), await ask("a")]).toEqual([true, false]);
+      const places = new PullPlaces();
+      // One may always.
+      expect([places.take("a", 1, 0), places.take("b", 1, 0), places.take("a", 1, 5_000)]).toEqual([true, false, true]);
+      expect([places.take("b", 1, 14_999), places.take("b", 1, 15_000)]).toEqual([false, true]);
+    }));
 
   test("tells the mirrors that it concerns to look, once for what comes together, and what there is to hear", () =>
     within(async (sync, told, word) => {

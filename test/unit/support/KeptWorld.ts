@@ -49,6 +49,8 @@ export class KeptWorld {
   /** Makes D1 and the origin's object fail. */
   isStoreLost = false;
   isObjectLost = false;
+  /** Whether it may pull beside others. */
+  hasPlace = true;
   retired = 0;
   keeper!: Keeper;
   readonly #storage: DurableObjectStorage;
@@ -89,7 +91,7 @@ export class KeptWorld {
       tell: async (word): Promise<MirrorNews> => {
         if (this.isObjectLost) throw new Error("lost");
         this.words.push(word);
-        return { ...this.feed.since(word), health: this.health };
+        return { ...this.feed.since(word), health: this.health, hasPlace: word.wantsPlace && this.hasPlace };
       },
       retireOthers: async () => void this.retired++,
       arm: async () => {},
