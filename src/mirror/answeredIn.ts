@@ -11,7 +11,7 @@ export const NOT_HELD = { bad: "it has an integer that programs do not hold as i
 /** The value in a tool's result: its structured content, else the JSON of its only text block. `source`: the JSON that the result was read from. */
 export function answeredIn(result: Record<string, unknown>, source: string): Answered {
   const { isError, structuredContent, content } = result;
-  if (isError === true) return { bad: "it refused, with isError" };
+  if (isError === true) return { bad: "it refused, with isError: call it so yourself to read why" };
   if (isNoStore(result)) return { bad: "it must not be kept" };
   if (structuredContent !== undefined) return isHeld(source) ? { value: structuredContent } : NOT_HELD;
   const texts = Array.isArray(content) ? content.filter((block) => isObject(block) && block["type"] === "text") : [];

@@ -18,7 +18,7 @@ export function pullProblem(
   problem: PageProblem,
   count: number,
   { page, of }: { page: number; of: number },
-  { key, maxRows }: Pick<Collection, "key" | "maxRows">,
+  { from, key, maxRows }: Pick<Collection, "from" | "key" | "maxRows">,
 ): PullProblem {
   const rows = `${count} of the ${of} rows on page ${page}`;
   switch (problem) {
@@ -28,8 +28,13 @@ export function pullProblem(
         count,
         message: `${rows} have no key: a string of 1 to 512 characters, or a number, at ${key.join(" and ")}. Name other members in "key".`,
       };
-    case "wrong-type":
-      return { code: problem, count, message: `${rows} are no objects. Point to an array of objects.` };
+    case "wrong-type": {
+      const instead =
+        from.kind === "tool"
+          ? "Point to an array of objects."
+          : 'A row is the one text of a resource, if that is a JSON object. Name others in "from", or mirror resources as they are: "resources", with "mirror".';
+      return { code: problem, count, message: `${rows} are no objects. ${instead}` };
+    }
     case "row-too-large":
       return {
         code: problem,

@@ -14,6 +14,10 @@ export async function toolPage(
   const next = cursor !== undefined && paging && { [paging.argument]: JSON.parse(cursor) as unknown };
   const answer = await calls.ask("tools/call", { name: tool, arguments: { ...from.arguments, ...next } });
   const what = `a call of ${tool}`;
+  if ("error" in answer) {
+    const { bad } = noPage(answer, what) as { bad: string };
+    return { bad: `${bad} See that "from" names one of its tools, and arguments that it takes.` };
+  }
   if (!("result" in answer)) return noPage(answer, what);
   const page = rowsIn(answer, from);
   return "bad" in page ? noPage(page, what) : page;

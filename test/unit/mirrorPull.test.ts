@@ -282,6 +282,16 @@ describe("bad data fails a pull, and the version before stays", () => {
       { code: "no-key", count: 5, message: /^5 of the 6 rows on page 1 have no key: .* at \/id\./ },
     ],
     ["rows that are no objects", scripted(pageOf([[], 5, null, thing(1)])), { code: "wrong-type", count: 3 }],
+    [
+      "resources that are no objects",
+      scripted(pageOf([null, null], undefined, { uris: ["x://a", "x://b"] })),
+      {
+        code: "wrong-type",
+        count: 2,
+        message: /^2 of the 2 rows on page 1 are no objects\. .* resource.* "mirror"\.$/,
+      },
+      { from: { kind: "resources", pattern: "x://*" } },
+    ],
     ["a row that is too large", scripted(pageOf([thing(1), large])), { code: "row-too-large", count: 1 }],
     [
       "a row that is too large with its text",

@@ -212,7 +212,9 @@ describe("the era", () => {
       Response.json({ jsonrpc: "2.0", id: 1, error: { code: -32602, message: `no ${params.name}` } }, { status: 400 }),
     );
     const source = sourceFrom(PAGED);
-    const bad = { bad: "The origin answered a call of list with the JSON-RPC error -32602." };
+    const bad = {
+      bad: 'The origin answered a call of list with the JSON-RPC error -32602. See that "from" names one of its tools, and arguments that it takes.',
+    };
     for (let times = 0; times < 3; times++) expect(await source.page(undefined)).toEqual(bad);
     expect(fake.count("server/discover")).toBe(1);
   });
@@ -268,7 +270,11 @@ describe("pages of a tool", () => {
   });
 
   test.for([
-    ["isError", { ...text("the password is 1234"), isError: true }, "it refused, with isError"],
+    [
+      "isError",
+      { ...text("the password is 1234"), isError: true },
+      "it refused, with isError: call it so yourself to read why",
+    ],
     ["text that is no JSON", text("the password is 1234"), "its text is no JSON"],
     ["two texts", { content: [...text("[]").content, ...text("[]").content] }, "2 text blocks"],
     ["no content", {}, "0 text blocks"],
