@@ -19,7 +19,7 @@ const USAGE = `npm start -- [options]
   --origin URL    put the replica in front of this MCP server (default: the origin to try it with)
   --config FILE   use this file instead of src/replica.config.ts
   --port N        listen on this port of 127.0.0.1 (default: 8787)
-  --state DIR     keep KV and Durable Objects here (default: .replica)
+  --state DIR     keep KV, D1 and Durable Objects here (default: .replica)
   --fresh         drop that state first
   --quiet         do not print a line for each request, nor how far the first sync is`;
 

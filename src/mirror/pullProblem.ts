@@ -2,6 +2,7 @@ import type { Collection } from "../config/mirror.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import type { PullProblem } from "./MirrorStatus.ts";
 import type { RowProblem } from "./rowOf.ts";
+import { TO_MIGRATE } from "./toMigrate.ts";
 
 /** What is wrong with a page, or with all of them. */
 export type PageProblem =
@@ -97,5 +98,6 @@ function reasonOf(failure: OriginFailure): string {
 /** D1 failed. What it says names tables and columns, and nothing of what is in them. */
 export function storeProblem(error: unknown): PullProblem {
   const why = error instanceof Error ? error.message : String(error);
-  return { code: "store-failed", count: 1, message: `The database failed: ${why.slice(0, 200)}.` };
+  const todo = why.includes("no such table: mirror") ? ` ${TO_MIGRATE}` : "";
+  return { code: "store-failed", count: 1, message: `The database failed: ${why.slice(0, 200)}.${todo}` };
 }

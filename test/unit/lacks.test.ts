@@ -4,6 +4,9 @@ import { resolve } from "../../src/config/resolve.ts";
 import { Health } from "../../src/http/health.ts";
 import { lacksOf } from "../../src/http/lacksOf.ts";
 import { unmigrated } from "../../src/http/unmigrated.ts";
+import { MirrorStore } from "../../src/mirror/MirrorStore.ts";
+import { storeProblem } from "../../src/mirror/pullProblem.ts";
+import { collectionOf } from "./support/pulling.ts";
 
 const URL_OK = "https://mcp.example.com/mcp";
 const CLIENT = { tokenEndpoint: "https://auth.example.com/token", clientId: "c" };
@@ -80,6 +83,10 @@ test("a database without its tables is told with what to do, and only where some
   const told = expect.stringContaining("Run `npx wrangler d1 migrations apply DB --remote`.") as string;
   expect(await unmigrated(env.DB)).toBeUndefined();
   expect(await unmigrated(EMPTY_DB)).toEqual(told);
+  // Nor does a pull that fails for it leave an operator without a word.
+  const failing = new MirrorStore(EMPTY_DB, "lacking/c#1", collectionOf()).state();
+  expect(storeProblem(await failing.catch((error: unknown) => error)).message).toEqual(told);
+  expect(storeProblem(new Error("too busy")).message).not.toEqual(told);
   // Nobody listens there: whether it can be reached makes no difference to what is told.
   const origin = { service: "NOBODY" };
   const resources = { "*": { mirror: { scope: "public" } } };
