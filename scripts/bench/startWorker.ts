@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { bundle } from "../serve/bundle.ts";
 import { COMPATIBILITY } from "../serve/compatibility.ts";
 import { newSecret } from "../serve/serve.ts";
-import { freePort } from "./freePort.ts";
+import { freePort } from "../serve/freePort.ts";
 
 /** A Worker that is being served, in a workerd process of its own. */
 export interface Started {

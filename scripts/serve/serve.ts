@@ -1,9 +1,9 @@
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:net";
 import { bundleWorker, type Rewrites } from "./bundle.ts";
 import { COMPATIBILITY } from "./compatibility.ts";
 import { applyMigrations, type LocalD1 } from "./migrations.ts";
+import { freePort } from "./freePort.ts";
 import type { RateLimits } from "./rateLimits.ts";
 
 /** How to serve the replica on this machine. */
@@ -150,18 +150,4 @@ export default {};
 
 function nameOf(index: number): string {
   return index === 0 ? "replica" : `replica-${index}`;
-}
-
-/** The port itself where one is asked for, if nothing listens there; else any free one. */
-function freePort(port = 0): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", (error: NodeJS.ErrnoException) =>
-      reject(error.code === "EADDRINUSE" ? new Error(`Port ${port} of 127.0.0.1 is taken: choose another.`) : error),
-    );
-    probe.listen(port, "127.0.0.1", () => {
-      const { port: found } = probe.address() as { port: number };
-      probe.close(() => resolve(found));
-    });
-  });
 }

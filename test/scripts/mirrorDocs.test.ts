@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
-import { freePort } from "../../scripts/bench/freePort.ts";
+import { freePort } from "../../scripts/serve/freePort.ts";
 import { ROOT, runScript, tempFolder, type Running } from "./runScript.ts";
 
 const page = readFileSync(path.join(ROOT, "docs/mirror.md"), "utf8");

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect, createServer, type NetConnectOpts } from "node:net";
+import { connect, type NetConnectOpts } from "node:net";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 
@@ -57,14 +57,4 @@ function accepts(where: NetConnectOpts): Promise<boolean> {
     });
     socket.once("error", () => resolve(false));
   });
-}
-
-/** A port of 127.0.0.1 that nothing listens on. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, "close");
-  return port;
 }

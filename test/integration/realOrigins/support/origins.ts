@@ -1,7 +1,8 @@
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Child, command, freePort, startChild } from "./child.ts";
+import { freePort } from "../../../../scripts/serve/freePort.ts";
+import { type Child, command, startChild } from "./child.ts";
 import { type Counter, startCounter } from "./counter.ts";
 
 /** A server from npm, behind a counter. */
