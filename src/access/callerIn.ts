@@ -1,6 +1,7 @@
 import type { Issuer } from "../config/replica.ts";
 import { MAX_TENANT_LENGTH } from "../config/tenant.ts";
 import { isObject } from "../mcp/isObject.ts";
+import { unescaped } from "../mcp/pointer.ts";
 import type { Caller, Principal } from "./Caller.ts";
 
 const MAX_TEXT = 512;
@@ -45,12 +46,7 @@ export function principalOf(
 
 /** A claim by its name, or by a JSON Pointer (RFC 6901): what a token inherits from JavaScript is none. */
 export function claimIn(payload: unknown, name: string): unknown {
-  const path = name.startsWith("/")
-    ? name
-        .slice(1)
-        .split("/")
-        .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
-    : [name];
+  const path = name.startsWith("/") ? name.slice(1).split("/").map(unescaped) : [name];
   let value = payload;
   for (const part of path) {
     if (!isObject(value) || !Object.hasOwn(value, part)) return undefined;

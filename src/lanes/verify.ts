@@ -7,7 +7,7 @@ import { isObject } from "../mcp/isObject.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { differenceOf, type Result } from "../mirror/compare.ts";
 import { mirrorName } from "../mirror/mirrorName.ts";
-import { mirrorObject } from "../mirror/mirrorObject.ts";
+import { mirrorObject } from "../origin/mirrorObject.ts";
 import type { Verdict } from "../mirror/Verified.ts";
 import { charge } from "../origin/charge.ts";
 import { reasonOf } from "../telemetry/events.ts";

@@ -1,7 +1,7 @@
 import { isOfTenant } from "../config/tenant.ts";
 import type { Collection } from "../config/mirror.ts";
 import { mirrorName } from "../mirror/mirrorName.ts";
-import { mirrorObject } from "../mirror/mirrorObject.ts";
+import { mirrorObject } from "../origin/mirrorObject.ts";
 import { setupOf } from "../mirror/setupOf.ts";
 import { mayBeOfRow } from "../mirror/rowTags.ts";
 import { reasonOf } from "../telemetry/events.ts";

@@ -1,4 +1,5 @@
 import { isObject } from "../mcp/isObject.ts";
+import { escaped, unescaped } from "../mcp/pointer.ts";
 import { isOwnCursor } from "./Cursor.ts";
 
 /** A tool's result: the JSON object. */
@@ -94,12 +95,4 @@ function firstDifference(ours: unknown, theirs: unknown, at: string): string | u
 
 function isCursor(value: unknown): boolean {
   return typeof value === "number" || (typeof value === "string" && value !== "");
-}
-
-function escaped(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
-}
-
-function unescaped(token: string): string {
-  return token.replaceAll("~1", "/").replaceAll("~0", "~");
 }

@@ -1,4 +1,4 @@
-import { mirrorObject } from "./mirrorObject.ts";
+import { mirrorObject } from "../origin/mirrorObject.ts";
 import type { MirrorSetup } from "./MirrorSetup.ts";
 
 /** So many at a time: each is a call. */

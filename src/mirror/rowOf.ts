@@ -75,7 +75,7 @@ async function whole(row: Omit<MirrorRow, "hash">): Promise<MirrorRow | { proble
 }
 
 /** A part of a key as text: of a string or a number that may be one. */
-export function keyPart(value: unknown): string | undefined {
+function keyPart(value: unknown): string | undefined {
   if (typeof value === "number") return String(value);
   if (typeof value !== "string" || value === "" || value.length > MAX_KEY_PART) return undefined;
   return isSound(value) && !value.includes(KEY_SEPARATOR) ? value : undefined;

@@ -3,7 +3,7 @@ import { listTag } from "../cache/implicitTags.ts";
 import type { OwnTokenAuth } from "../config/originAuth.ts";
 import { askToken } from "../origin/askToken.ts";
 import { isOfTenant, ownId } from "../config/tenant.ts";
-import { mirrorObject } from "../mirror/mirrorObject.ts";
+import { mirrorObject } from "../origin/mirrorObject.ts";
 import type { Bindings } from "../origin/callOrigin.ts";
 import { OwnToken, type TokenReply } from "../origin/OwnToken.ts";
 import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";

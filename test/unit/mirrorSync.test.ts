@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { Collection } from "../../src/config/mirror.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { mirrorName } from "../../src/mirror/mirrorName.ts";
-import { mirrorObject } from "../../src/mirror/mirrorObject.ts";
+import { mirrorObject } from "../../src/origin/mirrorObject.ts";
 import type { MirrorSetup } from "../../src/mirror/MirrorSetup.ts";
 import { MirrorSync } from "../../src/mirror/MirrorSync.ts";
 import { retireOthers } from "../../src/mirror/retireOthers.ts";

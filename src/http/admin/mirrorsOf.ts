@@ -1,7 +1,7 @@
 import type { Origin } from "../../config/replica.ts";
 import { within } from "../../lanes/within.ts";
 import { mirrorName } from "../../mirror/mirrorName.ts";
-import { mirrorObject } from "../../mirror/mirrorObject.ts";
+import { mirrorObject } from "../../origin/mirrorObject.ts";
 import type { MirrorStatus } from "../../mirror/MirrorStatus.ts";
 import { unwoken } from "../../mirror/unwoken.ts";
 import { reasonOf, type Reporter } from "../../telemetry/events.ts";

@@ -4,7 +4,7 @@ import { storedEras } from "../../lanes/eras.ts";
 import type { Isolate } from "../../lanes/Exchange.ts";
 import { within } from "../../lanes/within.ts";
 import { mirrorName } from "../../mirror/mirrorName.ts";
-import { mirrorObject } from "../../mirror/mirrorObject.ts";
+import { mirrorObject } from "../../origin/mirrorObject.ts";
 import type { MirrorStatus } from "../../mirror/MirrorStatus.ts";
 import { setupOf } from "../../mirror/setupOf.ts";
 import { unwoken } from "../../mirror/unwoken.ts";

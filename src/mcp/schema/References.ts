@@ -1,3 +1,4 @@
+import { unescaped } from "../pointer.ts";
 import { isObject } from "../isObject.ts";
 
 /** Finds what references in a schema lead to: places of the same document (`#`, `#/$defs/x`), and nothing else. */
@@ -28,7 +29,7 @@ export class References {
       if (at === null || typeof at !== "object") return undefined;
       // Within a schema that has an address of its own, a place means another document.
       if (at !== this.#root && isObject(at) && Object.hasOwn(at, "$id")) return undefined;
-      const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
+      const key = unescaped(part);
       if (!Object.hasOwn(at, key)) return undefined;
       at = (at as Record<string, unknown>)[key];
     }

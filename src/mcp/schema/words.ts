@@ -1,3 +1,4 @@
+import { escaped } from "../pointer.ts";
 import { isObject } from "../isObject.ts";
 import { isOf, typesOf, wordsFor } from "./types.ts";
 
@@ -27,7 +28,7 @@ export function formsOf(branches: readonly unknown[], value: unknown): string {
 export function pointerTo(place: Place): string {
   let pointer = "";
   for (let at = place; at.under; at = at.under) {
-    const key = String(at.key).slice(0, MAX_SHOWN).replaceAll("~", "~0").replaceAll("/", "~1");
+    const key = escaped(String(at.key).slice(0, MAX_SHOWN));
     pointer = `/${key}${pointer}`;
     if (pointer.length > MAX_POINTER) return `...${pointer.slice(-MAX_POINTER)}`;
   }
