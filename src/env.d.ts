@@ -5,6 +5,7 @@ declare namespace Cloudflare {
     COALESCER: DurableObjectNamespace<import("./origin/Coalescer.ts").Coalescer>;
     ORIGIN_SYNC: DurableObjectNamespace<import("./sync/OriginSync.ts").OriginSync>;
     MIRROR_SYNC: DurableObjectNamespace<import("./mirror/MirrorSync.ts").MirrorSync>;
+    OUTBOX: DurableObjectNamespace<import("./outbox/Outbox.ts").Outbox>;
     /** Where what is mirrored is held. */
     DB: D1Database;
     /** Pepper of the API keys' HMAC: a secret. */

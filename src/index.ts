@@ -7,6 +7,7 @@ import { consoleReporter } from "./telemetry/consoleReporter.ts";
 
 export { MirrorSync } from "./mirror/MirrorSync.ts";
 export { Coalescer } from "./origin/Coalescer.ts";
+export { Outbox } from "./outbox/Outbox.ts";
 export { OriginSync } from "./sync/OriginSync.ts";
 
 // A configuration that cannot be used stops the Worker when it starts, not at the first request.

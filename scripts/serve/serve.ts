@@ -86,6 +86,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
         ...(syncOf(index) !== nameOf(index) && { scriptName: syncOf(index) }),
       },
       MIRROR_SYNC: { className: "MirrorSync", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
+      OUTBOX: { className: "Outbox", useSQLite: true, ...(index > 0 && { scriptName: nameOf(0) }) },
     },
     unsafeDirectSockets: [{ host: "127.0.0.1", port }],
   }));

@@ -44,7 +44,7 @@ export class Strictness {
   }
 
   /** A write's rule. To be asked for when all that is cached is known. */
-  write({ invalidates }: WriteConfig): WriteRule {
+  write({ invalidates = [] }: WriteConfig): WriteRule {
     return { invalidates, isAwaited: mayCoincide(writtenSpans(invalidates), this.#strict) };
   }
 }

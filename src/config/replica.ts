@@ -87,6 +87,8 @@ export interface Origin {
   collections: ReadonlyMap<string, Collection>;
   /** Of resources that no entry caches. */
   unnamed: CacheRule;
+  /** Bounds of its outbox; `undefined` where no tool's calls go through one. */
+  outbox: OutboxLimits | undefined;
   /** Whether a tool of its writes: then every message must say to everybody alike what it calls. */
   hasWrites: boolean;
   /** Whether calls or answers of a tool of its are bounded: then, too, every message must say to everybody alike what it calls. */
@@ -128,6 +130,8 @@ export interface TargetPolicy {
   answer: AnswerRule | undefined;
   /** How its answers are compared with the origin's. */
   verify: VerifyRule | undefined;
+  /** Whether kept answers that queued writes are about to change are refused. */
+  refusesPending: boolean;
   /** Of resources: whether what is listed of them is mirrored. */
   isMirrored: boolean;
 }
@@ -159,6 +163,32 @@ export interface WriteRule {
   invalidates: readonly string[];
   /** Whether strict answers may carry such a tag: then nothing is sent that could not be announced. */
   isAwaited: boolean;
+  /** How its calls go through the outbox; absent: they are relayed. */
+  outbox?: OutboxRule;
+}
+
+/** How the calls of a tool go through the outbox. */
+export interface OutboxRule {
+  /** When they are kept to be sent later; `undefined`: never. */
+  queue: "when-down" | "always" | undefined;
+  /** The template of the ordering key; `null`: one for each caller; `false`: none. */
+  orderBy: string | null | false;
+  idempotent: IdempotentRule;
+  unlessTask: "refuse" | "notify";
+  ifStuck: "park" | "skip";
+}
+
+/** Whether a call may be sent twice: never, always, where the origin says so of the tool, or with a key in an argument or a header. */
+export type IdempotentRule = "no" | "yes" | "annotated" | { argument: string } | { header: string };
+
+/** Bounds of an outbox. Times in ms. Plain data. */
+export interface OutboxLimits {
+  depth: number;
+  bytes: number;
+  callerDepth: number;
+  callerBytes: number;
+  maxAgeMs: number;
+  retentionMs: number;
 }
 
 /** How long, and for whom, a result may be kept. Times in ms. */

@@ -123,6 +123,7 @@ function resolveOrigin(
     prompts,
     collections,
     unnamed,
+    outbox: undefined,
     hasWrites: Object.values(config.tools ?? {}).some(({ write }) => write !== undefined),
     toolLimiters: Object.values(config.tools ?? {}).flatMap(({ limit }) => limit ?? []),
     isBounded: Object.entries(config.tools ?? {}).some(([name, tool]) => boundsOf(name, tool) !== undefined),
@@ -163,6 +164,7 @@ function table(
       bounds: boundsOf(name, entry),
       answer,
       verify,
+      refusesPending: false,
       isMirrored: mirror !== undefined,
     };
   }

@@ -1,0 +1,89 @@
+import type { Operation, OperationOutcome, OperationState } from "./Operation.ts";
+
+/** What is kept of an operation besides what it is: the arguments, sealed or not. */
+export type Payload = string | Uint8Array<ArrayBuffer>;
+
+/** A caller's idempotency key: who comes again with it means the same operation. */
+export interface DedupKey {
+  principal: string;
+  tool: string;
+  key: string;
+  /** SHA-256 of the arguments. */
+  digest: string;
+}
+
+/** What stands under a caller's key. */
+export interface KnownKey {
+  id: string;
+  digest: string;
+}
+
+/** How much there is. */
+export interface Amount {
+  depth: number;
+  bytes: number;
+}
+
+/** Which operations an operator wants to see. */
+export interface OperationFilter {
+  states?: readonly OperationState[];
+  principal?: string;
+  tool?: string;
+  /** Only those accepted before this one. */
+  before?: number;
+  /** At most so many, the latest first. */
+  limit: number;
+}
+
+/** An operation without what the ledger itself gives it. */
+export type NewOperation = Omit<Operation, "seq">;
+
+/**
+ * The operations of one outbox, durable. Synchronous: `transaction` makes several changes one. The **head** of an ordering
+ * key is the oldest operation of it that is open, passing over those that are ambiguous or dead and say `skip`; only heads,
+ * and those without a key, are ever sent.
+ */
+export interface Ledger {
+  transaction<T>(work: () => T): T;
+  /** Takes an operation in, with the next seq. */
+  insert(operation: NewOperation, payload: Payload, dedup?: DedupKey): Operation;
+  get(id: string): Operation | undefined;
+  payload(id: string): Payload | undefined;
+  outcome(id: string): OperationOutcome | undefined;
+  /** What stands under a caller's key; one whose time is over is forgotten. */
+  known(dedup: Omit<DedupKey, "digest">): KnownKey | undefined;
+  /** Writes what has become of it. */
+  update(operation: Operation, outcome?: OperationOutcome | Uint8Array<ArrayBuffer>): void;
+  /** Leaves no trace of it: nothing was promised, and nothing sent. */
+  remove(id: string): void;
+  /** Heads that are accepted, or to be tried again, and due; the longest due first. */
+  due(now: number, limit: number): Operation[];
+  /** When the next of those is due; `undefined` where there is none. */
+  nextDueAt(): number | undefined;
+  /** Those that are being sent. */
+  leased(): Operation[];
+  /** Those that are pending and past `givesUpAt`. */
+  overdue(now: number, limit: number): Operation[];
+  /** The earliest `givesUpAt` of those that are pending. */
+  nextGiveUpAt(): number | undefined;
+  /** Those whose callers were promised nothing, and that were not sent. */
+  unpromised(): Operation[];
+  /** Whether another that is open stands before it under its ordering key; which. */
+  blockedBy(operation: Operation): Operation | undefined;
+  /** Of those that are open, or of a principal's. */
+  amount(principal?: string): Amount;
+  /** How many pending operations have a tag; those that are queued only. */
+  pendingTags(): Map<string, number>;
+  /** How many there are in each state. */
+  counts(): Record<OperationState, number>;
+  /** When the oldest that is pending was accepted. */
+  oldestAt(): number | undefined;
+  list(filter: OperationFilter): Operation[];
+  /** Forgets what is over since before then, and keys with it; how many at most. How many there were. */
+  forget(before: number, limit: number): number;
+  /** When the oldest that is over was; `undefined` where there is none. */
+  oldestOverAt(): number | undefined;
+  /** A value that is kept under a name: how the origin is reached, and so on. */
+  kept(name: string): string | undefined;
+  keep(name: string, value: string): void;
+}
