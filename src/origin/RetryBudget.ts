@@ -1,40 +1,40 @@
-const MAX = 10;
-const PER_FIRST = 0.1;
-const EVERY_MS = 10_000;
+/** In parts of a token: time brings one a millisecond, so that sums are whole. */
+const TOKEN = 10_000;
+const FULL = 10 * TOKEN;
+/** A tenth of a token. */
+const PER_CALL = TOKEN / 10;
 
 /**
- * How many calls may be made once more: one for ten that are made for the first time, and one in 10 s besides; 10 can be
- * saved up. An origin in trouble is not asked more because it is. Pure: the clock is passed in, in epoch ms.
+ * How often an origin may be asked again for what failed: a tenth as often as it is asked, and once in 10 s besides; ten
+ * times at once at most. So those who retry cannot keep down an origin that struggles. Full at first. Pure: `now` is epoch ms.
  */
 export class RetryBudget {
-  #tokens = MAX;
-  /** Since when nothing was added for the time that has passed. */
-  #at: number | undefined;
+  #left = FULL;
+  #at = Number.NEGATIVE_INFINITY;
 
-  /** A call is made for the first time. */
-  earn(): void {
-    this.#tokens = Math.min(MAX, this.#tokens + PER_FIRST);
+  /** Something is asked for the first time. */
+  called(now: number): void {
+    this.#fill(now, PER_CALL);
   }
 
-  /** How many there are now, whole ones. */
-  left(now: number): number {
-    // A clock that was set back has not brought anything.
-    const passedMs = Math.max(0, now - (this.#at ?? now));
-    this.#at = now;
-    this.#tokens = Math.min(MAX, this.#tokens + passedMs / EVERY_MS);
-    // Ten tenths are one.
-    return Math.floor(this.#tokens + 1e-9);
-  }
-
-  /** Takes one; `false` where there is none. */
+  /** Takes a token, where there is one: then what failed may be asked for once more. */
   take(now: number): boolean {
-    if (this.left(now) < 1) return false;
-    this.#tokens = Math.max(0, this.#tokens - 1);
+    this.#fill(now);
+    if (this.#left < TOKEN) return false;
+    this.#left -= TOKEN;
     return true;
   }
 
-  /** How long it takes until there is one, in ms, if no call earns it before. */
+  /** How long it is until there is a token, in ms, if nothing is asked meanwhile; 0 where there is one. */
   waitMs(now: number): number {
-    return this.left(now) >= 1 ? 0 : Math.ceil((1 - this.#tokens) * EVERY_MS);
+    this.#fill(now);
+    return Math.max(0, TOKEN - this.#left);
+  }
+
+  #fill(now: number, more = 0): void {
+    // A clock that was set back brings nothing, and goes on from there.
+    const passed = Math.max(0, Math.floor(now - this.#at));
+    this.#at = now;
+    this.#left = Math.min(FULL, this.#left + passed + more);
   }
 }

@@ -3,9 +3,9 @@ import { RetryBudget } from "../origin/RetryBudget.ts";
 import { advance, isWaiting, wasNeverSent, type OperationEvent } from "./advance.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Ending } from "./Ending.ts";
-import type { Amount, DedupKey, Ledger, Payload } from "./Ledger.ts";
+import type { Amount, DedupKey, Ledger, Payload, StoredOutcome } from "./Ledger.ts";
 import { Limits, sizeOf } from "./Limits.ts";
-import type { Operation, OperationOutcome, OperationState } from "./Operation.ts";
+import type { Operation, OperationState } from "./Operation.ts";
 import type { Refusal, Submission } from "./Submission.ts";
 
 /** What is to be known of a call that is taken in, besides its arguments. */
@@ -181,14 +181,13 @@ export class Desk {
       const now = this.#now();
       const sent = this.#keysBeingSent();
       const found = new Map<string, Operation>();
-      let left = this.#budget.left(now);
       let hasRested = true;
       for (let round = 0; free > 0 && hasRested && round < MAX_ROUNDS; round++) {
         hasRested = false;
         for (const operation of this.#ledger.due(now, free + sent.size + except.size)) {
           const isNews = !found.has(operation.id) && !except.has(operation.id) && found.size < free;
           if (!isNews || !this.#isSendable(operation, sent, now)) continue;
-          if (operation.state === "retry" && left-- < 1) hasRested = this.#rest(operation, now);
+          if (operation.state === "retry" && this.#budget.waitMs(now) > 0) hasRested = this.#rest(operation, now);
           else found.set(operation.id, operation);
         }
       }
@@ -210,7 +209,7 @@ export class Desk {
         this.#rest(operation, now);
         return undefined;
       }
-      if (operation.attempts === 0) this.#budget.earn();
+      if (operation.attempts === 0) this.#budget.called(now);
       return this.#advance(operation, { kind: "lease", until });
     });
   }
@@ -222,9 +221,7 @@ export class Desk {
   end(
     leased: Pick<Operation, "id" | "attempts" | "leaseUntil">,
     ending: Ending,
-    outcome: OperationOutcome | Uint8Array<ArrayBuffer> | undefined = ending.kind === "answered"
-      ? ending.outcome
-      : undefined,
+    outcome: StoredOutcome | undefined = ending.kind === "answered" ? ending.outcome : undefined,
   ): Operation | undefined {
     return this.#ledger.transaction(() => {
       const operation = this.#ledger.get(leased.id);
@@ -362,11 +359,7 @@ export class Desk {
     });
   }
 
-  #advance(
-    operation: Operation,
-    event: OperationEvent,
-    outcome?: OperationOutcome | Uint8Array<ArrayBuffer>,
-  ): Operation | undefined {
+  #advance(operation: Operation, event: OperationEvent, outcome?: StoredOutcome): Operation | undefined {
     const next = advance(operation, event, { now: this.#now(), random: this.#random() });
     if (next === undefined) return undefined;
     this.#ledger.update(next, next.state === "done" ? outcome : undefined);
