@@ -55,8 +55,6 @@ const BATCH = 100;
 const MAX_ROUNDS = 20;
 /** How many tags of queued writes are told apart. */
 const MAX_TAGS = 1_000;
-/** When to look again at what could be sent but for others of its key. */
-const LOOK_AGAIN_MS = 1_000;
 
 /**
  * Decides what becomes of the writes of an origin: which are taken, which may be sent now, what follows from how that has ended.
@@ -322,12 +320,10 @@ export class Desk {
   }
 
   #nextSendAt(): number | undefined {
-    const next = this.#ledger.nextDueAt();
-    const now = this.#now();
-    if (next === undefined || next > now) return next;
     const sent = this.#keysBeingSent();
-    const isNow = this.#ledger.due(now, sent.size + 1).some(({ orderKey }) => orderKey === null || !sent.has(orderKey));
-    return isNow ? next : now + LOOK_AGAIN_MS;
+    // A key has one head: so no more of these than there are keys can have to wait for one that is being sent.
+    const next = this.#ledger.due(Number.MAX_SAFE_INTEGER, sent.size + 1);
+    return next.find(({ orderKey }) => orderKey === null || !sent.has(orderKey))?.dueAt;
   }
 
   /** `principal`: it is whose it must be. */
