@@ -1,14 +1,5 @@
-import type {
-  Amount,
-  DedupKey,
-  KnownKey,
-  Ledger,
-  NewOperation,
-  OperationFilter,
-  Payload,
-  StoredOutcome,
-} from "./Ledger.ts";
-import { LedgerContents } from "./LedgerContents.ts";
+import type { Amount, DedupKey, KnownKey, Ledger, NewOperation, OperationFilter, Payload } from "./Ledger.ts";
+import { LedgerContents, type StoredOutcome } from "./LedgerContents.ts";
 import { createLedger } from "./ledgerSchema.ts";
 import { LedgerTotals } from "./LedgerTotals.ts";
 import { isOpen, type Operation, type OperationState } from "./Operation.ts";
@@ -34,8 +25,8 @@ const STATES: readonly OperationState[] = [
 
 const SELECT = `SELECT ${OPERATION_COLUMNS} FROM operation`;
 // Conditions of the partial indexes, in their words: SQLite takes an index only where it can see that its condition holds.
-const SENDABLE = "is_head = 1 AND state IN ('accepted', 'retry')";
-const PENDING = "state IN ('accepted', 'leased', 'retry')";
+const WAITING = "state IN ('accepted', 'retry')";
+const SENDABLE = `is_head = 1 AND ${WAITING}`;
 const OVER = "state IN ('done', 'cancelled', 'discarded')";
 
 /**
@@ -62,6 +53,7 @@ export class SqlLedger implements Ledger {
 
   insert(operation: NewOperation, payload: Payload, dedup?: DedupKey): Operation {
     return this.transaction(() => {
+      if (dedup) this.#free(dedup);
       const values = {
         ...lastingValues(operation),
         ...changingValues(operation),
@@ -145,11 +137,11 @@ export class SqlLedger implements Ledger {
   }
 
   overdue(now: number, limit: number): Operation[] {
-    return this.#all(`${PENDING} AND gives_up_at <= ? ORDER BY gives_up_at, seq LIMIT ?`, now, limit);
+    return this.#all(`${WAITING} AND gives_up_at <= ? ORDER BY gives_up_at, seq LIMIT ?`, now, limit);
   }
 
   nextGiveUpAt(): number | undefined {
-    return this.#all(`${PENDING} ORDER BY gives_up_at, seq LIMIT 1`)[0]?.givesUpAt;
+    return this.#all(`${WAITING} ORDER BY gives_up_at, seq LIMIT 1`)[0]?.givesUpAt;
   }
 
   unpromised(): Operation[] {
@@ -214,7 +206,7 @@ export class SqlLedger implements Ledger {
 
   forget(before: number, limit: number): number {
     return this.transaction(() => {
-      const over = this.#all(`${OVER} AND updated_at < ? ORDER BY updated_at, seq LIMIT ?`, before, limit);
+      const over = this.#all(`${OVER} AND updated_at <= ? ORDER BY updated_at, seq LIMIT ?`, before, limit);
       for (const one of over) {
         this.#leaveNothing(one.seq);
         this.#totals.change(one, undefined);
@@ -260,14 +252,20 @@ export class SqlLedger implements Ledger {
       mark(changed, holds);
       return;
     }
-    const [first, second] = this.#all(
-      "order_key = ? AND holds = 1 ORDER BY seq LIMIT 2",
-      orderKey,
-    );
+    const [first, second] = this.#all("order_key = ? AND holds = 1 ORDER BY seq LIMIT 2", orderKey);
     if (!holds) mark(changed, false);
     if (first) mark(first.seq, true);
     // One that came back may stand before what was the head until now.
     if (first?.seq === changed && second) mark(second.seq, false);
+  }
+
+  #free({ principal, tool, key }: DedupKey): void {
+    this.#sql.exec(
+      "UPDATE operation SET caller_key = NULL WHERE principal = ? AND tool = ? AND caller_key = ?",
+      principal,
+      tool,
+      key,
+    );
   }
 
   #leaveNothing(seq: number): void {
