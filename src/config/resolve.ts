@@ -11,11 +11,13 @@ import { verifyOf } from "./mirrored.ts";
 import { authOf, identityOf, isPersonal } from "./originAuth.ts";
 import { patternTable, type PatternTable } from "./pattern.ts";
 import type { CacheRule, Origin, OriginSettings, Replica, TargetPolicy } from "./replica.ts";
+import { outboxLimitsOf } from "./outboxLimits.ts";
 import { NO_REPORT } from "./report.ts";
 import { parseSize } from "./size.ts";
 import { thatCount } from "./thatCount.ts";
 import type { OriginConfig, ResourceConfig, ToolCacheConfig, ToolConfig } from "./types.ts";
 import { validate } from "./validate.ts";
+import { hasOutbox, outboxRuleOf } from "./writes.ts";
 
 /** Vars by name, as the Worker's environment has them. */
 export type Vars = Readonly<Record<string, unknown>>;
@@ -123,7 +125,7 @@ function resolveOrigin(
     prompts,
     collections,
     unnamed,
-    outbox: undefined,
+    outbox: hasOutbox(config) ? outboxLimitsOf(config.outbox) : undefined,
     hasWrites: Object.values(config.tools ?? {}).some(({ write }) => write !== undefined),
     toolLimiters: Object.values(config.tools ?? {}).flatMap(({ limit }) => limit ?? []),
     isBounded: Object.entries(config.tools ?? {}).some(([name, tool]) => boundsOf(name, tool) !== undefined),
@@ -154,17 +156,18 @@ function table(
   });
   const policies: Record<string, TargetPolicy> = {};
   for (const { name, entry, cache, answer } of rules) {
-    const { deny = false, write, validate, mirror } = entry;
+    const { deny = false, write, validate, mirror, readPending } = entry;
+    const outbox = write && outboxRuleOf(write);
     const verify = verifyOf(entry);
     policies[name] = {
       deny,
       cache: cache && verify ? { ...cache, verify } : cache,
-      write: write && strictness.write(write),
+      write: write && { ...strictness.write(write), ...(outbox && { outbox }) },
       validates: validate,
       bounds: boundsOf(name, entry),
       answer,
       verify,
-      refusesPending: false,
+      refusesPending: readPending === "refuse",
       isMirrored: mirror !== undefined,
     };
   }

@@ -8,6 +8,7 @@ import { authShape } from "./originAuth.ts";
 import { parseSize, SIZE_SHAPE } from "./size.ts";
 import { LISTEN, LOCATION_HINTS, MODERNIZE, type ReplicaConfig } from "./types.ts";
 import { duration, durationOf, tag, wholeNumber } from "./values.ts";
+import { outboxShape, readPending, writeShape } from "./writeShape.ts";
 
 /** Durable Objects and Workers wait no longer for anything than this. */
 const MAX_TIMEOUT_MS = 900_000;
@@ -58,15 +59,16 @@ const consistency = z.enum(["strict", "bounded"]).optional();
 const tool = z.strictObject({
   cache: cache.extend({ tell: z.boolean().optional() }).optional(),
   deny: z.boolean().optional(),
-  write: z.strictObject({ invalidates: z.array(tag).min(1, "at least one tag").max(32, "at most 32 tags") }).optional(),
+  write: writeShape(headerName).optional(),
   consistency,
+  readPending,
   validate: z.boolean().optional(),
   limit: binding.optional(),
   budget: budget.optional(),
   expensive: z.boolean().optional(),
   ...answering,
 });
-const readable = z.strictObject({ cache: cache.optional(), consistency });
+const readable = z.strictObject({ cache: cache.optional(), consistency, readPending });
 
 const origin = z
   .strictObject({
@@ -85,6 +87,7 @@ const origin = z
     lists: z.strictObject({ defaultTtl: duration.optional(), staleIfError: duration.optional() }).optional(),
     annotated: z.strictObject({ ttl: duration }).optional(),
     validate: z.boolean().optional(),
+    outbox: outboxShape.optional(),
     tools: z.record(z.string(), tool).optional(),
     collections: collectionsShape.optional(),
     resources: z.record(z.string(), readable.extend({ mirror: mirrorShape.optional() })).optional(),

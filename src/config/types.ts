@@ -191,7 +191,7 @@ export interface WriteConfig {
 export interface OutboxConfig {
   /** How many writes may be open in all. At most 1,000,000. Default: 10,000. */
   depth?: number;
-  /** How much their arguments may take together, at most `"1GB"`. Default: `"64MB"`. */
+  /** How much their arguments may take together, at most `"1024MB"`. Default: `"64MB"`. */
   bytes?: string;
   /** How many one caller may have open. Default: 1,000. */
   callerDepth?: number;

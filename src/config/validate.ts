@@ -7,17 +7,7 @@ import { mirrorProblems } from "./mirrored.ts";
 import { shape } from "./shape.ts";
 import { shorten } from "./shorten.ts";
 import type { ReplicaConfig, ToolConfig } from "./types.ts";
-
-/**
- * Options that the design names and this version does not have. They are refused by name: an option that is
- * silently ignored is a promise silently broken.
- */
-const NOT_BUILT: ReadonlySet<string> = new Set([
-  "origins.*.tools.*.write.queue",
-  "origins.*.tools.*.write.orderBy",
-  "origins.*.tools.*.write.idempotent",
-  "origins.*.tools.*.write.unlessTask",
-]);
+import { writeProblems } from "./writes.ts";
 
 /** The operator's file, if it is one. Throws `ConfigError` with every problem it has. */
 export function validate(value: unknown): ReplicaConfig {
@@ -80,7 +70,7 @@ function contradictions(config: ReplicaConfig): ConfigProblem[] {
   if (new Set(issuers).size < issuers.length)
     problems.push({ path: "access.jwt", found: "an issuer twice", expected: "each issuer once" });
   for (const [id, origin] of Object.entries(config.origins)) {
-    problems.push(...authProblems(config, id), ...mirrorProblems(config, id));
+    problems.push(...authProblems(config, id), ...mirrorProblems(config, id), ...writeProblems(id, origin));
     for (const kind of ["tools", "resources", "prompts"] as const) {
       for (const [name, policy] of Object.entries(origin[kind] ?? {}))
         problems.push(...conflicts(policy, [id, kind, name]));
@@ -109,9 +99,7 @@ function problemsOf(issue: z.core.$ZodIssue, root: unknown): ConfigProblem[] {
     return issue.keys.map((key) => ({
       path: told([...path, key]),
       found: shorten(at(root, [...path, key]), true),
-      expected: notBuilt([...path, key])
-        ? "nothing: this option is not built yet in this version"
-        : `one of the known options${knownBy(path)}`,
+      expected: `one of the known options${knownBy(path)}`,
     }));
   }
   const value = issue.code === "invalid_key" ? path.at(-1) : at(root, path);
@@ -128,11 +116,11 @@ type Issues = z.core.$ZodIssue[];
 function meant(forms: Issues[], path: readonly string[], value: unknown): Issues | undefined {
   if (path.at(-1) === "jwt") return forms[Array.isArray(value) ? 1 : 0];
   if (path.at(-1) === "jwks") return forms[Number(typeof value === "object")];
-  return MIRRORING.has(path[2]!) || MIRRORING.has(path[4]!) ? closest(forms) : undefined;
+  return MANIFOLD.has(path[2]!) || MANIFOLD.has(path[4]!) ? closest(forms) : undefined;
 }
 
-/** What is said of what is mirrored has many forms. */
-const MIRRORING: ReadonlySet<string> = new Set(["collections", "answer", "shape", "mirror"]);
+/** What is said of what is mirrored, and of writes, has many forms. */
+const MANIFOLD: ReadonlySet<string> = new Set(["collections", "answer", "shape", "mirror", "write"]);
 
 /** The form that the least is wrong with, of those that are for what was found. */
 function closest(forms: Issues[]): Issues | undefined {
@@ -146,16 +134,6 @@ function closest(forms: Issues[]): Issues | undefined {
 /** A path as it is told: the names of development tokens are the tokens. */
 function told(path: readonly string[]): string {
   return path.map((part, index) => (index === 3 && path[1] === "dev" ? "*" : part)).join(".");
-}
-
-/** What of an origin goes by the operator's own names. */
-const NAMED: ReadonlySet<string> = new Set(["tools", "resources", "prompts"]);
-
-function notBuilt(path: readonly string[]): boolean {
-  // Names of origins, tools and resources are the operator's own: in the table they stand as `*`.
-  const isNamed = (index: number) => index === 1 || (index === 3 && NAMED.has(path[2]!));
-  const starred = path.map((part, index) => (path[0] === "origins" && isNamed(index) ? "*" : part));
-  return NOT_BUILT.has(starred.join("."));
 }
 
 function knownBy(path: readonly string[]): string {

@@ -3,6 +3,9 @@ import type { Operation, OperationOutcome, OperationState } from "./Operation.ts
 /** What is kept of an operation besides what it is: the arguments, sealed or not. */
 export type Payload = string | Uint8Array<ArrayBuffer>;
 
+/** What is kept of what the origin has answered, sealed or not. */
+export type StoredOutcome = OperationOutcome | Uint8Array<ArrayBuffer>;
+
 /** A caller's idempotency key: who comes again with it means the same operation. */
 export interface DedupKey {
   principal: string;
@@ -49,11 +52,11 @@ export interface Ledger {
   insert(operation: NewOperation, payload: Payload, dedup?: DedupKey): Operation;
   get(id: string): Operation | undefined;
   payload(id: string): Payload | undefined;
-  outcome(id: string): OperationOutcome | undefined;
+  outcome(id: string): StoredOutcome | undefined;
   /** What stands under a caller's key; one whose time is over is forgotten. */
   known(dedup: Omit<DedupKey, "digest">): KnownKey | undefined;
   /** Writes what has become of it. */
-  update(operation: Operation, outcome?: OperationOutcome | Uint8Array<ArrayBuffer>): void;
+  update(operation: Operation, outcome?: StoredOutcome): void;
   /** Leaves no trace of it: nothing was promised, and nothing sent. */
   remove(id: string): void;
   /** Heads that are accepted, or to be tried again, and due; the longest due first. */

@@ -155,6 +155,7 @@ describe("defaults", () => {
     expect(originOf({ tools: { x: { cache: {} } } }).tools.find("x")!.value).toEqual({
       deny: false,
       isMirrored: false,
+      refusesPending: false,
       cache: {
         ttlMs: undefined,
         defaultTtlMs: 0,
@@ -229,6 +230,7 @@ describe("defaults", () => {
       value: {
         deny: false,
         isMirrored: false,
+        refusesPending: false,
         cache: {
           ttlMs: 300_000,
           defaultTtlMs: 0,
@@ -407,17 +409,7 @@ describe("wrong values", () => {
     expect(found).toHaveLength(60);
   });
 
-  test("options that are not built yet are refused by name", () => {
-    for (const option of ["queue", "orderBy", "idempotent", "unlessTask"]) {
-      const file = withOrigin({ tools: { update: { write: { invalidates: ["a"], [option]: {} } } } });
-      expect(onlyProblem(file)).toMatchObject({
-        path: `origins.a.tools.update.write.${option}`,
-        expected: "nothing: this option is not built yet in this version",
-      });
-    }
-  });
-
-  test("unknown options are refused everywhere, and not as unbuilt ones", () => {
+  test("unknown options are refused everywhere", () => {
     const unknown: [string, object][] = [
       ["colour", withOrigin({}, { colour: 1 })],
       ["origins.a.colour", withOrigin({ colour: 1 })],
@@ -425,6 +417,8 @@ describe("wrong values", () => {
       ["origins.a.lists.colour", withOrigin({ lists: { colour: 1 } })],
       ["origins.a.annotated.colour", withOrigin({ annotated: { ttl: "1s", colour: 1 } })],
       ["origins.a.tools.x.colour", withOrigin({ tools: { x: { colour: 1 } } })],
+      ["origins.a.outbox.colour", withOrigin({ outbox: { colour: 1 } })],
+      ["origins.a.tools.x.write.colour", withOrigin({ tools: { x: { write: { colour: 1 } } } })],
       ["origins.a.tools.x.cache.colour", withOrigin({ tools: { x: { cache: { colour: 1 } } } })],
       ["origins.a.resources.x.deny", withOrigin({ resources: { x: { deny: true } } })],
       ["origins.a.resources.x.cache.tell", withOrigin({ resources: { x: { cache: { tell: true } } } })],
