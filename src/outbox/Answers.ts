@@ -21,6 +21,12 @@ export function isStuck({ state }: Pick<Operation, "state">): boolean {
   return state === "ambiguous" || state === "dead";
 }
 
+/** An operation as it is told, but for its outcome. */
+export function plainView(operation: Operation, retentionMs: number): OperationView {
+  const { bytes: _, leaseUntil: __, ...told } = operation;
+  return { ...told, ...(!isOpen(operation) && { until: operation.updatedAt + retentionMs }) };
+}
+
 /** What callers are told of their operations, and when. */
 export class Answers {
   readonly waiters = new Waiters();
@@ -33,14 +39,9 @@ export class Answers {
   /** An operation as its caller is told of it. `outcome`: where it is at hand; else it is looked up. */
   async view(operation: Operation, outcome?: OperationOutcome): Promise<OperationView> {
     const { ledger, reach, desk } = this.#tools;
-    const { bytes: _, leaseUntil: __, ...told } = operation;
     const kept = outcome ?? (operation.state === "done" ? ledger.outcome(operation.id) : undefined);
     const opened = kept && (await reach.sealing.openOutcome(operation, kept));
-    return {
-      ...told,
-      ...(opened && { outcome: opened }),
-      ...(!isOpen(operation) && { until: operation.updatedAt + desk.limits.retentionMs }),
-    };
+    return { ...plainView(operation, desk.limits.retentionMs), ...(opened && { outcome: opened }) };
   }
 
   /** It is over, ambiguous or dead: whoever waits hears of it. */

@@ -123,7 +123,10 @@ export class Deliveries {
   /** Begins to send those that may be sent. What was so a moment ago is looked at again when the lease is taken. */
   async #begin(batch: readonly Operation[]): Promise<void> {
     const { desk, told, readiness, now } = this.#tools;
-    const [announced, all] = await Promise.all([this.#announce(batch), Promise.all(batch.map((one) => this.#args(one)))]);
+    const [announced, all] = await Promise.all([
+      this.#announce(batch),
+      Promise.all(batch.map((one) => this.#args(one))),
+    ]);
     let isUnheard = false;
     for (const [nth, operation] of batch.entries()) {
       const isAnnounced = announced.has(operation.id);
