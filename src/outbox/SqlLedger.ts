@@ -260,10 +260,7 @@ export class SqlLedger implements Ledger {
       mark(changed, holds);
       return;
     }
-    const [first, second] = this.#all(
-      "order_key = ? AND holds = 1 ORDER BY seq LIMIT 2",
-      orderKey,
-    );
+    const [first, second] = this.#all("order_key = ? AND holds = 1 ORDER BY seq LIMIT 2", orderKey);
     if (!holds) mark(changed, false);
     if (first) mark(first.seq, true);
     // One that came back may stand before what was the head until now.
