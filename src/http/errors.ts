@@ -162,6 +162,15 @@ function word(trouble: Trouble): Worded {
         "What has become of queued writes cannot be looked up just now. Nothing is lost: ask again.",
         1_000,
       );
+    case "pending-writes": {
+      const { count, retryAfterMs } = trouble;
+      const writes = count === 1 ? "A write is" : `${count} writes are`;
+      return inBand(
+        "pending_writes",
+        `${writes} waiting to be sent to the origin server, and will change what the replica has stored of this: until then it is not given. Try again later.`,
+        retryAfterMs,
+      );
+    }
     case "over-limit":
       return limited(trouble.tool === undefined ? "requests" : `calls of ${trouble.tool}`, trouble.retryAfterMs);
     case "too-many-streams":

@@ -184,7 +184,11 @@ test("who has not declared the extension is told which one, and nothing of the t
 });
 
 test("headers have to name the task that the body does", async () => {
-  for (const headers of [{ "mcp-name": "another" }, { "mcp-method": "tasks/cancel" }]) {
+  for (const [name, value] of [
+    ["mcp-name", "another"],
+    ["mcp-method", "tasks/cancel"],
+  ] as const) {
+    const headers = { [name]: value };
     const { x, asked } = get({ headers });
     expect(await wired(x)).toMatchObject({ status: 400, error: { code: -32020 } });
     expect(asked).toEqual([]);
