@@ -66,7 +66,7 @@ function told(
 ): string {
   const { rights } = x;
   const isLimited = rights !== undefined;
-  const seen = isLimited && isList(method) ? entryFor(rights, method, entry) : entry;
+  const seen = isLimited && isList(method) ? entryFor(x, rights, method, entry) : entry;
   const { serverInfo } = knownEras(x);
   return tell(seen, { era, id, status, hints: shape.hints, serverInfo, isLimited, ...how });
 }
