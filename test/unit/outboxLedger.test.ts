@@ -140,7 +140,7 @@ function askEverything(ledger: Ledger): void {
   ledger.update({ ...c, state: "ambiguous" });
   ledger.update({ ...c, state: "accepted" });
   ledger.update({ ...d, state: "cancelled" });
-  for (const id of ["a", "b", "none"]) [ledger.get(id), ledger.payload(id), ledger.outcome(id)];
+  for (const id of ["a", "b", "none"]) void [ledger.get(id), ledger.payload(id), ledger.outcome(id)];
   ledger.known(dedup);
   ledger.due(5_000, 5);
   ledger.nextDueAt();
