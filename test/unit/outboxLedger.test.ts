@@ -207,8 +207,14 @@ const callerKey = { principal: fc.constantFrom("ann", "bob"), tool: fc.constantF
 const state = fc.constantFrom(
   ...(["accepted", "leased", "retry", "ambiguous", "dead", "done", "cancelled", "discarded"] as const),
 );
+// Most are accepted, at first and again.
+const usualState = fc.oneof(
+  { weight: 4, arbitrary: fc.constant("accepted" as const) },
+  { weight: 2, arbitrary: fc.constant("dead" as const) },
+  { weight: 3, arbitrary: state },
+);
 const standing = {
-  state,
+  state: usualState,
   isQueued: fc.boolean(),
   attempts: fc.nat(1),
   updatedAt: time,
@@ -222,12 +228,10 @@ const put = fc.record({
   key: fc.option(fc.constantFrom("x", "y"), { nil: undefined }),
   more: fc.record({
     ...callerKey,
-    orderKey: fc.constantFrom("k", "l", null),
+    orderKey: fc.constantFrom("k", "k", "k", "l", null),
     ifStuck: fc.constantFrom("park", "skip"),
     tags: fc.array(fc.constantFrom("t", "u"), { maxLength: 2 }),
     ...standing,
-    // Most are accepted first.
-    state: fc.oneof({ weight: 5, arbitrary: fc.constant("accepted" as const) }, { weight: 1, arbitrary: state }),
   }),
 });
 const become = fc.record({
