@@ -11,6 +11,7 @@ import { land, type FillRequest } from "./land.ts";
 import type { Landing, Saving } from "./Landing.ts";
 import { poolIn } from "./poolIn.ts";
 import { SessionSource } from "./SessionSource.ts";
+import { RetryBudget } from "./RetryBudget.ts";
 import { roomIn } from "./shards.ts";
 
 /** Of an object's 128 MB, what answers may take that are being read. One that finds no room is streamed past. */
@@ -27,6 +28,7 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
     kept: ({ saving }) => saving && this.#save(saving),
   });
   readonly #sessions = new SessionSource();
+  readonly #retries = new RetryBudget();
   #gate: Gate | undefined;
   readonly #room = { left: READING_BYTES };
 
@@ -79,6 +81,7 @@ export class Coalescer extends DurableObject<Cloudflare.Env> {
         random: Math.random,
         abandoned,
         room: this.#room,
+        retries: this.#retries,
         pool: (asked) => this.#sessions.find(asked, poolIn(this.env), Date.now()),
         waitUntil: (work) => this.ctx.waitUntil(work),
       });

@@ -8,7 +8,6 @@ type OverBudget = Extract<OriginFailure, { kind: "over-budget" }>;
 export class Meter {
   readonly #controller = new AbortController();
   readonly #limits: { failure: OverBudget; bytes: number };
-  #bytes = 0;
   #over: OverBudget | undefined;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
@@ -34,10 +33,11 @@ export class Meter {
   /** The response, measured as it is read. Its body breaks off where it becomes too much, before that piece. */
   measured(response: Response): Response {
     if (!response.body) return response;
+    let read = 0;
     const measuring = new TransformStream<Uint8Array, Uint8Array>({
       transform: (chunk, controller) => {
-        this.#bytes += chunk.length;
-        if (this.#bytes <= this.#limits.bytes) controller.enqueue(chunk);
+        read += chunk.length;
+        if (read <= this.#limits.bytes) controller.enqueue(chunk);
         else {
           this.#end(this.#limits.failure);
           controller.error(new Error("an answer over its budget"));

@@ -14,6 +14,7 @@ import { askAtAnyCost, type AskingTools, type Told } from "./askAtAnyCost.ts";
 import type { Known } from "./Flights.ts";
 import type { Landing, Saving } from "./Landing.ts";
 import { Meter } from "./Meter.ts";
+import type { RetryBudget } from "./RetryBudget.ts";
 
 /** Everything that a fill needs. Plain data: it crosses to the Coalescer. */
 export interface FillRequest {
@@ -62,6 +63,8 @@ export interface FillRequest {
 export interface LandingTools extends AskingTools {
   now: () => number;
   random: () => number;
+  /** How often may be asked again for what failed; absent: never. */
+  retries?: RetryBudget;
 }
 
 /** Calls the origin for a fill, and makes an entry of the answer where it may be kept. */
@@ -120,12 +123,29 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
 
 /** Asks the origin, and reads its answer, as far as that is within its budget. */
 async function ask(request: FillRequest, tools: LandingTools): Promise<Told> {
-  if (!request.budget) return askAtAnyCost(request, tools);
+  if (!request.budget) return askTwice(request, tools);
   const meter = new Meter(request.budget);
   const { abandoned = meter.signal } = tools;
-  const told = await askAtAnyCost(request, { ...tools, abandoned: AbortSignal.any([abandoned, meter.signal]) }, meter);
+  const told = await askTwice(request, { ...tools, abandoned: AbortSignal.any([abandoned, meter.signal]) }, meter);
   meter.stop();
   return meter.over ? { reply: { failure: meter.over } } : told;
+}
+
+/**
+ * Asks, and once more where there was no connection, or it broke: whatever came of the first, a fill only ever reads. Not
+ * in a session: there every message has an id that is used once.
+ */
+async function askTwice(request: FillRequest, tools: LandingTools, meter?: Meter): Promise<Told> {
+  const { origin, pool, headers } = request;
+  const { retries, now, abandoned } = tools;
+  const askedAt = now();
+  retries?.called(askedAt);
+  const told = await askAtAnyCost(request, tools, meter);
+  const isBroken = "failure" in told.reply && told.reply.failure.kind === "unreachable";
+  if (!isBroken || pool !== undefined || headers["mcp-session-id"] !== undefined) return told;
+  // Who has waited for long for the first is not to wait as long again.
+  if (abandoned?.aborted || now() - askedAt > origin.firstByteMs || !retries?.take(now())) return told;
+  return askAtAnyCost(request, tools, meter);
 }
 
 /**

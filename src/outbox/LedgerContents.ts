@@ -1,5 +1,8 @@
-import type { Payload, StoredOutcome } from "./Ledger.ts";
+import type { Payload } from "./Ledger.ts";
 import type { OperationOutcome } from "./Operation.ts";
+
+/** What is kept of what the origin has answered, sealed or not. */
+export type StoredOutcome = OperationOutcome | Uint8Array<ArrayBuffer>;
 
 /** A row takes 2 MB with all that is in it. */
 const PART_BYTES = 1_500_000;
@@ -48,7 +51,7 @@ export class LedgerContents {
     this.#sql.exec("DELETE FROM content WHERE seq = ? AND what = ?", seq, what);
   }
 
-  #put(seq: number, what: "payload" | "outcome", form: string, data: Uint8Array<ArrayBuffer>): void {
+  #put(seq: number, what: "payload" | "outcome", form: string, data: Uint8Array): void {
     // What is empty is a part, too.
     for (let from = 0, part = 0; from === 0 || from < data.length; from += PART_BYTES, part++) {
       const piece = data.slice(from, from + PART_BYTES).buffer;

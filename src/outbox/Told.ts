@@ -52,10 +52,8 @@ export class Told {
   /** Announces writes; the ids of those that are. */
   async announce(announcements: readonly Announcement[]): Promise<ReadonlySet<string>> {
     for (const announcement of announcements) {
-      const { id } = announcement;
-      this.#announce.set(id, announcement);
-      // It would end what is announced now.
-      if (this.#conclude.get(id)?.isApplied === false) this.#conclude.delete(id);
+      this.#announce.set(announcement.id, announcement);
+      this.#goOn(announcement.id);
     }
     const news = await this.tell();
     return new Set(news?.isAnnounced);
@@ -135,7 +133,7 @@ export class Told {
       this.#conclude = conclude;
       for (const [id, conclusion] of since) put(this.#conclude, id, conclusion);
       // What is announced since goes on.
-      for (const id of this.#announce.keys()) this.#conclude.delete(id);
+      for (const id of this.#announce.keys()) this.#goOn(id);
       this.#changed = changed;
       for (const id of sinceChanged) this.changed(id);
       if (outcomes) this.#outcomes = this.#outcomes ? together(outcomes, this.#outcomes) : outcomes;
@@ -143,6 +141,11 @@ export class Told {
       this.#againAt = now() + AGAIN_MS;
       return undefined;
     }
+  }
+
+  /** What is announced now is not to be ended by an earlier word. */
+  #goOn(id: string): void {
+    if (this.#conclude.get(id)?.isApplied === false) this.#conclude.delete(id);
   }
 
   #pending(): Record<string, number> {

@@ -74,8 +74,8 @@ test("add_note_once takes its request's id from the header as well, and from one
     const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
     const params = { name: "add_note_once", arguments: { id: ID, text: "x", ...more } };
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
-    const key = header !== undefined && { "idempotency-key": header };
-    return (await fetch(url, { method: "POST", headers: { ...headers, ...key }, body })).text();
+    const sent = { ...headers, ...(header !== undefined && { "idempotency-key": header }) };
+    return (await fetch(url, { method: "POST", headers: sent, body })).text();
   };
   expect(await add("r-1")).toContain('"count":1');
   expect(await add("r-1")).toContain('"count":1');
