@@ -48,7 +48,7 @@ export class LedgerContents {
     this.#sql.exec("DELETE FROM content WHERE seq = ? AND what = ?", seq, what);
   }
 
-  #put(seq: number, what: "payload" | "outcome", form: string, data: Uint8Array<ArrayBuffer>): void {
+  #put(seq: number, what: "payload" | "outcome", form: string, data: Uint8Array): void {
     // What is empty is a part, too.
     for (let from = 0, part = 0; from === 0 || from < data.length; from += PART_BYTES, part++) {
       const piece = data.slice(from, from + PART_BYTES).buffer;

@@ -33,10 +33,12 @@ const STATES: readonly OperationState[] = [
 ];
 
 const SELECT = `SELECT ${OPERATION_COLUMNS} FROM operation`;
-// Conditions of the partial indexes, in their words: SQLite takes an index only where it can see that its condition holds.
-const SENDABLE = "is_head = 1 AND state IN ('accepted', 'retry')";
-const PENDING = "state IN ('accepted', 'leased', 'retry')";
-const OVER = "state IN ('done', 'cancelled', 'discarded')";
+// The indexes are named, with their conditions in their own words: left to itself, SQLite goes through all of a state.
+const SENDABLE = "INDEXED BY operation_due WHERE is_head = 1 AND state IN ('accepted', 'retry')";
+const GIVEN_UP = "INDEXED BY operation_give_up WHERE state IN ('accepted', 'retry')";
+const OVER = "INDEXED BY operation_over WHERE state IN ('done', 'cancelled', 'discarded')";
+const UNPROMISED = "INDEXED BY operation_unpromised WHERE state = 'accepted' AND attempts = 0 AND is_queued = 0";
+const HOLDING = "INDEXED BY operation_order WHERE order_key = ? AND holds = 1";
 
 /**
  * The ledger in a Durable Object's SQLite. What is asked for often is kept up with every change, heads (`is_head`) and
@@ -62,6 +64,7 @@ export class SqlLedger implements Ledger {
 
   insert(operation: NewOperation, payload: Payload, dedup?: DedupKey): Operation {
     return this.transaction(() => {
+      if (dedup) this.#free(dedup);
       const values = {
         ...lastingValues(operation),
         ...changingValues(operation),
@@ -141,19 +144,19 @@ export class SqlLedger implements Ledger {
   }
 
   leased(): Operation[] {
-    return this.#all("state = 'leased' ORDER BY seq");
+    return this.#all("WHERE state = 'leased' ORDER BY seq");
   }
 
   overdue(now: number, limit: number): Operation[] {
-    return this.#all(`${PENDING} AND gives_up_at <= ? ORDER BY gives_up_at, seq LIMIT ?`, now, limit);
+    return this.#all(`${GIVEN_UP} AND gives_up_at <= ? ORDER BY gives_up_at, seq LIMIT ?`, now, limit);
   }
 
   nextGiveUpAt(): number | undefined {
-    return this.#all(`${PENDING} ORDER BY gives_up_at, seq LIMIT 1`)[0]?.givesUpAt;
+    return this.#all(`${GIVEN_UP} ORDER BY gives_up_at, seq LIMIT 1`)[0]?.givesUpAt;
   }
 
   unpromised(): Operation[] {
-    return this.#all("state = 'accepted' AND attempts = 0 AND is_queued = 0 ORDER BY seq");
+    return this.#all(`${UNPROMISED} ORDER BY seq`);
   }
 
   blockedBy({ orderKey, seq }: Operation): Operation | undefined {
@@ -186,7 +189,7 @@ export class SqlLedger implements Ledger {
 
   oldestAt(): number | undefined {
     const oldest = (["accepted", "leased", "retry"] as const).flatMap((state) =>
-      this.#all("state = ? ORDER BY seq LIMIT 1", state),
+      this.#all("WHERE state = ? ORDER BY seq LIMIT 1", state),
     );
     return oldest.toSorted((a, b) => a.seq - b.seq)[0]?.acceptedAt;
   }
@@ -201,20 +204,20 @@ export class SqlLedger implements Ledger {
     const shared = () => isWhere("principal = ?", principal) + isWhere("seq < ?", before);
     if (!states && tool === undefined) {
       const where = shared();
-      return this.#all(`TRUE${where} ORDER BY seq DESC LIMIT ?`, ...values, limit);
+      return this.#all(`WHERE TRUE${where} ORDER BY seq DESC LIMIT ?`, ...values, limit);
     }
     // Each state by itself: so each has the latest of its own first, and no more is read of any than is asked for.
     const found = [...new Set(states ?? STATES)].flatMap((state) => {
       values.length = 0;
       const where = isWhere("tool = ?", tool) + isWhere("state = ?", state) + shared();
-      return this.#all(`TRUE${where} ORDER BY seq DESC LIMIT ?`, ...values, limit);
+      return this.#all(`WHERE TRUE${where} ORDER BY seq DESC LIMIT ?`, ...values, limit);
     });
     return found.toSorted((a, b) => b.seq - a.seq).slice(0, limit);
   }
 
   forget(before: number, limit: number): number {
     return this.transaction(() => {
-      const over = this.#all(`${OVER} AND updated_at < ? ORDER BY updated_at, seq LIMIT ?`, before, limit);
+      const over = this.#all(`${OVER} AND updated_at <= ? ORDER BY updated_at, seq LIMIT ?`, before, limit);
       for (const one of over) {
         this.#leaveNothing(one.seq);
         this.#totals.change(one, undefined);
@@ -235,9 +238,9 @@ export class SqlLedger implements Ledger {
     this.#sql.exec("INSERT OR REPLACE INTO outbox_value (name, value) VALUES (?, ?)", name, value);
   }
 
-  #all(where: string, ...values: SqlStorageValue[]): Operation[] {
+  #all(which: string, ...values: SqlStorageValue[]): Operation[] {
     return this.#sql
-      .exec<OperationRow>(`${SELECT} WHERE ${where}`, ...values)
+      .exec<OperationRow>(`${SELECT} ${which}`, ...values)
       .toArray()
       .map(operationOf);
   }
@@ -249,7 +252,7 @@ export class SqlLedger implements Ledger {
   /** The head of a key, sent or to be sent: the oldest that those behind it wait for. */
   #head(orderKey: string | null): Operation | undefined {
     if (orderKey === null) return undefined;
-    return this.#all("order_key = ? AND holds = 1 ORDER BY seq LIMIT 1", orderKey)[0];
+    return this.#all(`${HOLDING} ORDER BY seq LIMIT 1`, orderKey)[0];
   }
 
   /** Marks the head of a key anew, after an operation of it has begun or ceased to hold it. Who has no key is its own head. */
@@ -260,11 +263,20 @@ export class SqlLedger implements Ledger {
       mark(changed, holds);
       return;
     }
-    const [first, second] = this.#all("order_key = ? AND holds = 1 ORDER BY seq LIMIT 2", orderKey);
+    const [first, second] = this.#all(`${HOLDING} ORDER BY seq LIMIT 2`, orderKey);
     if (!holds) mark(changed, false);
     if (first) mark(first.seq, true);
     // One that came back may stand before what was the head until now.
     if (first?.seq === changed && second) mark(second.seq, false);
+  }
+
+  #free({ principal, tool, key }: DedupKey): void {
+    this.#sql.exec(
+      "UPDATE operation SET caller_key = NULL WHERE principal = ? AND tool = ? AND caller_key = ?",
+      principal,
+      tool,
+      key,
+    );
   }
 
   #leaveNothing(seq: number): void {

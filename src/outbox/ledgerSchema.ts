@@ -25,7 +25,7 @@ const STATEMENTS: readonly string[] = [
   `CREATE INDEX IF NOT EXISTS operation_due ON operation (due_at, seq)
     WHERE is_head = 1 AND state IN ('accepted', 'retry')`,
   `CREATE INDEX IF NOT EXISTS operation_give_up ON operation (gives_up_at, seq)
-    WHERE state IN ('accepted', 'leased', 'retry')`,
+    WHERE state IN ('accepted', 'retry')`,
   `CREATE INDEX IF NOT EXISTS operation_unpromised ON operation (seq)
     WHERE state = 'accepted' AND attempts = 0 AND is_queued = 0`,
   `CREATE INDEX IF NOT EXISTS operation_over ON operation (updated_at, seq)
