@@ -44,6 +44,8 @@ export interface Request {
 interface Delivery {
   leased: Operation;
   isSent: boolean;
+  /** Its lease has run out. */
+  isLapsed: boolean;
   ending?: Ending;
 }
 
@@ -222,7 +224,10 @@ export class OutboxWorld {
 
   /** The object is woken: ends what is over, and looks for what can be sent. */
   wake(): void {
-    for (const { id } of this.at((desk) => desk.lapse()) ?? []) this.story(id).notBefore = this.now + 1_000;
+    for (const { id } of this.at((desk) => desk.lapse()) ?? []) {
+      this.story(id).notBefore = this.now + 1_000;
+      for (const delivery of this.deliveries) delivery.isLapsed ||= delivery.leased.id === id;
+    }
     this.at((desk) => desk.forget());
     this.pump();
   }
@@ -252,9 +257,14 @@ export class OutboxWorld {
       before.isQueued || this.now < before.acceptedAt + PATIENCE_MS || story.facts.otherwise === "queue",
       "nothing is sent later that was not promised",
     );
+    const isWanted = before.attempts > 0 || before.isQueued || this.waiting.includes(id!);
+    hold(isWanted, `${id} is sent, for somebody waits for it`);
+    const isRival = (one: Delivery) =>
+      !one.isLapsed && (one.leased.id === id || (one.leased.orderKey ?? {}) === leased.orderKey);
+    hold(!this.deliveries.some(isRival), `${id} is sent when nothing of its key is`);
     hold(this.ledger.get(id!)?.state === "leased", "the lease is written before it is sent");
     story.leases++;
-    this.deliveries.push({ leased, isSent: false });
+    this.deliveries.push({ leased, isSent: false, isLapsed: false });
   }
 
   send(at: number): void {

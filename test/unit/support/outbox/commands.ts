@@ -202,6 +202,12 @@ export const HAPPENINGS: fc.Arbitrary<Happening>[] = [
   simply("goDown", (world) => void (world.isUp = false)),
   simply("comeUp", (world) => void (world.isUp = true)),
   oneOf("redrive", stuck, (world, at) => world.redrive([stuck(world)[at]!])),
+  // While others of its key are on their way.
+  oneOf("redriveAndLease", stuck, (world, at) => {
+    world.redrive([stuck(world)[at]!]);
+    world.wake();
+    while (world.announcing.length > 0) world.lease(0, true);
+  }),
   simply("redriveAll", (world) => world.redrive(world.ledger.operations().map(({ id }) => id))),
   oneOf("discard", open, (world, at) => world.discard([open(world)[at]!])),
   simply("hurry", (world) => world.hurry()),
