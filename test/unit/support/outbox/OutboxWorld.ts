@@ -186,6 +186,12 @@ export class OutboxWorld {
     }
   }
 
+  /** Word that its caller has gone, which may come when it was promised meanwhile, or sent. */
+  leave(id: string): void {
+    if (this.waiting.includes(id)) return;
+    if (this.at((desk) => desk.withdraw(id)) === true) this.story(id).isRefused = true;
+  }
+
   cancel(id: string, principal: string): void {
     const operation = this.at((desk) => desk.cancel(id, principal));
     hold(operation === undefined || operation.principal === principal, "nobody sees another's operation");
@@ -266,10 +272,14 @@ export class OutboxWorld {
   settle(at: number): void {
     const delivery = this.deliveries.filter(({ ending }) => ending !== undefined)[at]!;
     const { leased, ending } = delivery;
-    const isCurrent = isLeaseOf(this.ledger.get(leased.id), leased);
+    const before = this.ledger.get(leased.id);
+    const isCurrent = isLeaseOf(before, leased);
     const operation = this.at((desk) => desk.end(leased, ending!));
     this.deliveries = this.deliveries.filter((one) => one !== delivery);
     if (operation === undefined) return;
+    const isOthers = !isCurrent && before?.state === "leased";
+    if (isOthers) hold(isLeaseOf(operation, before), `${leased.id} is still being sent by another`);
+    if (isOthers) this.reached.add("an ending of an earlier lease");
     if (ending!.kind === "answered") this.lastAnswerAt = this.now;
     const story = this.story(leased.id);
     const { retryAfterMs = 0 } = { retryAfterMs: 0, ...ending! };
