@@ -157,6 +157,8 @@ export class OutboxWorld {
     if (accepted.kind === "known" && accepted.isReplay) this.reached.add("a replay");
     hold((accepted.kind === "accepted") === (same === undefined && under === undefined), "a call is taken in once");
     hold(operation.id === (same ?? under ?? facts).id, "a key means one operation");
+    const isSameCall = same !== undefined || this.story(operation.id).facts.digest === digest;
+    hold(accepted.kind === "accepted" || isSameCall, "a key means one call");
     if (accepted.kind === "accepted") this.stories.set(facts.id, storyOf(facts, payload));
     const story = this.story(operation.id);
     if (operation.isQueued && isPending(operation)) story.isPromised = true;
@@ -201,10 +203,13 @@ export class OutboxWorld {
 
   /** The object is woken: ends what is over, and looks for what can be sent. */
   wake(): void {
-    for (const { id } of this.at((desk) => desk.lapse()) ?? []) {
+    const lapsed = this.at((desk) => desk.lapse());
+    for (const { id } of lapsed ?? []) {
       this.story(id).notBefore = this.now + 1_000;
       for (const delivery of this.deliveries) delivery.isLapsed ||= delivery.leased.id === id;
     }
+    const hasLapsed = this.ledger.leased().every(({ leaseUntil }) => leaseUntil! > this.now);
+    hold(lapsed === undefined || hasLapsed, "no lease is longer than it is");
     this.at((desk) => desk.forget());
     this.pump();
   }
