@@ -17,16 +17,19 @@ const KEYS = 1_000;
 export type Owner = Pick<Address, "originId" | "partition">;
 
 /**
- * Seals entries for KV: AES-GCM under a key of the partition's own, which is derived from one secret (HKDF, RFC 5869).
+ * Seals entries for KV, and what else is kept for long: AES-GCM under a key of the partition's own, which is derived from one secret (HKDF, RFC 5869).
  * What was sealed under another name, in another partition or with another secret does not open. Keys are remembered
  * for all requests of an isolate.
  */
 export class Vault {
   readonly #secret: string;
+  readonly #purpose: string;
   readonly #keys = new S3Fifo<CryptoKey>(KEYS);
 
-  constructor(secret: string) {
+  /** What is sealed for one purpose does not open for another. */
+  constructor(secret: string, purpose = PURPOSE) {
     this.#secret = secret;
+    this.#purpose = purpose;
   }
 
   /** The text, to be kept under that name. */
@@ -57,7 +60,7 @@ export class Vault {
 
   async #keyOf({ originId, partition }: Owner): Promise<CryptoKey> {
     const owner = JSON.stringify([
-      PURPOSE,
+      this.#purpose,
       FORM,
       originId,
       partition.scope === "public" ? null : [partition.principal, partition.session ?? null],

@@ -7,7 +7,7 @@ const VERSION = 1;
 
 /** An entry as stored: one line of JSON, a newline, the body and the `_meta` members. */
 export function encodeEntry(entry: Entry): string {
-  const { body, meta, savedAt: _, soundAt: __, isDoubted: ___, ...header } = entry;
+  const { body, meta, savedAt: _, soundAt: __, isDoubted: ___, pendingWrites: ____, ...header } = entry;
   return `${JSON.stringify({ v: VERSION, ...header, split: body.length })}\n${body}${meta}`;
 }
 
@@ -33,7 +33,10 @@ export function hashOf(body: string, meta: string): Promise<string> {
   return digest(`${body}\n${meta}`);
 }
 
-type Header = Omit<Entry, "body" | "meta" | "savedAt" | "soundAt" | "isDoubted"> & { v: number; split: number };
+type Header = Omit<Entry, "body" | "meta" | "savedAt" | "soundAt" | "isDoubted" | "pendingWrites"> & {
+  v: number;
+  split: number;
+};
 
 const NUMBERS = ["storedAt", "ttlMs", "staleWhileRevalidateMs", "staleIfErrorMs", "promisedMs", "contentEnd", "split"];
 

@@ -47,6 +47,8 @@ export interface Entry {
   soundAt?: number;
   /** That it has been invalidated, or may have been: it stands in for an origin that fails, and no more. Not stored. */
   isDoubted?: true;
+  /** Of what is answered from a mirror: how many queued writes wait for its rows, as far as its tags do not say. Not stored. */
+  pendingWrites?: number;
   /** SHA-256 of body and meta, in hex. */
   hash: string;
   /** The result's members as the origin wrote them, but for `resultType`, `ttlMs`, `cacheScope` and `_meta`. Without braces. */

@@ -17,6 +17,8 @@ export interface Telling {
   serverInfo?: unknown;
   /** Whether it is given without news of what was invalidated. */
   detached?: boolean;
+  /** How many queued writes are about to change it; absent: none. Then callers are promised nothing. */
+  pendingWrites?: number;
   /** Whether the caller may use only some things: what it is shown is nobody else's. */
   isLimited?: boolean;
   /** Epoch ms. */
@@ -28,7 +30,7 @@ export function tell(entry: Entry, to: Telling): string {
   const age = ageMs(entry, to.now);
   const word = to.status === "hit" && freshness(entry, to.now) !== "fresh" ? "stale" : to.status;
   const body = bodyOf(entry, to.era, word === "stale" ? age : undefined);
-  const cache = `"${META_CACHE}":{"status":"${word}","ageMs":${age},"storedAt":${entry.storedAt}${to.detached ? ',"detached":true' : ""}}`;
+  const cache = `"${META_CACHE}":{"status":"${word}","ageMs":${age},"storedAt":${entry.storedAt}${to.detached ? ',"detached":true' : ""}${to.pendingWrites ? `,"pendingWrites":${to.pendingWrites}` : ""}}`;
   const meta = `"_meta":{${entry.meta === "" ? "" : `${entry.meta},`}${nameOf(entry, to)}${cache}}`;
   const open = `{"jsonrpc":"2.0","id":${typeof to.id === "number" ? to.id : JSON.stringify(to.id)},"result":{${body}${body === "" ? "" : ","}`;
   if (to.era === "legacy") return `${open}${meta}}}`;
@@ -43,7 +45,7 @@ function nameOf(entry: Entry, { era, serverInfo }: Telling): string {
 function hintsOf(entry: Entry, to: Telling): string {
   // Without hints in the protocol, only the operator's `clientTtl` gives the caller any.
   if (!to.hints && entry.clientTtlMs === undefined) return "";
-  return `"ttlMs":${promiseMs(entry, to.now)},"cacheScope":"${to.isLimited ? "private" : entry.scope}",`;
+  return `"ttlMs":${to.pendingWrites ? 0 : promiseMs(entry, to.now)},"cacheScope":"${to.isLimited ? "private" : entry.scope}",`;
 }
 
 /** The body as the era has it; where it is stale and the operator wants that told, with its age. */

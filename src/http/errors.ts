@@ -147,6 +147,15 @@ function word(trouble: Trouble): Worded {
         "The origin server cannot be reached, and the replica cannot find out whether what it has stored is still true. Try again later.",
         1_000,
       );
+    case "pending-writes": {
+      const { count, retryAfterMs } = trouble;
+      const writes = count === 1 ? "A write is" : `${count} writes are`;
+      return inBand(
+        "pending_writes",
+        `${writes} waiting to be sent to the origin server, and will change what the replica has stored of this: until then it is not given. Try again later.`,
+        retryAfterMs,
+      );
+    }
     case "over-limit":
       return limited(trouble.tool === undefined ? "requests" : `calls of ${trouble.tool}`, trouble.retryAfterMs);
     case "too-many-streams":

@@ -190,6 +190,8 @@ export type Failure =
   | { kind: "not-announced" }
   /** Neither the feed could be asked whether what is kept is still true, nor the origin. */
   | { kind: "consistency-unavailable" }
+  /** So many queued writes are about to change what is kept, and the operator does not want it to be given meanwhile. */
+  | { kind: "pending-writes"; count: number; retryAfterMs: number }
   /** The caller has had as many requests as it may for now, or calls of a tool. */
   | { kind: "over-limit"; tool?: string; retryAfterMs: number }
   /** This isolate has as many listeners as it can serve. */

@@ -18,7 +18,7 @@ import { discoverOffline, discoverOfLegacy, discoverRefused, learnAnew, mayBeRef
 import type { Answer, Eras, Exchange, Failure } from "./Exchange.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
 import { forbidden, invalid } from "./forbidden.ts";
-import { fromEntry, standIn } from "./fromEntry.ts";
+import { fromEntry, standIn, standInText } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
 import { inStep } from "./inStep.ts";
 import { listen } from "./listen.ts";
@@ -183,7 +183,8 @@ function answerInEra(x: Exchange, asking: Call, known?: Eras): Answer | Promise<
     const given = allowed
       ? await cached(x, call, allowed, await (obtained ?? obtain(x, call, allowed, asked, false)))
       : await direct(x, call, asked);
-    return isCachedOnly && given.kind === "failure" ? sessionWanted(x) : lookedAfter(x, given);
+    const isWanted = isCachedOnly && given.kind === "failure" && given.failure.kind !== "pending-writes";
+    return isWanted ? sessionWanted(x) : lookedAfter(x, given);
   };
   return later();
 }
@@ -227,7 +228,7 @@ async function cached(x: Exchange, call: Call, { strict: isStrict }: CacheRule, 
       const given = await relay(x, {
         call,
         keeping: keep && { call, ...keep, previous, position: x.feed.position },
-        instead: own && (() => standIn(x, call, own, undefined).text),
+        instead: own && (() => standInText(x, call, own)),
         unpromised: isStrict && call.shape.hints,
       });
       const failed = failureIn(call, given);
@@ -268,7 +269,7 @@ async function direct(x: Exchange, call: Call | undefined, asked: Asked): Promis
   // A request that is wrong in itself is told that, by who answers it.
   const bad = misfit(x);
   if (bad && !wrongWith(x)) return { kind: "failure", failure: bad };
-  const given = await relay(x, { call, instead: old && (() => standIn(x, call!, old, undefined).text) });
+  const given = await relay(x, { call, instead: old && (() => standInText(x, call!, old)) });
   const failed = old && failureIn(call!, given);
   if (failed) return standIn(x, call!, old, failed.status);
   // Where the origin cannot say what is wrong with a request, the replica does: waiting for the origin would not mend it.

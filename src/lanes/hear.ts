@@ -21,5 +21,7 @@ export function hear(
   feed.listened = reply.listened;
   feed.heardAt = now;
   feed.detached = false;
-  heard(isolate, originId, feed, feed.hear(question, reply));
+  const news = feed.hear(question, reply);
+  feed.hearPending(question, reply);
+  heard(isolate, originId, feed, news);
 }

@@ -67,7 +67,8 @@ export async function mirroredTool(x: Exchange, call: Call, rule: AnswerRule): P
     tell: x.origin.tools.find(call.target!)?.value.cache?.tell ?? false,
   });
   const evidence = { x, call, rule, made, used, facts };
-  if (announced.length > 0 && isWritten(evidence, announced)) return undefined;
+  if (announced.some(whatConcerns(evidence))) return undefined;
+  if (x.feed.pending.size > 0) made.pendingWrites = pendingOnRows(evidence);
   const entry = under(verdictOn(evidence), made);
   if (!entry || (rule.strict && entry.isDoubted)) return undefined;
   const isSound = () => verdictOn(evidence) === "sound";
@@ -152,15 +153,21 @@ function verdictOn(evidence: Evidence): Verdict {
   return verdicts.reduce((a, b) => (VERDICTS.indexOf(a) < VERDICTS.indexOf(b) ? b : a));
 }
 
-/** Whether something of it is being written. */
-function isWritten(evidence: Evidence, announced: readonly string[]): boolean {
+/** How many queued writes are about to change something of it. */
+function pendingOnRows(evidence: Evidence): number {
+  const concerns = whatConcerns(evidence);
+  return Math.max(0, ...[...evidence.x.feed.pending].map(([tag, count]) => (concerns(tag) ? count : 0)));
+}
+
+/** Tells of a tag whether what is written under it may be something of it. */
+function whatConcerns(evidence: Evidence): (tag: string) => boolean {
   const { call, made, used } = evidence;
   const tags = new Set(concerning(call, made.tags, "public"));
   const own = used.map((known) => {
     const tags = ownTags(evidence, known);
     return tags ? (tag: string) => tags.includes(tag) : known.mayBeOfRow;
   });
-  return announced.some((tag) => tags.has(tag) || own.some((isOwn) => isOwn(tag)));
+  return (tag) => tags.has(tag) || own.some((isOwn) => isOwn(tag));
 }
 
 /** The tags of the row that was asked for by its key, be it there or not, where it is the only one of its collection; else `undefined`. */

@@ -7,6 +7,9 @@ export const META_LOG_LEVEL = "io.modelcontextprotocol/logLevel";
 export const META_SERVER_INFO = "io.modelcontextprotocol/serverInfo";
 export const META_SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
 
+/** The extension by which calls become tasks (SEP-2663), in capabilities of clients and servers. */
+export const TASKS_EXTENSION = "io.modelcontextprotocol/tasks";
+
 /** On results: `{ status, ageMs, storedAt }`. */
 export const META_CACHE = "edge-replica/cache";
 /** On results, the origin's own hint for a shared cache; on requests, what the caller asks of it. HTTP `Cache-Control` directives. */

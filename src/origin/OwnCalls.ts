@@ -1,5 +1,5 @@
 import type { OriginSettings } from "../config/replica.ts";
-import { isLegacyCode, isModernCode, isModernWord } from "../mcp/eraWords.ts";
+import { isModernWord } from "../mcp/eraWords.ts";
 import { inputSchemas } from "../mcp/inputSchemas.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { messageIn } from "../mcp/messageIn.ts";
@@ -7,12 +7,14 @@ import { methodHeaders } from "../mcp/methodHeaders.ts";
 import { CODE } from "../mcp/names.ts";
 import { ownMeta } from "../mcp/ownMeta.ts";
 import { paramHeaderValues, toolFacts, type ParamHeader } from "../mcp/toolFacts.ts";
-import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
+import { LEGACY_VERSIONS, MODERN_VERSION, type Era } from "../mcp/versions.ts";
 import { askAtAnyCost, FILL_ID, type AskingTools } from "./askAtAnyCost.ts";
 import type { OriginFailure } from "./failure.ts";
 import { MESSAGE_HEADERS } from "./inSession.ts";
+import { FORGETFUL } from "./PooledCall.ts";
 import type { PoolReply } from "./PooledSession.ts";
 import type { Reply } from "./readReply.ts";
+import { isMismatch, isRefusal, isUntaken } from "./refusals.ts";
 import { SessionSource } from "./SessionSource.ts";
 
 /** What is known of the eras that an origin speaks. */
@@ -24,7 +26,7 @@ export interface SpokenEras {
 }
 
 /** What asking in the replica's own name needs. */
-export interface OwnCallTools extends Omit<AskingTools, "abandoned"> {
+export interface OwnCallTools extends Omit<AskingTools, "abandoned" | "heard"> {
   /** Epoch ms. */
   now: () => number;
 }
@@ -38,6 +40,22 @@ export type OwnAnswer =
   | { failure: OriginFailure }
   /** An answer that is none: what it is, in a few words. */
   | { bad: string };
+
+/** How a tool is called that may change something. */
+export interface CallOptions extends Pick<AskingTools, "abandoned" | "heard"> {
+  /** Whose session of the pool it is called in, where the origin keeps sessions. */
+  pool: string;
+  headers: Readonly<Record<string, string>>;
+  /** The token under which progress is told; absent: none is asked for. */
+  token?: string;
+}
+
+/** What came of such a call. */
+export type Called =
+  /** It was sent: `reply` is what came, asked for in that era. */
+  | { reply: Reply; era: Era }
+  /** It is certain that the origin has not executed it: why it was not sent, or not taken. */
+  | { unsent: OriginFailure };
 
 /** Why there is no result. */
 export type NoResult = Exclude<OwnAnswer, { result: unknown }>;
@@ -93,10 +111,31 @@ export class OwnCalls {
     const answer = answerIn(reply);
     // What its arguments are mirrored in has changed since it was listed.
     if ("error" in answer && answer.error === CODE.headerMismatch) this.#listed = undefined;
-    if (!isRefusal(reply, answer, found)) return answer;
+    if (!isRefusal(reply, found.kind)) return answer;
     const other = await this.#findAfter(found);
     if (!isWay(other)) return { failure: other };
     return other.kind === found.kind ? answer : this.ask(method, params);
+  }
+
+  /**
+   * Calls a tool that may change something. It is sent again only where the origin has refused to take it: in words of its
+   * era, or of headers that mirror other arguments than it does now. Never throws.
+   */
+  async call(params: Record<string, unknown>, options: CallOptions): Promise<Called> {
+    const found = this.#way ?? (await this.#find());
+    if (!isWay(found)) return { unsent: found };
+    const called = await this.#callIn(found, params, options);
+    if ("unsent" in called || "tooLarge" in called.reply) return called;
+    const { reply } = called;
+    if (found.kind === "modern" && isMismatch(reply)) {
+      this.#listed = undefined;
+      return this.#callIn(found, params, options);
+    }
+    if (!isUntaken(reply, found.kind)) return called;
+    const other = await this.#findAfter(found);
+    if (!isWay(other)) return { unsent: other };
+    if (other.kind !== found.kind) return this.#callIn(other, params, options);
+    return "failure" in reply && reply.failure === FORGETFUL ? { unsent: FORGETFUL } : called;
   }
 
   /** The tools as they are listed now. */
@@ -138,33 +177,61 @@ export class OwnCalls {
     return Object.fromEntries(paramHeaderValues(listed.get(String(name))?.paramHeaders ?? [], args));
   }
 
+  async #callIn(way: Way, params: Record<string, unknown>, options: CallOptions): Promise<Called> {
+    const { reply, isUnsent } = await this.#send(way, "tools/call", params, options);
+    if (isUnsent && "failure" in reply) return { unsent: reply.failure };
+    return { reply, era: way.kind === "modern" ? "modern" : "legacy" };
+  }
+
   async #askIn(way: Way, method: string, params: Record<string, unknown>): Promise<Reply> {
+    return (await this.#send(way, method, params)).reply;
+  }
+
+  async #send(way: Way, method: string, params: Record<string, unknown>, options?: CallOptions): Promise<Sent> {
     const { kind } = way;
     const more = kind === "modern" && method === "tools/call" ? await this.#paramHeaders(params) : {};
-    if (isFailed(more)) return more;
+    if (isFailed(more)) return { reply: more, isUnsent: true };
+    const { token, pool = this.#poolName, headers: others, abandoned, heard } = options ?? {};
+    if (abandoned?.aborted) return { reply: { failure: { kind: "unreachable" } }, isUnsent: true };
     const version = kind === "modern" ? MODERN_VERSION : kind === "stateless" ? way.version : undefined;
     const { uri, name } = params;
     const target = typeof uri === "string" ? uri : typeof name === "string" ? name : null;
     const headers = {
+      ...others,
       ...MESSAGE_HEADERS,
       ...(version !== undefined && { "mcp-protocol-version": version }),
       ...(kind === "modern" && { ...methodHeaders(method, target), ...more }),
     };
-    const sent = kind === "modern" ? { ...params, _meta: ownMeta() } : params;
+    const meta = { ...(kind === "modern" && ownMeta()), ...(token !== undefined && { progressToken: token }) };
+    const sent = Object.keys(meta).length > 0 ? { ...params, _meta: meta } : params;
     const body = JSON.stringify({ jsonrpc: "2.0", id: FILL_ID, method, params: sent });
     const { now } = this.#tools;
     this.requests++;
+    /** Why there was no session. */
+    let noSession: OriginFailure | undefined;
     const { reply } = await askAtAnyCost(
       {
         origin: this.#origin,
         headers,
         id: FILL_ID,
         body,
-        ...(kind === "pooled" && { pool: this.#poolName }),
+        ...(kind === "pooled" && { pool }),
+        ...(token !== undefined && { token }),
       },
-      { ...this.#tools, pool: (request) => this.#sessions.find(request, (asked) => this.#pool(asked), now()) },
+      {
+        ...this.#tools,
+        ...(abandoned && { abandoned }),
+        ...(heard && { heard }),
+        pool: async (request) => {
+          const found = await this.#sessions.find(request, (asked) => this.#pool(asked), now());
+          if ("failure" in found) noSession = found.failure;
+          return found;
+        },
+      },
     );
-    return reply;
+    // The same one: another may be of a session that was only to be kept.
+    const isUnsent = "failure" in reply && reply.failure === noSession;
+    return isUnsent ? { reply, isUnsent } : { reply };
   }
 
   /** Of a name that no caller's has: those are digests. */
@@ -219,6 +286,12 @@ export class OwnCalls {
 
 type Failed = { failure: OriginFailure };
 
+/** What came of a request; or why it was not sent. */
+interface Sent {
+  reply: Reply;
+  isUnsent?: true;
+}
+
 /** A header's value is text, so that one of that name is none. */
 function isFailed(more: Record<string, string> | Failed): more is Failed {
   return typeof more["failure"] === "object";
@@ -240,17 +313,6 @@ function wayOf({ modern, legacy, version = LEGACY_VERSIONS[0]! }: SpokenEras): W
   if (modern || legacy === "none") return { kind: "modern" };
   if (modern === undefined || legacy === undefined) return undefined;
   return legacy === "stateless" ? { kind: "stateless", version } : { kind: "pooled" };
-}
-
-/** Whether a reply is one with which an origin may refuse the era that it is asked in. */
-function isRefusal(reply: Exclude<Reply, { tooLarge: true }>, answer: OwnAnswer, { kind }: Way): boolean {
-  if ("text" in reply) {
-    const code = "error" in answer ? answer.error : undefined;
-    if (kind === "modern") return reply.status === 400 && isLegacyCode(code);
-    return isModernCode(code) || (reply.status >= 400 && isLegacyCode(code));
-  }
-  if (reply.failure.kind !== "garbage") return false;
-  return kind === "pooled" || (reply.failure.status ?? 0) >= 400;
 }
 
 function answerIn(reply: Exclude<Reply, { tooLarge: true }>): OwnAnswer {

@@ -6,6 +6,7 @@ import { endsSession } from "../mcp/endsSession.ts";
 import { hear } from "../mcp/hear.ts";
 import { newId } from "../telemetry/newId.ts";
 import { callOrigin, type Bindings, type OriginRequest, type OriginResponse } from "./callOrigin.ts";
+import type { OriginFailure } from "./failure.ts";
 import { sessionHeaders, tellInSession } from "./inSession.ts";
 import type { PooledSession, PoolReply, PoolRequest } from "./PooledSession.ts";
 import { mediaType } from "./readReply.ts";
@@ -21,6 +22,12 @@ const MAX_QUESTIONS = 20;
 const MAX_TRIES = 3;
 const REFUSAL_MS = 2_000;
 const REFUSAL_BYTES = 65_536;
+
+/** It refuses a session, as often as it opens one: nothing was executed. */
+export const FORGETFUL: OriginFailure = {
+  kind: "garbage",
+  detail: "it does not know the session that it has just opened",
+};
 
 /** What a call in a pooled session needs to know. */
 export interface PooledCallOptions {
@@ -96,7 +103,7 @@ export class PooledCall {
       over = { serial: session.serial, isDoubtful: ends === "perhaps" };
       refusal = response;
     }
-    return { failure: { kind: "garbage", detail: "it does not know the session that it has just opened" } };
+    return { failure: FORGETFUL };
   }
 
   /** Takes in an event of the call's stream, and answers where the origin asks something. */

@@ -17,10 +17,15 @@ export class RetryBudget {
     this.#fill(now, PER_CALL);
   }
 
+  /** How many tokens there are. */
+  left(now: number): number {
+    this.#fill(now);
+    return Math.floor(this.#left / TOKEN);
+  }
+
   /** Takes a token, where there is one: then what failed may be asked for once more. */
   take(now: number): boolean {
-    this.#fill(now);
-    if (this.#left < TOKEN) return false;
+    if (this.left(now) === 0) return false;
     this.#left -= TOKEN;
     return true;
   }

@@ -1,4 +1,5 @@
 import type { OriginSettings } from "../config/replica.ts";
+import { hear } from "../mcp/hear.ts";
 import { withId } from "../mcp/withId.ts";
 import { callOrigin, type Bindings } from "./callOrigin.ts";
 import type { Meter } from "./Meter.ts";
@@ -17,6 +18,8 @@ export interface Asking {
   body: string;
   /** Whose pooled session it is asked in: its name in the pool. */
   pool?: string;
+  /** The progress token that stands in it; in a pooled session the origin sees another. */
+  token?: string;
 }
 
 /** The JSON-RPC id of what is asked outside of sessions. Each is an HTTP exchange of its own, so one id serves all. */
@@ -35,6 +38,8 @@ export interface AskingTools {
   waitUntil: (work: Promise<unknown>) => void;
   /** What may be held together with others that are asked for at the same time. */
   room?: Room;
+  /** Gets what the origin tells before the answer, each a JSON-RPC message. */
+  heard?: (message: string) => void;
 }
 
 /** What the origin said. */
@@ -49,8 +54,8 @@ const SILENT: Reply = { failure: { kind: "asked-back" } };
 
 /** Asks the origin, in a pooled session or in none, and reads its answer, whatever that takes. Never throws. */
 export async function askAtAnyCost(request: Asking, tools: AskingTools, meter?: Meter): Promise<Told> {
-  const { origin, headers, body, id, pool } = request;
-  const { bindings, abandoned, room, waitUntil } = tools;
+  const { origin, headers, body, id, pool, token } = request;
+  const { bindings, abandoned, room, waitUntil, heard: told } = tools;
   const measured = (response: Response) => meter?.measured(response) ?? response;
   const sent = { method: "POST", headers, body, ...(abandoned && { abandoned }) };
   const limits = { id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs, ...(room && { room }) };
@@ -58,24 +63,29 @@ export async function askAtAnyCost(request: Asking, tools: AskingTools, meter?: 
     const called = await callOrigin(origin, bindings, sent);
     if ("failure" in called) return { reply: called };
     const { response, cancel } = called;
-    return { reply: await readReply(measured(response), { ...limits, ...(cancel && { cancel }) }) };
+    const more = { ...(cancel && { cancel }), ...(told && { heard: told }) };
+    return { reply: await readReply(measured(response), { ...limits, ...more }) };
   }
   const call = new PooledCall({
     origin,
     bindings,
     session: (over) => tools.pool({ origin, name: pool, ...(over && { over }) }),
-    caller: { id },
+    caller: { id, token },
     waitUntil,
     room,
   });
   const called = await call.send(sent);
   if ("failure" in called) return { reply: called };
   const { names, sessionId: own, declined } = call;
-  const heard = (event: string) => call.answer(event);
+  const heard = (event: string) => {
+    call.answer(event);
+    const what = told && hear(event, names, call.caller);
+    if (what?.kind === "notification") told!(what.text);
+  };
   const reply = await readReply(measured(called.response), { ...limits, id: names.id, heard });
   call.end("text" in reply);
   if (!("text" in reply)) return { reply: "failure" in reply && declined.length > 0 ? SILENT : reply };
-  const { sessionId, ...told } = reply;
+  const { sessionId, ...rest } = reply;
   const isOthers = sessionId !== undefined && sessionId !== own;
-  return { reply: { ...told, text: withId(reply.text, id), ...(isOthers && { sessionId }) }, declined };
+  return { reply: { ...rest, text: withId(reply.text, id), ...(isOthers && { sessionId }) }, declined };
 }

@@ -3,6 +3,9 @@ import type { Operation, OperationOutcome, OperationState } from "./Operation.ts
 /** What is kept of an operation besides what it is: the arguments, sealed or not. */
 export type Payload = string | Uint8Array<ArrayBuffer>;
 
+/** What is kept of what the origin has answered, sealed or not. */
+export type StoredOutcome = OperationOutcome | Uint8Array<ArrayBuffer>;
+
 /** A caller's idempotency key: who comes again with it means the same operation. */
 export interface DedupKey {
   principal: string;
@@ -45,15 +48,16 @@ export type NewOperation = Omit<Operation, "seq">;
  */
 export interface Ledger {
   transaction<T>(work: () => T): T;
-  /** Takes an operation in, with the next seq. */
+  /** Takes an operation in, with the next seq. What stood under its key stands there no more. */
   insert(operation: NewOperation, payload: Payload, dedup?: DedupKey): Operation;
   get(id: string): Operation | undefined;
   payload(id: string): Payload | undefined;
-  outcome(id: string): OperationOutcome | undefined;
+  /** As it was written: sealed, or not. */
+  outcome(id: string): StoredOutcome | undefined;
   /** What stands under a caller's key; one whose time is over is forgotten. */
   known(dedup: Omit<DedupKey, "digest">): KnownKey | undefined;
   /** Writes what has become of it. */
-  update(operation: Operation, outcome?: OperationOutcome | Uint8Array<ArrayBuffer>): void;
+  update(operation: Operation, outcome?: StoredOutcome): void;
   /** Leaves no trace of it: nothing was promised, and nothing sent. */
   remove(id: string): void;
   /** Heads that are accepted, or to be tried again, and due; the longest due first. */
@@ -62,13 +66,13 @@ export interface Ledger {
   nextDueAt(): number | undefined;
   /** Those that are being sent. */
   leased(): Operation[];
-  /** Those that are pending and past `givesUpAt`. */
+  /** Those that wait to be sent (none that is being sent) and are past `givesUpAt`. */
   overdue(now: number, limit: number): Operation[];
-  /** The earliest `givesUpAt` of those that are pending. */
+  /** The earliest `givesUpAt` of those that wait to be sent. */
   nextGiveUpAt(): number | undefined;
   /** Those whose callers were promised nothing, and that were not sent. */
   unpromised(): Operation[];
-  /** Whether another that is open stands before it under its ordering key; which. */
+  /** The head of its ordering key, where that was accepted before it; `undefined`: it is the head itself, or has no key. */
   blockedBy(operation: Operation): Operation | undefined;
   /** Of those that are open, or of a principal's. */
   amount(principal?: string): Amount;
@@ -79,9 +83,9 @@ export interface Ledger {
   /** When the oldest that is pending was accepted. */
   oldestAt(): number | undefined;
   list(filter: OperationFilter): Operation[];
-  /** Forgets what is over since before then, and keys with it; how many at most. How many there were. */
+  /** Forgets what is over (not open) since then or before, and keys with it; `limit` at most. How many there were. */
   forget(before: number, limit: number): number;
-  /** When the oldest that is over was; `undefined` where there is none. */
+  /** When the first of those that are over came to be so (`updatedAt`); `undefined` where there is none. */
   oldestOverAt(): number | undefined;
   /** A value that is kept under a name: how the origin is reached, and so on. */
   kept(name: string): string | undefined;

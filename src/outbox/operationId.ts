@@ -30,7 +30,15 @@ export function operationNamed(uri: string): string | undefined {
   return uri.startsWith(URI) ? uri.slice(URI.length) : undefined;
 }
 
+/** What the tags of operations begin with. */
+const TAG = "operation:";
+
 /** The tag by which it is told that an operation has changed. */
 export function operationTag(id: string): string {
-  return `operation:${id}`;
+  return TAG + id;
+}
+
+/** Whether a tag is that of an operation of the replica's own: nothing that is kept carries it. */
+export function isOperationTag(tag: string): boolean {
+  return tag.startsWith(TAG + MARK);
 }

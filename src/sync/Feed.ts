@@ -1,3 +1,5 @@
+import { isOperationTag } from "../outbox/operationId.ts";
+
 /** The latest invalidation of a tag. */
 export interface FeedRow {
   tag: string;
@@ -52,26 +54,33 @@ export interface Written {
 /** How much is remembered. */
 export interface Retention {
   tags: number;
+  /** How many of operations, beside those. */
+  operations?: number;
   ms: number;
 }
 
 const RETENTION: Retention = { tags: 10_000, ms: 7 * 86_400_000 };
+/** What a queue sends in two pulses, where each takes a few ms. */
+const OPERATIONS = 5_000;
 
 /**
- * What was invalidated at an origin, in the order in which it was: the latest seq of each tag, soft or hard. Pure: it is
- * kept elsewhere.
+ * What was invalidated at an origin, in the order in which it was: the latest seq of each tag, soft or hard. The tags of
+ * operations stand apart: nothing that is kept carries one, so that forgetting them puts nothing in doubt, however many
+ * there are. Pure: it is kept elsewhere.
  */
 export class Feed {
   readonly #retention: Retention;
   /** The oldest first. */
   readonly #rows = new Map<string, FeedRow>();
+  /** Those of operations, the oldest first. */
+  readonly #operations = new Map<string, FeedRow>();
   #head: FeedHead;
 
   /** From what is kept of it; the rows by seq. */
   constructor(head: FeedHead, rows: Iterable<FeedRow> = [], retention = RETENTION) {
     this.#head = head;
     this.#retention = retention;
-    for (const row of rows) this.#rows.set(row.tag, row);
+    for (const row of rows) this.#among(row.tag).set(row.tag, row);
   }
 
   get head(): FeedHead {
@@ -89,23 +98,24 @@ export class Feed {
     const seq = this.#head.seq + 1;
     this.#head = { ...this.#head, seq };
     const rows = [...new Set(tags)].map((tag): FeedRow => {
-      const before = this.#rows.get(tag);
+      const among = this.#among(tag);
+      const before = among.get(tag);
       const row = { tag, seq, hard: hard ? seq : (before?.hard ?? 0), told: told ? seq : (before?.told ?? 0), at: now };
       // The newest stand last.
-      this.#rows.delete(tag);
-      this.#rows.set(tag, row);
+      among.delete(tag);
+      among.set(tag, row);
       return row;
     });
     const dropped = this.#trim(now);
-    return { rows: rows.filter(({ tag }) => this.#rows.has(tag)), dropped };
+    return { rows: rows.filter(({ tag }) => this.#among(tag).has(tag)), dropped };
   }
 
-  /** What somebody does not know yet: everything, where it is another feed that they know. */
+  /** What somebody does not know yet: everything, where it is another feed that they know; but of operations those who know of none. */
   since({ seq, feedId }: Since): News {
     const from = feedId === this.#head.feedId ? seq : 0;
     const changes: News["changes"] = [];
-    if (from < this.#head.seq) {
-      for (const { at: _, ...row } of this.#rows.values()) if (row.seq > from) changes.push(row);
+    for (const rows of from < this.#head.seq ? [this.#rows, ...(feedId === undefined ? [] : [this.#operations])] : []) {
+      for (const { at: _, ...row } of rows.values()) if (row.seq > from) changes.push(row);
     }
     return { ...this.#head, changes };
   }
@@ -120,10 +130,19 @@ export class Feed {
     return this.#rows.get(tag)?.seq ?? this.#head.floor;
   }
 
+  #among(tag: string): Map<string, FeedRow> {
+    return isOperationTag(tag) ? this.#operations : this.#rows;
+  }
+
   /** Forgets what is too old or too much, and raises the floor over it. */
   #trim(now: number): string[] {
-    const { tags, ms } = this.#retention;
+    const { tags, operations = OPERATIONS, ms } = this.#retention;
     const dropped: string[] = [];
+    for (const { tag, at } of this.#operations.values()) {
+      if (this.#operations.size <= operations && now - at <= ms) break;
+      this.#operations.delete(tag);
+      dropped.push(tag);
+    }
     for (const { tag, seq, hard, at } of this.#rows.values()) {
       if (this.#rows.size <= tags && now - at <= ms) break;
       this.#rows.delete(tag);

@@ -1,5 +1,6 @@
 import type { Entry, Position } from "../cache/entry.ts";
 import { concerning, type Place } from "../cache/concerning.ts";
+import { isOperationTag } from "../outbox/operationId.ts";
 import type { News, Since } from "./Feed.ts";
 import { HealthView } from "./HealthView.ts";
 import type { PulseReply } from "./Pulse.ts";
@@ -30,6 +31,8 @@ export interface Heard {
   /** Those of which listeners are to be told that what they name has changed. */
   told: string[];
 }
+
+const NONE_PENDING: ReadonlyMap<string, number> = new Map();
 
 const NOTHING: Heard = Object.freeze({ isOther: false, invalidated: [], told: [] });
 
@@ -73,6 +76,8 @@ export class FeedView {
   readonly doubted = new Set<string>();
   /** What anybody listens to, as the feed last said. */
   listened: PulseReply["listened"];
+  /** How many queued writes wait for each tag, as the feed last said. */
+  pending: ReadonlyMap<string, number> = NONE_PENDING;
   /** When it was last said what is listened to here; 0 where it never was. */
   interestedAt = 0;
   /** Since when the origin tells of all that is listened to here, as a pulse that was begun at `askedAt` found; epoch ms. */
@@ -88,6 +93,8 @@ export class FeedView {
   /** The latest invalidations of tags that are alike, by what the likeness is called, as of a version of the view. */
   readonly #alike = new Map<string, { version: number; seq: number; hard: number }>();
   #asked = 0;
+  /** What `pending` is from: the feed's seq as it was said, and which question it answers. */
+  #pendingAt = { feedId: "", seq: 0, nth: 0 };
   /** How many questions had been put when another feed was found. */
   #movedAt = 0;
 
@@ -128,7 +135,8 @@ export class FeedView {
     this.#position = { feedId, seq };
     this.#floor = floor;
     this.#hardFloor = hardFloor;
-    for (const { tag, seq: at, hard } of changes) this.#tags.set(tag, { seq: at, hard });
+    // Nothing that is kept carries the tag of an operation, and there may be any number of them.
+    for (const { tag, seq: at, hard } of changes) if (!isOperationTag(tag)) this.#tags.set(tag, { seq: at, hard });
     for (const [tag, known] of this.#tags) if (known.seq <= floor && known.hard <= hardFloor) this.#tags.delete(tag);
     this.version++;
     if (before?.feedId !== feedId) {
@@ -142,6 +150,19 @@ export class FeedView {
       invalidated: news.map(({ tag }) => tag),
       told: news.filter(({ told }) => told > before.seq).map(({ tag }) => tag),
     };
+  }
+
+  /**
+   * Takes in which queued writes wait, as an answer that `hear` was given says. Answers overtake each other: what is
+   * certain to be older than what is known says nothing.
+   */
+  hearPending({ nth }: Question, { feedId, seq, pending }: Pick<PulseReply, "feedId" | "seq" | "pending">): void {
+    if (feedId !== this.#position?.feedId) return;
+    const known = this.#pendingAt;
+    const isOlder = feedId === known.feedId && (seq < known.seq || (seq === known.seq && nth < known.nth));
+    if (isOlder) return;
+    this.#pendingAt = { feedId, seq, nth };
+    this.pending = pending ? new Map(Object.entries(pending)) : NONE_PENDING;
   }
 
   /** What the feed says of an entry. That there is nothing against it is noted on the entry, until the view changes. */

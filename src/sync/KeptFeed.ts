@@ -1,3 +1,4 @@
+import { isOperationTag } from "../outbox/operationId.ts";
 import { Feed, type FeedHead, type FeedRow, type How, type News, type Since } from "./Feed.ts";
 
 /** An origin's feed in the storage of a Durable Object. Where the storage is empty, a new feed begins. */
@@ -6,7 +7,7 @@ export class KeptFeed {
   readonly #feed: Feed;
   readonly #invalidated: (tags: readonly string[]) => void;
 
-  /** `newId` names a feed that begins. `invalidated` gets the tags of each invalidation. */
+  /** `newId` names a feed that begins. `invalidated` gets the tags of each invalidation that something kept may carry. */
   constructor(sql: SqlStorage, newId: () => string, invalidated: (tags: readonly string[]) => void = () => {}) {
     this.#sql = sql;
     this.#invalidated = invalidated;
@@ -37,7 +38,7 @@ export class KeptFeed {
     for (const tag of dropped) this.#sql.exec("DELETE FROM feed_row WHERE tag = ?", tag);
     if (rows.length + dropped.length > 0)
       this.#sql.exec("UPDATE feed_head SET seq = ?, floor = ?, hard_floor = ?", seq, floor, hardFloor);
-    this.#invalidated(tags);
+    this.#invalidated(tags.filter((tag) => !isOperationTag(tag)));
   }
 
   /** How far it has come, and how many tags it remembers. */

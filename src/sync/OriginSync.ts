@@ -10,6 +10,7 @@ import type { PoolReply, PoolRequest } from "../origin/PooledSession.ts";
 import { endingOf } from "../origin/endingOf.ts";
 import { originSync } from "../origin/originSync.ts";
 import { probeOrigin } from "../origin/probeOrigin.ts";
+import { operationTag } from "../outbox/operationId.ts";
 import { openPool } from "../origin/SessionPool.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
@@ -17,17 +18,22 @@ import { newId } from "../telemetry/newId.ts";
 import { Alarm, type Duty } from "./Alarm.ts";
 import { Announcements } from "./Announcements.ts";
 import { Deliveries, type Delivery, type DeliveryReply } from "./Deliveries.ts";
+import { EndedSessions } from "./EndedSessions.ts";
 import type { How, Since } from "./Feed.ts";
+import type { Health } from "./Health.ts";
 import { KeptFeed } from "./KeptFeed.ts";
 import { KeptHealth } from "./KeptHealth.ts";
 import { KeptTenants } from "./KeptTenants.ts";
 import { KeptTellings } from "./KeptTellings.ts";
 import { KeptTotals } from "./KeptTotals.ts";
-import { Mirrors, type MirrorPlace } from "./Mirrors.ts";
+import { Mirrors } from "./Mirrors.ts";
 import type { MirrorNews, MirrorWord } from "./MirrorWord.ts";
 import type { OriginTotals } from "./OriginTotals.ts";
+import type { OutboxNews, OutboxWord } from "./OutboxWord.ts";
 import { pause } from "./pause.ts";
+import { PendingWrites } from "./PendingWrites.ts";
 import type { AnnounceReply, Announcement, Conclusion, PulseReply, PulseRequest } from "./Pulse.ts";
+import { Pokes } from "./Pokes.ts";
 import type { Sighting, SightReply } from "./Sighting.ts";
 import { PullPlaces } from "./PullPlaces.ts";
 import { secretDrawer } from "./secretDrawer.ts";
@@ -46,13 +52,21 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     consoleReporter(this.env.REPLICA_LOG)({ type: "duty-failed", reason: reasonOf(error) });
   readonly #pool = openPool(this.ctx, this.env, () => this.#alarm.arm());
   readonly #mirrors = new Mirrors(this.ctx.storage.sql);
+  readonly #pokes = new Pokes({
+    mirrors: this.#mirrors,
+    look: ({ name, region }) => mirrorObject(this.env, name, region).changed(),
+    waitUntil: (work) => this.ctx.waitUntil(work),
+    failed: this.#failed,
+  });
   readonly #places = new PullPlaces();
   readonly #feed = new KeptFeed(
     this.ctx.storage.sql,
     () => crypto.randomUUID(),
-    (tags) => this.#poke(tags),
+    (tags) => this.#pokes.poke(tags),
   );
   readonly #writes = new Announcements(this.ctx.storage.sql);
+  readonly #pending = new PendingWrites(this.ctx.storage.sql);
+  readonly #ended = new EndedSessions(this.ctx.storage.sql);
   readonly #lapses: Duty = { dueAt: () => this.#writes.dueAt(), run: async () => this.#lapse() };
   readonly #health = new KeptHealth({
     sql: this.ctx.storage.sql,
@@ -88,8 +102,6 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     pause,
   });
   readonly #tenants = new KeptTenants(this.ctx.storage.sql);
-  /** The names of the mirrors that are about to be told to look. */
-  readonly #poking = new Set<string>();
   /** The name of a tenant's object that the origin's own does not know of yet. */
   #unknownAs: string | undefined;
   readonly #alarm = new Alarm(
@@ -101,10 +113,6 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
-    const { sql } = ctx.storage;
-    sql.exec("CREATE TABLE IF NOT EXISTS ended_session (name TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT");
-    // Each end looks for those that need not be remembered any more: not among all that are.
-    sql.exec("CREATE INDEX IF NOT EXISTS ended_session_until ON ended_session (until)");
     // Whom an alarm wakes may not be told its name; it was armed after this.
     const { name } = ctx.id;
     if (name !== undefined && isOfTenant(name) && !this.#tenants.has(name)) this.#unknownAs = name;
@@ -196,6 +204,34 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     return this.#reply(since);
   }
 
+  /**
+   * Takes in what the outbox has to say, all at once, so that nobody sees one without the other: which writes are about to
+   * be sent, which are over, and which wait. Those who listen to an operation are told of it.
+   */
+  async outbox({ origin, announce, conclude, pending, changed, outcomes, ...since }: OutboxWord): Promise<OutboxNews> {
+    if (this.#unknownAs) await this.#register(this.#unknownAs);
+    const now = Date.now();
+    // Of one that is sent again the end of the last time comes first.
+    const applied = conclude.filter(({ isApplied }) => isApplied).flatMap(({ tags }) => tags);
+    this.#feed.invalidate(applied, {}, now);
+    for (const { id } of conclude) this.#writes.conclude(id);
+    this.#feed.invalidate(changed.map(operationTag), { told: true }, now);
+    if (pending) this.#pending.replace(pending);
+    const announced = announce.filter(({ id, tags, lapseMs }) => this.#writes.announce(id, tags, now + lapseMs));
+    const health = await this.#healthAfter({ origin, ...(outcomes && { outcomes }) });
+    await this.#alarm.arm();
+    // Which writes wait, it has said itself.
+    const { health: _, pending: __, ...reply } = this.#reply(since);
+    return { ...reply, ...(health && { health }), isAnnounced: announced.map(({ id }) => id) };
+  }
+
+  /** Takes in how calls that were made in a tenant's world have ended; how the origin is. */
+  async healthAfter(word: Pick<OutboxWord, "origin" | "outcomes">): Promise<Health> {
+    this.#health.pulsed(word);
+    await this.#alarm.arm();
+    return this.#health.published();
+  }
+
   /** Takes in what a mirror has to say, and tells it what has changed since what it knows of the feed, and how the origin is. */
   async mirror({
     place,
@@ -243,15 +279,12 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
 
   /** Notes that a session has ended, until its id would not be valid any more. Times are epoch ms. */
   async endSession(name: string, until: number, now: number): Promise<void> {
-    const { sql } = this.ctx.storage;
-    sql.exec("DELETE FROM ended_session WHERE until < ?", now);
-    sql.exec("INSERT OR REPLACE INTO ended_session (name, until) VALUES (?, ?)", name, until);
+    this.#ended.add(name, until, now);
   }
 
   /** Whether a session has ended. */
   async hasEnded(name: string): Promise<boolean> {
-    const { sql } = this.ctx.storage;
-    return sql.exec("SELECT 1 FROM ended_session WHERE name = ?", name).toArray().length > 0;
+    return this.#ended.has(name);
   }
 
   /** The session in which a principal's modern calls are made, opened where there is none. */
@@ -269,34 +302,25 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     await this.#alarm.goOff();
   }
 
-  /** Has the mirrors look that an invalidation concerns. One that cannot be reached finds out when it looks by itself. */
-  #poke(tags: readonly string[]): void {
-    for (const place of this.#mirrors.concerned(tags)) {
-      const { name } = place;
-      // It looks but once at what comes together.
-      if (this.#poking.has(name)) continue;
-      this.#poking.add(name);
-      this.ctx.waitUntil(this.#tell(place));
-    }
-  }
-
-  async #tell({ name, region }: MirrorPlace): Promise<void> {
-    // What comes after this it has to be told of again; what is invalidated before the call, it sees.
-    await Promise.resolve();
-    this.#poking.delete(name);
-    try {
-      await mirrorObject(this.env, name, region).changed();
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
-
   /** Makes this object, which is a tenant's, known to the origin's own: before it says anything to anybody. */
   async #register(id: string): Promise<void> {
     const isNoted = await originSync(this.env, { id: ownId(id), region: undefined }).register(id);
     if (!isNoted) throw new Error("the origin has as many tenants as it can have");
     this.#tenants.note(id);
     this.#unknownAs = undefined;
+  }
+
+  /** The same, wherever the calls were made: how the origin is, is the matter of its own world. `undefined` where that cannot be asked. */
+  async #healthAfter(word: Pick<OutboxWord, "origin" | "outcomes">): Promise<Health | undefined> {
+    const { origin } = word;
+    if (!isOfTenant(origin.id)) return this.healthAfter(word);
+    const own = { ...word, origin: { ...origin, id: ownId(origin.id) } };
+    try {
+      return await originSync(this.env, own.origin).healthAfter(own);
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
   }
 
   #lapse(): void {
@@ -307,11 +331,13 @@ export class OriginSync extends DurableObject<Cloudflare.Env> {
     // An alarm may come late.
     this.#lapse();
     const { listened } = this.#listening.interests;
+    const { counts: pending } = this.#pending;
     return {
       ...this.#feed.since(since),
       announced: this.#writes.tags,
       health: this.#health.published(),
       ...(listened && { listened }),
+      ...(pending && { pending }),
     };
   }
 }

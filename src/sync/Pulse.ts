@@ -42,6 +42,8 @@ export interface PulseReply extends News {
   health?: Health;
   /** The tags of all writes that are under way; absent where an object of an earlier version knows of none. */
   announced?: string[];
+  /** How many queued writes wait to be sent, by the tags that they will invalidate; of very many, as if all were of everything. Absent: none. */
+  pending?: Record<string, number>;
   /** What anybody listens to, in any isolate: what changes of it is worth a call. Absent: nothing. */
   listened?: Listened;
   /** Since when the origin tells of all that the isolate wants to be told of, as far as it tells of such things; epoch ms. Absent: it does not yet. */

@@ -51,6 +51,51 @@ describe.each(CLIENTS)("add_note, %s client", (_name, connect) => {
   });
 });
 
+describe.each(CLIENTS)("add_note_once, %s client", (_name, connect) => {
+  test("adds one note for a request, however often and at the same time, and refuses another note for it", async () => {
+    const origin = open(await startOrigin());
+    const client = open(await connect(origin.url));
+    const add = (text: string) => call(client, "add_note_once", { id: ID, text, request_id: "r-1" });
+    const answers = await Promise.all([add("once"), add("once"), add(" once ")]);
+    const note = { text: "once", at: expect.any(String), request_id: "r-1" };
+    expect(answers).toEqual(Array(3).fill({ id: ID, note, count: 1 }));
+    await call(client, "add_note_once", { id: ID, text: "another", request_id: "r-2" });
+    expect(await add("once")).toMatchObject({ note, count: 2 });
+    const reused = { id: ID, text: "something else", request_id: "r-1" };
+    expect(await refusal(client, "add_note_once", reused)).toContain("Another note");
+    expect(texts((await call(client, "get_feature", { id: ID })).notes)).toEqual(["once", "another"]);
+  });
+});
+
+test("add_note_once takes its request's id from the header as well, and from one of both only", async () => {
+  const origin = open(await startOrigin());
+  const add = async (header: string | undefined, more: object = {}) => {
+    const { url } = origin;
+    const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+    const params = { name: "add_note_once", arguments: { id: ID, text: "x", ...more } };
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
+    const sent = { ...headers, ...(header !== undefined && { "idempotency-key": header }) };
+    return (await fetch(url, { method: "POST", headers: sent, body })).text();
+  };
+  expect(await add("r-1")).toContain('"count":1');
+  expect(await add("r-1")).toContain('"count":1');
+  expect(await add(undefined, { request_id: "r-1" })).toContain('"count":1');
+  expect(await add("r-2")).toContain('"count":2');
+  expect(await add(undefined)).toContain("A request_id is needed");
+  expect(await add("r-1", { request_id: "r-2" })).toContain("is not the request_id");
+});
+
+test("a request that has added a note is known after a restart", async () => {
+  const once = { id: ID, text: "once", request_id: "r-1" };
+  for (const _ of [1, 2]) {
+    const origin = await startOrigin({ state: folder });
+    const client = (await connectModern(origin.url)) as unknown as AnyClient;
+    expect((await call(client, "add_note_once", once)).count).toBe(1);
+    await client.close();
+    await origin.close();
+  }
+});
+
 test("notes outlive the origin where it has a folder, which it makes", async () => {
   const state = join(folder, "not", "there");
   const first = await startOrigin({ state });

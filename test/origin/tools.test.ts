@@ -28,6 +28,7 @@ describe.each(CLIENTS)("the tools, %s client", (_name, connect) => {
       list_features: reads,
       list_support: reads,
       add_note: adds,
+      add_note_once: { ...adds, idempotentHint: true },
     });
     expect(tools.every((tool) => tool.outputSchema)).toBe(true);
   });

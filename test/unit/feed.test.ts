@@ -3,6 +3,7 @@ import type { Entry } from "../../src/cache/entry.ts";
 import { implicitTags } from "../../src/cache/implicitTags.ts";
 import { Feed, type FeedHead } from "../../src/sync/Feed.ts";
 import { FeedView } from "../../src/sync/FeedView.ts";
+import { operationId, operationTag } from "../../src/outbox/operationId.ts";
 
 const HEAD: FeedHead = { feedId: "f", seq: 0, floor: 0, hardFloor: 0 };
 const NEW = { seq: 0, feedId: undefined };
@@ -185,6 +186,73 @@ describe("an isolate's view", () => {
     feed.invalidate(["b"], {}, 0);
     viewOf(feed, view);
     expect([view.latest(TOOL, ["a"]), view.latest(TOOL, ["b", "a"]), view.latest(TOOL, [])]).toEqual([4, 5, 2]);
+  });
+});
+
+describe("the tags of operations", () => {
+  const operation = (nth: number) => operationTag(operationId(nth.toString(16).padStart(32, "0")));
+
+  test("put nothing in doubt when they are forgotten, and push out no others", () => {
+    const feed = new Feed(HEAD, [], { tags: 2, operations: 2, ms: 1_000 });
+    feed.invalidate(["a", "b"], {}, 0);
+    for (const nth of [1, 2]) feed.invalidate([operation(nth)], { told: true }, 0);
+    expect(feed.invalidate([operation(3)], { told: true }, 0)).toMatchObject({ dropped: [operation(1)] });
+    expect(feed.head).toMatchObject({ seq: 4, floor: 0, hardFloor: 0 });
+    expect([feed.seqOf("a"), feed.seqOf(operation(1)), feed.seqOf("b")]).toEqual([1, 0, 1]);
+    const many = [4, 5, 6].map(operation);
+    expect(feed.invalidate(many, { told: true }, 0).rows.map(({ tag }) => tag)).toEqual(many.slice(1));
+    expect(feed.invalidate([operation(7)], { told: true }, 1_001).dropped).toEqual([...many.slice(1), "a", "b"]);
+    expect(feed.head.floor).toBe(1);
+  });
+
+  test("are told to those who know the feed, and concern nothing that is kept", () => {
+    const feed = new Feed(HEAD);
+    feed.invalidate([operation(1)], { told: true }, 0);
+    expect(feed.since(NEW)).toEqual({ ...HEAD, seq: 1, changes: [] });
+    const view = viewOf(feed);
+    feed.invalidate([operation(2)], { told: true }, 0);
+    const question = view.ask();
+    const heard = view.hear(question, feed.since(question));
+    expect(heard.told).toEqual([operation(2)]);
+    expect(view.judge(entry(1, [operation(2)]), TOOL)).toBe("sound");
+    expect(view.latest(TOOL, [operation(2)])).toBe(0);
+  });
+});
+
+describe("the writes that wait", () => {
+  const said = (seq: number, pending?: Record<string, number>, feedId = "f") => ({
+    ...HEAD,
+    feedId,
+    seq,
+    changes: [],
+    ...(pending && { pending }),
+  });
+
+  /** Says to a view what it hears, in that order. */
+  const told = (...replies: [nth: number, reply: ReturnType<typeof said>][]) => {
+    const view = new FeedView(() => "i");
+    const questions = replies.map(() => view.ask());
+    for (const [nth, reply] of replies) {
+      view.hear(questions[nth]!, reply);
+      view.hearPending(questions[nth]!, reply);
+    }
+    return Object.fromEntries(view.pending);
+  };
+
+  test("are none where nothing is said of them", () => {
+    expect(told()).toEqual({});
+    expect(told([0, said(1, { a: 2 })])).toEqual({ a: 2 });
+    expect(told([0, said(1, { a: 2 })], [1, said(1)])).toEqual({});
+  });
+
+  test("are as the latest has said, whichever came last", () => {
+    expect(told([1, said(1)], [0, said(1, { a: 1 })])).toEqual({});
+    expect(told([1, said(2)], [0, said(1, { a: 1 })])).toEqual({});
+    // What knows more of the feed is later, whoever asked first.
+    expect(told([1, said(1)], [0, said(2, { a: 1 })])).toEqual({ a: 1 });
+    // The answer of a feed that was lost is none.
+    expect(told([0, said(5, { a: 1 })], [1, said(1, { b: 3 }, "g")])).toEqual({ a: 1 });
+    expect(told([1, said(1, { b: 3 }, "g")], [0, said(5, { a: 1 })])).toEqual({ b: 3 });
   });
 });
 

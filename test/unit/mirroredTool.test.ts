@@ -7,6 +7,7 @@ import { aimOf, mirror } from "../../src/lanes/mirror.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
 import type { Asked } from "../../src/lanes/directives.ts";
 import { Mirrors } from "../../src/lanes/Mirrors.ts";
+import { pendingOn } from "../../src/lanes/pendingOn.ts";
 import { cacheableMethod } from "../../src/mcp/methods.ts";
 import type { Call } from "../../src/mcp/recognise.ts";
 import { mirrorName } from "../../src/mirror/mirrorName.ts";
@@ -103,6 +104,9 @@ async function setUp(id: string, tool: ToolConfig = {}) {
   } as unknown as Exchange;
   const hear = () => view.hear(view.ask(), feed.since({ seq: 0, feedId: undefined }));
   hear();
+  /** How many writes waited for each answer. */
+  const lacks: number[] = [];
+  const pend = (pending: Record<string, number>) => void (view.pending = new Map(Object.entries(pending)));
   const ask = async (args: object = { id: "a" }, asked = ORDINARY) => {
     const call = {
       era: "legacy",
@@ -114,6 +118,7 @@ async function setUp(id: string, tool: ToolConfig = {}) {
     } as unknown as Call;
     const found = await mirror(x, call, aimOf(x, call)!, asked);
     if (found?.kind !== "entry") return found?.kind;
+    lacks.push(view.pending.size === 0 ? 0 : pendingOn(x, call, found.entry));
     return `${found.isGiven ? "given" : "kept"} ${found.word} ${/(?<=word[^A-Z\d]*)[A-Z\d]+/.exec(found.entry.body)?.[0] ?? "none"}`;
   };
   const tell = (tag: string, hard = false) => {
@@ -148,7 +153,7 @@ async function setUp(id: string, tool: ToolConfig = {}) {
   };
   const at = () => ({ feedId: feed.head.feedId, seq: feed.head.seq });
   const invalidate = (tag: string, hard: boolean) => feed.invalidate([tag], { hard }, state.now);
-  return { state, ask, tell, pull, keepSchemas, forget, at, invalidate };
+  return { state, ask, tell, pull, keepSchemas, forget, at, invalidate, pend, lacks };
 }
 
 describe("what the feed says", () => {
@@ -200,6 +205,26 @@ describe("what the feed says", () => {
     // Nor instead of an origin that fails.
     expect(await ask()).toBeUndefined();
   });
+});
+
+test("the writes count that wait for the row, or for all that may be in its collection", async () => {
+  const { ask, tell, pull, pend, lacks } = await setUp("lane-pending");
+  await pull();
+  const lackOf = async (pending: Record<string, number>, args?: object) => {
+    pend(pending);
+    await ask(args);
+    return lacks.pop();
+  };
+  expect(await lackOf({})).toBe(0);
+  expect(await lackOf({ "thing:a": 2, "thing:b": 7 })).toBe(2);
+  expect(await lackOf({ "thing:a": 2, "thing:none": 3 }, { id: "none" })).toBe(3);
+  expect(await lackOf({ "thing:b": 7, other: 1 })).toBe(0);
+  for (const tag of ["collection:things", "tool:list", "tool:get", "method:tools/call", "origin"])
+    expect(await lackOf({ [tag]: 4 })).toBe(4);
+  // What stands in for an origin that fails says so, too.
+  tell("thing:a");
+  pend({ "thing:a": 2 });
+  expect([await ask(), lacks.pop()]).toEqual(["kept stale A", 2]);
 });
 
 const thing = fc.constantFrom("a", "b");

@@ -18,3 +18,6 @@ export const DESTROYS: ToolAnnotations = {
   idempotentHint: true,
   openWorldHint: false,
 };
+
+/** What is true of a tool that adds something, once for each request. */
+export const ADDS_ONCE: ToolAnnotations = { ...ADDS, idempotentHint: true };
