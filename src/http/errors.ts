@@ -153,6 +153,21 @@ function word(trouble: Trouble): Worded {
         "The origin server cannot be reached, and the replica cannot find out whether what it has stored is still true. Try again later.",
         1_000,
       );
+    case "unknown-operation":
+      return {
+        ...inBand(
+          "unknown_operation",
+          `You have no operation ${trouble.id.slice(0, MAX_TOLD)} here: there never was one, it is another's, or it is over for so long that it is forgotten.`,
+        ),
+        rpcCode: trouble.isLegacy ? CODE.resourceNotFound : CODE.invalidParams,
+        ...(trouble.uri !== undefined && { data: { uri: trouble.uri } }),
+      };
+    case "operations-unavailable":
+      return inBand(
+        "outbox_unavailable",
+        "What has become of queued writes cannot be looked up just now. Nothing is lost: ask again.",
+        1_000,
+      );
     case "pending-writes": {
       const { count, retryAfterMs } = trouble;
       const writes = count === 1 ? "A write is" : `${count} writes are`;

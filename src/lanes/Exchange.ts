@@ -192,6 +192,10 @@ export type Failure =
   | { kind: "not-announced" }
   /** Neither the feed could be asked whether what is kept is still true, nor the origin. */
   | { kind: "consistency-unavailable" }
+  /** The caller has no operation of this id; `uri` is how it asked for it, where that was as a resource. */
+  | { kind: "unknown-operation"; id: string; uri?: string; isLegacy?: boolean }
+  /** What has become of operations cannot be looked up just now. */
+  | { kind: "operations-unavailable" }
   /** So many queued writes are about to change what is kept, and the operator does not want it to be given meanwhile. */
   | { kind: "pending-writes"; count: number; retryAfterMs: number }
   /** The caller has had as many requests as it may for now, or calls of a tool. */

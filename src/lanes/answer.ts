@@ -27,6 +27,7 @@ import { listsOthers } from "./listsOthers.ts";
 import { local } from "./local.ts";
 import { erasOf, knownEras, lacks, wantsSessions } from "./eras.ts";
 import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
+import { operations } from "./operations.ts";
 import { obtain, type Obtained } from "./obtain.ts";
 import { throughOutbox } from "./outbox.ts";
 import { overToolLimit } from "./overLimit.ts";
@@ -84,6 +85,8 @@ function lanesOf(x: Exchange): Answer | Promise<Answer> {
   if (wrong) return { kind: "failure", failure: { kind: "rejected", ...wrong } };
   const denied = denial(x);
   if (denied) return { kind: "failure", failure: denied };
+  const own = x.origin.outbox && operations(x, () => withinLimits(x, call));
+  if (own) return own;
   const limiting = overToolLimit(x);
   if (!limiting) return withinLimits(x, call);
   return limiting.then((failure) => (failure ? { kind: "failure", failure } : withinLimits(x, call)));

@@ -10,11 +10,11 @@ import { withoutPromise } from "../mcp/withoutPromise.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { bodyOf } from "../origin/bodyOf.ts";
 import { callOrigin, failureOf } from "../origin/callOrigin.ts";
+import { edited, edits, editsTools, shownTools } from "../origin/edited.ts";
 import { endingWith } from "../origin/endingWith.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { Meter } from "../origin/Meter.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
-import { editsTools, shownTools } from "../origin/land.ts";
 import { isResponse, mediaType, readReply } from "../origin/readReply.ts";
 import { retryAfterMs } from "../origin/retryAfter.ts";
 import { readSome } from "../origin/readSome.ts";
@@ -42,6 +42,7 @@ import { translatedAnswer, translatedRequest } from "./translate.ts";
 import { endSession } from "./sessions.ts";
 import { unsupportedKey } from "./unsupportedKey.ts";
 import { withStatus } from "./withStatus.ts";
+import { isShownTo } from "./withinRights.ts";
 import { writeOf, type Write } from "./Write.ts";
 
 /** What is read whole, an error or a list to be filtered, is read up to this. */
@@ -236,7 +237,7 @@ async function send(x: Exchange, sending: Sending): Promise<Answer> {
         const shown = unpromised ? withoutPromise(event) : isFiltered ? shownTools(event, settings) : event;
         // On the stream of a session answers come to requests of before.
         const listed = x.httpMethod === "POST" ? String(method) : undefined;
-        return rights ? shownEvent(shown, listed, (kind, name) => rights.may(kind, name)) : shown;
+        return rights ? shownEvent(shown, listed, isShownTo(x, rights)) : shown;
       },
       mustSee: rights !== undefined,
       answered: (reply) => {
@@ -265,7 +266,7 @@ async function send(x: Exchange, sending: Sending): Promise<Answer> {
     const isStream = status === 200 && mediaType(response) === "text/event-stream" && response.body;
     return isStream ? streamed(passed(response.body!)) : stream(response.body);
   }
-  const filtered = editsTools(settings) && method === "tools/list";
+  const filtered = edits(settings, method);
   const isSessions = x.session !== undefined && status >= 400 && status !== 401 && status !== 403 && !isUnwell;
   if ((status >= 300 && !isSessions) || (filtered && status < 300)) {
     const reply = await readReply(response, { id, maxBytes: MAX_READ_BYTES, totalMs: settings.totalMs });
@@ -273,7 +274,7 @@ async function send(x: Exchange, sending: Sending): Promise<Answer> {
     const own = "text" in reply ? { status: reply.status, text: reply.text } : ownWords(reply.failure);
     if (!own) return failure((reply as { failure: OriginFailure }).failure);
     await heed(x, call, own.text);
-    const text = filtered ? shownTools(own.text, settings) : own.text;
+    const text = filtered ? edited(own.text, method, settings) : own.text;
     if (mayKeep && own.status === 200) keepReply(x, keeping, text, askedAt);
     const allow = response.headers.get("allow");
     const wait = retryAfterMs(response.headers.get("retry-after"), x.now());

@@ -37,7 +37,8 @@ export class Reach {
   /** Takes in what a submission says of it. */
   note({ origin, eras, limits }: Pick<Submission, "origin" | "eras" | "limits">): void {
     // Who knows less of the eras than somebody before has only met the origin later.
-    const setup: Setup = { origin: impersonal(origin), eras: { ...this.#setup?.eras, ...eras }, limits };
+    const known = Object.fromEntries(Object.entries(eras).filter(([, value]) => value !== undefined));
+    const setup: Setup = { origin: impersonal(origin), eras: { ...this.#setup?.eras, ...known }, limits };
     const text = JSON.stringify(setup);
     if (text === this.#kept) return;
     this.#ledger.keep(NAME, text);

@@ -1,5 +1,5 @@
 import { secretProblem, Vault } from "../cache/Vault.ts";
-import type { Payload } from "./Ledger.ts";
+import type { Payload, StoredOutcome } from "./Ledger.ts";
 import type { Operation, OperationOutcome } from "./Operation.ts";
 
 /** What is bound to the keys, so that no other use of the secret has the same ones. */
@@ -37,10 +37,7 @@ export class Sealing {
   }
 
   /** The outcome in what was kept; `undefined` where it does not open any more. */
-  async openOutcome(
-    owner: Owner,
-    kept: OperationOutcome | Uint8Array<ArrayBuffer>,
-  ): Promise<OperationOutcome | undefined> {
+  async openOutcome(owner: Owner, kept: StoredOutcome): Promise<OperationOutcome | undefined> {
     if (!(kept instanceof Uint8Array)) return kept;
     const text = await this.#open(owner, `outcome ${owner.id}`, kept);
     return text === undefined ? undefined : (JSON.parse(text) as OperationOutcome);

@@ -1,4 +1,3 @@
-import { ORIGIN_TAG } from "../cache/implicitTags.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import type { Since } from "../sync/Feed.ts";
 import { together, type Outcomes } from "../sync/Health.ts";
@@ -12,7 +11,7 @@ export interface ToldTools {
   origin: () => OriginSettings | undefined;
   say: (word: OutboxWord) => Promise<OutboxNews>;
   /** How many queued writes wait for each tag. */
-  pending: () => ReadonlyMap<string, number>;
+  pending: () => Readonly<Record<string, number>>;
   /** Epoch ms. */
   now: () => number;
   /** Gets why nothing could be told. */
@@ -25,8 +24,6 @@ const PATIENCE_MS = 2_000;
 const AGAIN_MS = 2_000;
 /** More is not kept to be told again: announcements lapse by themselves, and who asks is answered. */
 const MOST = 1_000;
-/** Of more tags than this, readers are told as if all of the origin were about to be changed. */
-const MAX_TAGS = 1_000;
 
 /**
  * What the outbox tells its origin's `OriginSync`: one word at a time, and what comes meanwhile goes with the next. What
@@ -123,7 +120,7 @@ export class Told {
         conclude: [...conclude.values()],
         changed: [...changed],
         ...(outcomes && { outcomes }),
-        ...(isPendingNews && { pending: this.#pending() }),
+        ...(isPendingNews && { pending: this.#tools.pending() }),
       });
       this.#since = { seq: news.seq, feedId: news.feedId };
       return news;
@@ -146,12 +143,6 @@ export class Told {
   /** What is announced now is not to be ended by an earlier word. */
   #goOn(id: string): void {
     if (this.#conclude.get(id)?.isApplied === false) this.#conclude.delete(id);
-  }
-
-  #pending(): Record<string, number> {
-    const tags = this.#tools.pending();
-    if (tags.size <= MAX_TAGS) return Object.fromEntries(tags);
-    return { [ORIGIN_TAG]: Math.max(...tags.values()) };
   }
 
   /** Where it hangs, nobody waits for it. */

@@ -86,6 +86,10 @@ export type ReplicaEvent =
   | { type: "mirror-stopped"; origin: string; collection: string; tool: string }
   /** A `MirrorSync` could not be reached. */
   | { type: "mirror-unreachable"; origin: string; collection: string; reason: string }
+  /** A write waits for the operator: nobody knows whether it was executed, or it was given up. */
+  | { type: "outbox-stuck"; origin: string; tool: string; id: string; state: string; reason: string }
+  /** An outbox could not write down, or do, what it had to. */
+  | { type: "outbox-failed"; origin: string; reason: string }
   /** A defect of the replica. */
   | { type: "defect"; reason: string; correlationId: string };
 
@@ -100,6 +104,7 @@ export type SyncOperation =
   | "sight"
   | "totals"
   | "mirror"
+  | "outbox"
   | "wake";
 
 /** How a request was answered. */

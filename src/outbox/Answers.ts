@@ -1,0 +1,114 @@
+import type { Desk } from "./Desk.ts";
+import type { Ledger } from "./Ledger.ts";
+import { isOpen, isPending, type Operation, type OperationOutcome } from "./Operation.ts";
+import type { Reach } from "./Reach.ts";
+import type { OperationView, Refusal } from "./Submission.ts";
+import type { Told } from "./Told.ts";
+import { Waiters, type Waiter } from "./Waiters.ts";
+
+/** What answering callers needs. */
+export interface AnswersTools {
+  ledger: Ledger;
+  desk: Desk;
+  reach: Reach;
+  told: Told;
+  /** Sees to it that what is promised is done, whatever becomes of the object. */
+  arm: () => Promise<void>;
+}
+
+/** Whether those behind it wait for the operator. */
+export function isStuck({ state }: Pick<Operation, "state">): boolean {
+  return state === "ambiguous" || state === "dead";
+}
+
+/** An operation as it is told, but for its outcome. */
+export function plainView(operation: Operation, retentionMs: number): OperationView {
+  const { bytes: _, leaseUntil: __, ...told } = operation;
+  return { ...told, ...(!isOpen(operation) && { until: operation.updatedAt + retentionMs }) };
+}
+
+/** What callers are told of their operations, and when. */
+export class Answers {
+  readonly waiters = new Waiters();
+  readonly #tools: AnswersTools;
+
+  constructor(tools: AnswersTools) {
+    this.#tools = tools;
+  }
+
+  /** An operation as its caller is told of it. `outcome`: where it is at hand; else it is looked up. */
+  async view(operation: Operation, outcome?: OperationOutcome): Promise<OperationView> {
+    const { ledger, reach, desk } = this.#tools;
+    const kept = outcome ?? (operation.state === "done" ? ledger.outcome(operation.id) : undefined);
+    const opened = kept && (await reach.sealing.openOutcome(operation, kept));
+    return { ...plainView(operation, desk.limits.retentionMs), ...(opened && { outcome: opened }) };
+  }
+
+  /** It is over, ambiguous or dead: whoever waits hears of it. */
+  async settle(operation: Operation, outcome?: OperationOutcome): Promise<void> {
+    if (isPending(operation) || this.waiters.of(operation.id).length === 0) return;
+    const view = await this.view(operation, outcome);
+    for (const waiter of this.waiters.of(operation.id)) {
+      const { isReplay } = waiter;
+      const isBack = operation.state === "cancelled";
+      const submitted = isBack
+        ? ({ kind: "refused", why: "cancelled" } as const)
+        : ({ kind: "settled", operation: view, isReplay } as const);
+      this.waiters.answer(waiter, submitted);
+    }
+  }
+
+  /**
+   * It cannot be sent now: it is promised to those who would have it so, or is as if it had never come. One that is being
+   * sent goes on, and so does one that was sent before and may not be promised: `refusal` would not be true of it.
+   */
+  async cannotSend(id: string, refusal: Refusal, waiting: readonly Waiter[] = this.waiters.of(id)): Promise<void> {
+    const { ledger, desk } = this.#tools;
+    const operation = ledger.get(id);
+    if (operation?.state === "leased") return;
+    if (operation && !isPending(operation)) return this.settle(operation);
+    if (operation && (operation.isQueued || waiting.some(({ otherwise }) => otherwise === "queue"))) {
+      return this.promise(id, waiting);
+    }
+    if (operation && !desk.withdraw(id)) return;
+    for (const waiter of this.waiters.of(id)) this.waiters.answer(waiter, { kind: "refused", ...refusal });
+  }
+
+  /** Promises that it will be sent. What promises is said when it is written down, and the alarm is armed. */
+  async promise(id: string, waiting: readonly Waiter[]): Promise<void> {
+    const { desk, told, arm } = this.#tools;
+    if (!desk.promise(id)) return;
+    told.queueChanged();
+    await Promise.all([arm(), told.tell()]);
+    await this.#tellPromised(id, waiting);
+  }
+
+  /** Those who wait behind one that is stuck do not wait for the operator. */
+  async lookParked(orderKey: string | null): Promise<void> {
+    if (orderKey === null) return;
+    for (const id of this.waiters.operations) {
+      const operation = this.#tools.ledger.get(id);
+      if (operation?.orderKey === orderKey) await this.parked(operation);
+    }
+  }
+
+  /** Whether it stands behind one that is stuck: then nobody waits for it. */
+  async parked(operation: Operation): Promise<boolean> {
+    const head = this.#tools.ledger.blockedBy(operation);
+    if (!head || !isStuck(head)) return false;
+    await this.cannotSend(operation.id, { why: "parked", id: head.id });
+    return true;
+  }
+
+  async #tellPromised(id: string, waiting: readonly Waiter[]): Promise<void> {
+    const { ledger } = this.#tools;
+    const operation = ledger.get(id);
+    if (!operation) return;
+    // It may have been sent meanwhile.
+    if (!isPending(operation)) return this.settle(operation);
+    const view = await this.view(operation);
+    for (const waiter of waiting) {
+      this.waiters.answer(waiter, { kind: "queued", operation: view, isReplay: waiter.isReplay });
+    }
+  }
+}
