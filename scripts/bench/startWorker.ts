@@ -20,6 +20,12 @@ const OBJECTS: Readonly<Record<string, Record<string, { className: string; useSQ
     COALESCER: { className: "Coalescer", useSQLite: true },
     ORIGIN_SYNC: { className: "OriginSync", useSQLite: true },
   },
+  outbox: {
+    COALESCER: { className: "Coalescer", useSQLite: true },
+    ORIGIN_SYNC: { className: "OriginSync", useSQLite: true },
+    MIRROR_SYNC: { className: "MirrorSync", useSQLite: true },
+    OUTBOX: { className: "Outbox", useSQLite: true },
+  },
 };
 
 /** As much as a binding can let pass: what is measured is the asking. */
