@@ -108,12 +108,14 @@ export interface OriginSettings {
   totalMs: number;
   concurrency: number;
   region: LocationHint | undefined;
-  /** What makes answers of one configuration unusable for another: the endpoint, the credential's name, the denied tools, the budgets. */
+  /** What makes answers of one configuration unusable for another: the endpoint, the credential's name, the denied tools, the budgets, whether it has an outbox. */
   identity: string;
   /** Whether a tool is denied, by name or pattern of the operator's entries that count for it; absent where none is. Lists are stored without them. */
   denied: Readonly<Record<string, boolean>> | undefined;
   /** The budgets of tools, by name or pattern of the operator's entries that count for it, `null` for one without; absent where there is none. Lists are stored with them. */
   budgets: Readonly<Record<string, Budget | null>> | undefined;
+  /** Whether its calls may be queued: then lists are stored with the replica's own tool and template by which callers see what became of them, and tasks are among what it can do. */
+  tellsOperations?: true;
   /** The largest result that is stored, in bytes. */
   entryBytes: number;
 }

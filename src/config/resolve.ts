@@ -78,6 +78,7 @@ function resolveOrigin(
     false,
   );
   const budgets = budgetsOf(config.tools);
+  const tellsOperations = hasOutbox(config);
   const auth = authOf(config, endpoint);
   // What it answers is the caller's own, but where the operator says of something by its name that it is not.
   const scope = isPersonal({ auth }) ? "private" : "origin";
@@ -102,9 +103,16 @@ function resolveOrigin(
       totalMs: ms(config.timeout?.total, 60_000),
       concurrency: config.concurrency ?? 24,
       region: config.region,
-      identity: JSON.stringify([endpoint, ...identityOf(auth), denied ?? null, ...(budgets ? [budgets] : [])]),
+      identity: JSON.stringify([
+        endpoint,
+        ...identityOf(auth),
+        denied ?? null,
+        ...(budgets ? [budgets] : []),
+        ...(tellsOperations ? ["operations"] : []),
+      ]),
       denied,
       budgets,
+      ...(tellsOperations && { tellsOperations }),
       entryBytes,
     },
     modernize: config.modernize ?? "auto",
@@ -125,7 +133,7 @@ function resolveOrigin(
     prompts,
     collections,
     unnamed,
-    outbox: hasOutbox(config) ? outboxLimitsOf(config.outbox) : undefined,
+    outbox: tellsOperations ? outboxLimitsOf(config.outbox) : undefined,
     hasWrites: Object.values(config.tools ?? {}).some(({ write }) => write !== undefined),
     toolLimiters: Object.values(config.tools ?? {}).flatMap(({ limit }) => limit ?? []),
     isBounded: Object.entries(config.tools ?? {}).some(([name, tool]) => boundsOf(name, tool) !== undefined),

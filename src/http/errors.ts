@@ -4,6 +4,7 @@ import { CODE, META_ERROR } from "../mcp/names.ts";
 import { http, inBand, limited, type Worded } from "./words/Worded.ts";
 import { wordOperator, type OperatorTrouble } from "./words/wordOperator.ts";
 import { wordOrigin } from "./words/wordOrigin.ts";
+import { wordOutbox } from "./words/wordOutbox.ts";
 
 /** Everything for which the replica words an error itself. */
 export type Trouble =
@@ -51,8 +52,13 @@ const MAX_TOLD = 200;
 
 /** Turns any trouble into what the caller gets: what happened, and what to do about it. */
 export function wireError(trouble: Trouble, told: Told): WireError {
-  const { status, rpcCode, code, message, retryAfterMs, data } = word(trouble);
-  const facts = { code, ...(retryAfterMs !== undefined && { retryAfterMs }), correlationId: told.correlationId };
+  const { status, rpcCode, code, message, retryAfterMs, operationId, data } = word(trouble);
+  const facts = {
+    code,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(operationId !== undefined && { operationId }),
+    correlationId: told.correlationId,
+  };
   if (status === "in-band" && told.isToolCall && told.id !== null) {
     const result = {
       content: [{ type: "text", text: message }],
@@ -147,6 +153,21 @@ function word(trouble: Trouble): Worded {
         "The origin server cannot be reached, and the replica cannot find out whether what it has stored is still true. Try again later.",
         1_000,
       );
+    case "unknown-operation":
+      return {
+        ...inBand(
+          "unknown_operation",
+          `You have no operation ${trouble.id.slice(0, MAX_TOLD)} here: there never was one, it is another's, or it is over for so long that it is forgotten.`,
+        ),
+        rpcCode: trouble.isLegacy ? CODE.resourceNotFound : CODE.invalidParams,
+        ...(trouble.uri !== undefined && { data: { uri: trouble.uri } }),
+      };
+    case "operations-unavailable":
+      return inBand(
+        "outbox_unavailable",
+        "What has become of queued writes cannot be looked up just now. Nothing is lost: ask again.",
+        1_000,
+      );
     case "pending-writes": {
       const { count, retryAfterMs } = trouble;
       const writes = count === 1 ? "A write is" : `${count} writes are`;
@@ -158,6 +179,13 @@ function word(trouble: Trouble): Worded {
     }
     case "over-limit":
       return limited(trouble.tool === undefined ? "requests" : `calls of ${trouble.tool}`, trouble.retryAfterMs);
+    case "write-queued":
+    case "write-unanswered":
+    case "write-refused":
+    case "outbox-unavailable":
+    case "idempotency-key-invalid":
+    case "idempotency-unsupported":
+      return wordOutbox(trouble);
     case "too-many-streams":
       return inBand(
         "too_many_streams",

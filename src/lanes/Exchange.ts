@@ -21,6 +21,7 @@ import type { Reporter, RequestResult } from "../telemetry/events.ts";
 import type { Tally } from "../telemetry/Tally.ts";
 import type { Mirrors } from "./Mirrors.ts";
 import type { Schemas } from "./Schemas.ts";
+import type { WriteFailure } from "./WriteFailure.ts";
 
 /** A session that this isolate has met. */
 export interface KnownSession {
@@ -165,6 +166,7 @@ export type Answer =
 
 /** Why there is no answer. */
 export type Failure =
+  | WriteFailure
   | { kind: "origin"; failure: OriginFailure }
   /** `only-if-cached`, and it is not. */
   | { kind: "not-cached" }
@@ -190,6 +192,10 @@ export type Failure =
   | { kind: "not-announced" }
   /** Neither the feed could be asked whether what is kept is still true, nor the origin. */
   | { kind: "consistency-unavailable" }
+  /** The caller has no operation of this id; `uri` is how it asked for it, where that was as a resource. */
+  | { kind: "unknown-operation"; id: string; uri?: string; isLegacy?: boolean }
+  /** What has become of operations cannot be looked up just now. */
+  | { kind: "operations-unavailable" }
   /** So many queued writes are about to change what is kept, and the operator does not want it to be given meanwhile. */
   | { kind: "pending-writes"; count: number; retryAfterMs: number }
   /** The caller has had as many requests as it may for now, or calls of a tool. */

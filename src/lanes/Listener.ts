@@ -19,6 +19,7 @@ import { inStep } from "./inStep.ts";
 import { lookUp } from "./lookUp.ts";
 import { recheck } from "./recheck.ts";
 import { relayRest } from "./relayRest.ts";
+import { TaskNews } from "./TaskNews.ts";
 
 /** How often a listener looks at what its isolate has heard. */
 const LOOK_EVERY_MS = 500;
@@ -67,6 +68,8 @@ export class Listener {
   #own: ListenFilter | undefined;
   /** The tags of the resources among it, with their names. */
   #named = new Map<string, string>();
+  /** The replica's own tasks among it. */
+  #tasks: TaskNews | undefined;
   #isAcknowledged = false;
   /** Whether the origin tells of all that it can tell of it. */
   #isCovered = false;
@@ -94,6 +97,7 @@ export class Listener {
     const { filter } = this.#subscription;
     const own = await attainable(this.#x, filter);
     this.#own = own;
+    this.#tasks = new TaskNews(this.#x, own.tasks);
     this.#named = new Map([...own.uris].map((uri) => [resourceTag(uri), uri]));
     const { onlyCached } = directivesOf(this.#x, undefined);
     // What changes from the acknowledgement on is told, if that does not take too long: by then there is a before.
@@ -136,7 +140,10 @@ export class Listener {
   #acknowledge(more: Record<string, unknown> = {}): void {
     if (this.#isAcknowledged || !this.#own) return;
     this.#isAcknowledged = true;
-    const notifications = { ...ownPart(this.#own), ...more };
+    const own = ownPart(this.#own);
+    const notifications = { ...own, ...more };
+    const [ours, others] = [own["taskIds"], more["taskIds"]];
+    if (Array.isArray(ours) && Array.isArray(others)) notifications["taskIds"] = [...ours, ...others];
     this.#send(this.#notification("notifications/subscriptions/acknowledged", { notifications }));
     // A stream on which nothing can ever come says so.
     if (Object.keys(notifications).length === 0) this.#end();
@@ -157,6 +164,7 @@ export class Listener {
       const from = this.#nextWord;
       this.#nextWord = changes.end;
       for (const word of changes.since(from)) this.#heard(word, this.#own!, now);
+      if (this.#tasks!.due > 0) void this.#guarded(this.#tellTasks(this.#tasks!));
       this.#lookBack(this.#own!, now);
       for (const { change, since } of this.#doubts.due(now)) void this.#guarded(this.#recheck(change, since));
       if (now - this.#sentAt >= KEEP_ALIVE_MS) {
@@ -186,6 +194,7 @@ export class Listener {
   #heard({ originId, kind, tag, principal }: Word, own: ListenFilter, now: number): void {
     const x = this.#x;
     if (originId !== x.origin.settings.id || (principal !== undefined && principal !== x.principal)) return;
+    this.#tasks!.heard({ kind, tag });
     if (kind === "doubted") return this.#doubts.add(changesOf(own).filter(isNamedBy(tag)), now);
     const change = this.#changeNamed(tag, own);
     if (!change) return;
@@ -193,6 +202,14 @@ export class Listener {
     if (change.kind === "resource" && x.rights && !x.rights.may("resources", change.uri)) return;
     const { method, params } = notificationOf(change);
     this.#send(this.#notification(method, params));
+  }
+
+  async #tellTasks(tasks: TaskNews): Promise<void> {
+    this.#subrequests += tasks.due;
+    for (const task of await tasks.look()) {
+      const _meta = `"_meta":${JSON.stringify({ [META_SUBSCRIPTION]: this.#subscription.id })}`;
+      this.#send(`{"jsonrpc":"2.0","method":"notifications/tasks","params":${task.slice(0, -1)},${_meta}}}`);
+    }
   }
 
   /** The change that a tag tells of, if the caller wants to know: also of a resource below one that it named. */

@@ -7,6 +7,7 @@ import { parseFilter, restOf } from "../mcp/listenFilter.ts";
 import { CODE } from "../mcp/names.ts";
 import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
 import type { Exchange, Failure } from "./Exchange.ts";
+import { isEverybodys, ownTasksOf } from "./isEverybodys.ts";
 
 /** Methods that name what they are about, and by which member. */
 const NAMING: ReadonlyMap<string, readonly [ListName, "name" | "uri"]> = new Map([
@@ -63,14 +64,14 @@ export function forbidden(x: Exchange, rights: Rights): Failure | undefined {
   if (!headersAgree(x.headers, method, named ? name : params["taskId"])) return HEADER_MISMATCH;
   if (named) return typeof name === "string" ? unless(x, rights, named[0], name) : mustBe(body, named[1], "a string");
   if (FOR_ALL.has(method as string)) return undefined;
-  if (OF_ONE_TASK.has(method as string) && rights.mayAny("tools")) return undefined;
+  if (OF_ONE_TASK.has(method as string) && (isOwnTask(x, params["taskId"]) || rights.mayAny("tools"))) return undefined;
   if (method === "completion/complete") return completing(x, rights, params["ref"]);
   if (method === "subscriptions/listen") return listening(x, rights, params["notifications"]);
   return { kind: "denied", what: `the method ${String(method).slice(0, MAX_NAME)}` };
 }
 
 function unless(x: Exchange, rights: Rights, kind: ListName, name: string): Failure | undefined {
-  if (rights.may(kind, name)) return undefined;
+  if (rights.may(kind, name) || isEverybodys(x, kind, name)) return undefined;
   // Only who has scopes can be granted more of them.
   const scopes = x.caller.scopes && rights.scopesFor(kind, name);
   if (scopes) return { kind: "insufficient-scope", scopes: together(x.caller.scopes!, scopes) };
@@ -88,6 +89,11 @@ function together(granted: readonly string[], lacking: readonly string[]): strin
   return [...new Set([...granted.filter((scope) => SCOPE.test(scope)), ...lacking])].sort();
 }
 
+/** Whether a task is one of the replica's own. Whose it is, is looked at where it is looked up. */
+function isOwnTask(x: Exchange, taskId: unknown): boolean {
+  return typeof taskId === "string" && ownTasksOf(x)?.(taskId) === true;
+}
+
 /** Completing values tells of what a prompt or a resource has: also where its type says that it is the other. */
 function completing(x: Exchange, rights: Rights, ref: unknown): Failure | undefined {
   const { name, uri } = isObject(ref) ? ref : {};
@@ -98,10 +104,11 @@ function completing(x: Exchange, rights: Rights, ref: unknown): Failure | undefi
 }
 
 function listening(x: Exchange, rights: Rights, notifications: unknown): Failure | undefined {
-  const filter = parseFilter(notifications);
+  const isOwnTask = ownTasksOf(x);
+  const filter = parseFilter(notifications, { isOwnTask });
   if (typeof filter === "string") return invalid(x.body, filter);
   // Of what else an origin may tell nobody knows what it is about.
-  const more = Object.keys(restOf(notifications as Record<string, unknown>)).filter(
+  const more = Object.keys(restOf(notifications as Record<string, unknown>, isOwnTask)).filter(
     (member) => !(member === "taskIds" && rights.mayAny("tools")),
   );
   if (more.length > 0) return { kind: "denied", what: `the notifications ${more[0]!.slice(0, MAX_NAME)}` };

@@ -29,7 +29,7 @@ export function fromEntry(
   }
   // What has just come is the origin's word.
   const detached = word !== "miss" && isDetached(x);
-  const text = told(x, call, entry, { word, now, detached, pendingWrites });
+  const text = told(x, call, entry, word, now, detached, pendingWrites);
   const how = detached ? { ...outcome, detached } : outcome;
   return { kind: "message", result: word, status: 200, text, outcome: how, ageMs: ageMs(entry, now), isCut: true };
 }
@@ -42,7 +42,7 @@ export function standIn(x: Exchange, call: Call, entry: Entry, status: number | 
   if (failure) return { kind: "failure", failure };
   const age = ageMs(entry, now);
   const detached = isDetached(x);
-  const text = told(x, call, entry, { word: "stale", now, detached, pendingWrites });
+  const text = told(x, call, entry, "stale", now, detached, pendingWrites);
   const outcome = {
     kind: "stale-if-error",
     ttlMs: entry.ttlMs - age,
@@ -62,11 +62,14 @@ function told(
   x: Exchange,
   { era, id, method, shape }: Call,
   entry: Entry,
-  { word: status, ...how }: { word: CacheWord; now: number; detached: boolean; pendingWrites: number },
+  status: CacheWord,
+  now: number,
+  detached: boolean,
+  pendingWrites: number,
 ): string {
   const { rights } = x;
   const isLimited = rights !== undefined;
-  const seen = isLimited && isList(method) ? entryFor(rights, method, entry) : entry;
+  const seen = isLimited && isList(method) ? entryFor(x, rights, method, entry) : entry;
   const { serverInfo } = knownEras(x);
-  return tell(seen, { era, id, status, hints: shape.hints, serverInfo, isLimited, ...how });
+  return tell(seen, { era, id, status, hints: shape.hints, serverInfo, detached, pendingWrites, isLimited, now });
 }

@@ -5,6 +5,7 @@ import { parseFilter } from "../mcp/listenFilter.ts";
 import { CODE, META_VERSION } from "../mcp/names.ts";
 import { acceptsBoth } from "../mcp/recognise.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
+import { isEverybodys, ownTasksOf } from "./isEverybodys.ts";
 import { Listener } from "./Listener.ts";
 
 /** A listener's request is held as long as its stream is open, and there may be many of them. */
@@ -23,15 +24,19 @@ export function listen(x: Exchange): Answer | undefined {
   if (!isModern || !(typeof id === "string" || typeof id === "number") || !acceptsBoth(x.headers.get("accept"))) {
     return undefined;
   }
-  const filter = x.text.length > MAX_LENGTH ? TOO_LONG : parseFilter(params["notifications"]);
-  if (typeof filter === "string") {
-    const message = `Invalid params: ${filter}`;
+  const asked =
+    x.text.length > MAX_LENGTH ? TOO_LONG : parseFilter(params["notifications"], { isOwnTask: ownTasksOf(x) });
+  if (typeof asked === "string") {
+    const message = `Invalid params: ${asked}`;
     return {
       kind: "failure",
       failure: { kind: "rejected", status: 200, code: CODE.invalidParams, reason: "params", message },
     };
   }
   const { principal, origin } = x;
+  // What the replica tells of itself as a resource, it tells of to listeners as a task.
+  const uris = [...asked.uris].filter((uri) => !isEverybodys(x, "resources", uri));
+  const filter = { ...asked, uris: new Set(uris) };
   // Where anybody may listen, each address has a share; on this machine, nobody but who has a name.
   const listener = x.payer() ?? (principal === ANONYMOUS ? undefined : principal);
   const wanted = { originId: origin.settings.id, filter };

@@ -1,5 +1,6 @@
 import { digest } from "../cache/key.ts";
 import type { Call } from "../mcp/recognise.ts";
+import { withOperationTemplateIn } from "../mcp/withOperations.ts";
 import { readCursor, writeCursor, type Cursor } from "../mirror/Cursor.ts";
 import { readResource } from "../mirror/readResource.ts";
 import { tagsOfCollection } from "../mirror/rowTags.ts";
@@ -32,14 +33,16 @@ export async function mirroredResource(
   if (reply === "not-synced") miss(x, [known]);
   if (reply === undefined || typeof reply === "string") return undefined;
   const { facts, bodies } = reply;
-  const body = bodies.get(keys[0]!);
-  if (body === undefined) return undefined;
+  const kept = bodies.get(keys[0]!);
+  if (kept === undefined) return undefined;
   // What callers bring back they may have changed.
   const asOf = Math.min(facts.asOf, cursor?.asOf ?? facts.asOf);
   const seq = Math.min(facts.seq, cursor?.seq ?? facts.seq);
   const version = cursor?.version ?? facts.version;
   const next: Cursor = { version, digest: list, before: page + 1, after: null, asOf, seq };
   const isLast = row === "read" || !bodies.has(keys[1]!);
+  const isEdited = isLast && row === "templates" && x.origin.settings.tellsOperations;
+  const body = isEdited ? withOperationTemplateIn(kept) : kept;
   const text = isLast ? body : `${body},"nextCursor":${JSON.stringify(writeCursor(next))}`;
   const entry = mirrorEntry(x, call, text, {
     asOf,

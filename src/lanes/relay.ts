@@ -10,11 +10,11 @@ import { withoutPromise } from "../mcp/withoutPromise.ts";
 import { NotUtf8, Utf8 } from "../mcp/Utf8.ts";
 import { bodyOf } from "../origin/bodyOf.ts";
 import { callOrigin, failureOf } from "../origin/callOrigin.ts";
+import { edited, edits, editsTools, shownTools } from "../origin/edited.ts";
 import { endingWith } from "../origin/endingWith.ts";
 import type { OriginFailure } from "../origin/failure.ts";
 import { Meter } from "../origin/Meter.ts";
 import type { PooledCall } from "../origin/PooledCall.ts";
-import { editsTools, shownTools } from "../origin/land.ts";
 import { isResponse, mediaType, readReply } from "../origin/readReply.ts";
 import { retryAfterMs } from "../origin/retryAfter.ts";
 import { readSome } from "../origin/readSome.ts";
@@ -35,11 +35,14 @@ import { outcomeOf, outcomeOfReply } from "./outcomeOf.ts";
 import { overOriginLimit } from "./overLimit.ts";
 import { abandonedBy, giveUp } from "./giveUp.ts";
 import { isGone, sessionIdOf } from "./relayedSession.ts";
+import { ownWords } from "./ownWords.ts";
 import { passOn } from "./passOn.ts";
 import { isPooled, pooledCall } from "./pool.ts";
 import { translatedAnswer, translatedRequest } from "./translate.ts";
 import { endSession } from "./sessions.ts";
+import { unsupportedKey } from "./unsupportedKey.ts";
 import { withStatus } from "./withStatus.ts";
+import { isShownTo } from "./withinRights.ts";
 import { writeOf, type Write } from "./Write.ts";
 
 /** What is read whole, an error or a list to be filtered, is read up to this. */
@@ -62,7 +65,8 @@ export interface Relayed {
 /** Sends the request to the origin as it came, and the response back as it comes; both in other words only where their eras differ. */
 export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer> {
   // In a session of several, a message is told apart by its id.
-  if (isPooled(x) && x.scan.duplicates) return { kind: "failure", failure: DUPLICATE_KEYS };
+  const refused = isPooled(x) && x.scan.duplicates ? DUPLICATE_KEYS : unsupportedKey(x);
+  if (refused) return { kind: "failure", failure: refused };
   const bounds = boundsIn(x.origin, x.body);
   const barrier = await mayAsk(x, bounds, relayed.instead === undefined);
   if (barrier) return failure(barrier);
@@ -233,7 +237,7 @@ async function send(x: Exchange, sending: Sending): Promise<Answer> {
         const shown = unpromised ? withoutPromise(event) : isFiltered ? shownTools(event, settings) : event;
         // On the stream of a session answers come to requests of before.
         const listed = x.httpMethod === "POST" ? String(method) : undefined;
-        return rights ? shownEvent(shown, listed, (kind, name) => rights.may(kind, name)) : shown;
+        return rights ? shownEvent(shown, listed, isShownTo(x, rights)) : shown;
       },
       mustSee: rights !== undefined,
       answered: (reply) => {
@@ -262,7 +266,7 @@ async function send(x: Exchange, sending: Sending): Promise<Answer> {
     const isStream = status === 200 && mediaType(response) === "text/event-stream" && response.body;
     return isStream ? streamed(passed(response.body!)) : stream(response.body);
   }
-  const filtered = editsTools(settings) && method === "tools/list";
+  const filtered = edits(settings, method);
   const isSessions = x.session !== undefined && status >= 400 && status !== 401 && status !== 403 && !isUnwell;
   if ((status >= 300 && !isSessions) || (filtered && status < 300)) {
     const reply = await readReply(response, { id, maxBytes: MAX_READ_BYTES, totalMs: settings.totalMs });
@@ -270,7 +274,7 @@ async function send(x: Exchange, sending: Sending): Promise<Answer> {
     const own = "text" in reply ? { status: reply.status, text: reply.text } : ownWords(reply.failure);
     if (!own) return failure((reply as { failure: OriginFailure }).failure);
     await heed(x, call, own.text);
-    const text = filtered ? shownTools(own.text, settings) : own.text;
+    const text = filtered ? edited(own.text, method, settings) : own.text;
     if (mayKeep && own.status === 200) keepReply(x, keeping, text, askedAt);
     const allow = response.headers.get("allow");
     const wait = retryAfterMs(response.headers.get("retry-after"), x.now());
@@ -327,13 +331,6 @@ function isSoundId(id: unknown): boolean {
 
 /** What of a message counts here. */
 type Message = Partial<Record<"id" | "method", unknown>>;
-
-/** What the origin itself said beside a 5xx or 429, where it said something in JSON-RPC. */
-export function ownWords(failure: OriginFailure): { status: number; text: string; retryAfterMs?: number } | undefined {
-  if (failure.kind !== "status" || failure.reply === undefined) return undefined;
-  const { status, reply: text, retryAfterMs } = failure;
-  return { status, text, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-}
 
 function textOf(chunks: readonly Uint8Array[]): string | undefined {
   const decoder = new Utf8();

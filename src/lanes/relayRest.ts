@@ -10,6 +10,7 @@ import { pause } from "../sync/pause.ts";
 import { newId } from "../telemetry/newId.ts";
 import type { Exchange } from "./Exchange.ts";
 import { forwardedHeaders } from "./forwardedHeaders.ts";
+import { ownTasksOf } from "./isEverybodys.ts";
 import { overOriginLimit } from "./overLimit.ts";
 
 /** What comes of listening at the origin for one caller. */
@@ -32,7 +33,9 @@ export async function* relayRest(
   signal: AbortSignal,
   asking: () => void,
 ): AsyncGenerator<Rest, void> {
-  const asked = restOf((x.body as { params: { notifications: Record<string, unknown> } }).params.notifications);
+  const { notifications } = (x.body as { params: { notifications: Record<string, unknown> } }).params;
+  // The replica's own tasks are nothing to the origin.
+  const asked = restOf(notifications, ownTasksOf(x));
   const filter = parseFilter(asked);
   const headers = forwardedHeaders(x);
   const body = withValue(x.text, ["params", "notifications"], JSON.stringify(asked));

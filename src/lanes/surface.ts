@@ -3,7 +3,7 @@ import { ageMs } from "../cache/freshness.ts";
 import { ownId } from "../config/tenant.ts";
 import { isObject } from "../mcp/isObject.ts";
 import { cacheableMethod } from "../mcp/methods.ts";
-import { META_SERVER_INFO } from "../mcp/names.ts";
+import { META_SERVER_INFO, TASKS_EXTENSION } from "../mcp/names.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "../mcp/versions.ts";
 import { candidatesOf, inKv, inMemory } from "./candidates.ts";
@@ -66,8 +66,11 @@ export async function initializeAsDiscover(x: Exchange): Promise<Entry | undefin
     const { capabilities, instructions, serverInfo } = members(entry.body);
     const told = retold(entry, {
       supportedVersions: [MODERN_VERSION],
-      // Each call asks for the log by itself, so that it can be delivered without a session.
-      capabilities: deliverable(capabilities, ["logging"]),
+      capabilities: {
+        // Each call asks for the log by itself, so that it can be delivered without a session.
+        ...deliverable(capabilities, ["logging"]),
+        ...(x.origin.settings.tellsOperations && { extensions: { [TASKS_EXTENSION]: {} } }),
+      },
       ...(instructions !== undefined && { instructions }),
     });
     // A session is opened for each legacy caller; what the origin is does not change with it.

@@ -12,10 +12,14 @@ export type Rejection = Pick<InboundLadderRejection, "code" | "message" | "data"
   reason: string;
 };
 
-const NAMED: Readonly<Record<string, "name" | "uri">> = {
+const NAMED: Readonly<Record<string, "name" | "uri" | "taskId">> = {
   "tools/call": "name",
   "prompts/get": "name",
   "resources/read": "uri",
+  // The tasks extension's (SEP-2663, routing headers).
+  "tasks/get": "taskId",
+  "tasks/update": "taskId",
+  "tasks/cancel": "taskId",
 };
 
 /** Whether the body is no JSON-RPC message that could be passed on: those are answered here, whoever the origin is. */

@@ -5,12 +5,24 @@ import { isObject } from "./isObject.ts";
 export interface ListenFilter {
   lists: ReadonlySet<ListName>;
   uris: ReadonlySet<string>;
+  /** The ids of the replica's own tasks. */
+  tasks: ReadonlySet<string>;
   /** Whether it asks for something that only the origin knows of, such as the tasks extension's `taskIds`. */
   more: boolean;
 }
 
 /** The most resources that one listener may name. */
 export const MAX_URIS = 1_000;
+/** The most tasks of the replica's own: each is looked up. */
+export const MAX_TASKS = 100;
+
+/** How a filter is read. */
+export interface Reading {
+  /** How many resources it may name. */
+  maxUris?: number;
+  /** Whether an id is meant as that of a task of the replica's own; absent where it has none. */
+  isOwnTask?: ((id: string) => boolean) | undefined;
+}
 
 const FLAGS: readonly (readonly [string, ListName])[] = [
   ["toolsListChanged", "tools"],
@@ -18,14 +30,16 @@ const FLAGS: readonly (readonly [string, ListName])[] = [
   ["resourcesListChanged", "resources"],
 ];
 
-/** Reads `params.notifications`, or says in words what is wrong with it; `maxUris` is how many resources it may name. */
-export function parseFilter(notifications: unknown, maxUris = MAX_URIS): ListenFilter | string {
+/** Reads `params.notifications`, or says in words what is wrong with it. */
+export function parseFilter(
+  notifications: unknown,
+  { maxUris = MAX_URIS, isOwnTask }: Reading = {},
+): ListenFilter | string {
   if (!isObject(notifications)) return "params.notifications must be an object";
-  const { resourceSubscriptions, ...rest } = notifications;
+  const { resourceSubscriptions } = notifications;
   const lists = new Set<ListName>();
   for (const [member, list] of FLAGS) {
-    const flag = rest[member];
-    delete rest[member];
+    const flag = notifications[member];
     if (flag !== undefined && typeof flag !== "boolean") return `params.notifications.${member} must be a boolean`;
     if (flag) lists.add(list);
   }
@@ -36,12 +50,19 @@ export function parseFilter(notifications: unknown, maxUris = MAX_URIS): ListenF
   if (uris.length > maxUris) {
     return `params.notifications.resourceSubscriptions has ${uris.length} URIs; at most ${maxUris} are taken`;
   }
-  return { lists, uris: new Set(uris), more: Object.keys(rest).length > 0 };
+  const tasks = new Set(ownTasksIn(notifications["taskIds"], isOwnTask));
+  if (tasks.size > MAX_TASKS)
+    return `params.notifications.taskIds has ${tasks.size} ids; at most ${MAX_TASKS} are taken`;
+  return { lists, uris: new Set(uris), tasks, more: Object.keys(restOf(notifications, isOwnTask)).length > 0 };
+}
+
+function ownTasksIn(ids: unknown, isOwnTask: Reading["isOwnTask"]): string[] {
+  return Array.isArray(ids) && isOwnTask ? ids.filter((id) => typeof id === "string" && isOwnTask(id)) : [];
 }
 
 /** The part of a filter that the replica can see to by itself, as it is acknowledged. */
-export function ownPart({ lists, uris }: ListenFilter): Record<string, unknown> {
-  return allOf([...lists], [...uris]);
+export function ownPart({ lists, uris, tasks }: ListenFilter): Record<string, unknown> {
+  return { ...allOf([...lists], [...uris]), ...(tasks.size > 0 && { taskIds: [...tasks] }) };
 }
 
 /** The filter that asks for these, as it is sent. */
@@ -53,9 +74,18 @@ export function allOf(lists: readonly ListName[], uris: readonly string[]): Reco
 }
 
 /** The part of what was asked for, or acknowledged, that the replica cannot see to. */
-export function restOf(notifications: Record<string, unknown>): Record<string, unknown> {
+export function restOf(
+  notifications: Record<string, unknown>,
+  isOwnTask?: Reading["isOwnTask"],
+): Record<string, unknown> {
   const own = new Set(["resourceSubscriptions", ...FLAGS.map(([member]) => member)]);
-  return Object.fromEntries(Object.entries(notifications).filter(([member]) => !own.has(member)));
+  const rest = Object.fromEntries(Object.entries(notifications).filter(([member]) => !own.has(member)));
+  const ids = rest["taskIds"];
+  const tasks = new Set<unknown>(ownTasksIn(ids, isOwnTask));
+  if (tasks.size === 0 || !Array.isArray(ids)) return rest;
+  const others = ids.filter((id) => !tasks.has(id));
+  const { taskIds: _, ...more } = rest;
+  return others.length > 0 ? { ...more, taskIds: others } : more;
 }
 
 /** What the origin honours of what was asked for: its own words, without what nobody asked for. */

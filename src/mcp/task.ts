@@ -84,9 +84,22 @@ export function createdTask(facts: TaskFacts, now: number, terms?: TaskTerms): T
  * error of one that has failed, as they are written in `outcome`.
  */
 export function detailedTask(facts: TaskFacts, now: number, terms?: TaskTerms): string {
-  const task = taskOf(facts, now, terms);
-  const text = JSON.stringify(task);
-  if (task.status !== "completed" && task.status !== "failed") return text;
+  return withOutcome(taskOf(facts, now, terms), facts);
+}
+
+/** The JSON by which callers without tasks are told how an operation stands: with the result or the error of one that is over. */
+export function operationStatus(facts: TaskFacts, now: number, terms?: TaskTerms): string {
+  const { taskId, createdAt, lastUpdatedAt, ttlMs: _, pollIntervalMs, ...rest } = taskOf(facts, now, terms);
+  const { tool, state } = facts;
+  const isOver = rest.status !== "working";
+  const times = { acceptedAt: createdAt, updatedAt: lastUpdatedAt, ...(!isOver && { retryAfterMs: pollIntervalMs }) };
+  return withOutcome({ id: taskId, tool, state, ...rest, ...times }, facts);
+}
+
+/** The JSON of what is said, with the result of what is completed, and the error of what has failed, as they are written. */
+function withOutcome<T extends { status: TaskStatus }>(said: T, facts: TaskFacts): string {
+  const text = JSON.stringify(said);
+  if (said.status !== "completed" && said.status !== "failed") return text;
   const outcome = facts.outcome ?? { kind: "error", text: JSON.stringify(writeError(facts)) };
   return `${text.slice(0, -1)},"${outcome.kind}":${outcome.text}}`;
 }

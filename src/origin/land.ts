@@ -4,13 +4,11 @@ import { hashOf } from "../cache/codec.ts";
 import type { Entry } from "../cache/entry.ts";
 import { neutralise } from "../cache/neutralise.ts";
 import { needsSaving, type Traits } from "../cache/save.ts";
-import { patternTable } from "../config/pattern.ts";
 import type { Budget, CacheRule, OriginSettings } from "../config/replica.ts";
 import { isList } from "../mcp/methods.ts";
 import type { Era } from "../mcp/versions.ts";
-import { withBudgets } from "../mcp/withBudgets.ts";
-import { withoutTools } from "../mcp/withoutTools.ts";
 import { askAtAnyCost, type AskingTools, type Told } from "./askAtAnyCost.ts";
+import { edited, edits } from "./edited.ts";
 import type { Known } from "./Flights.ts";
 import type { Landing, Saving } from "./Landing.ts";
 import { Meter } from "./Meter.ts";
@@ -79,7 +77,7 @@ export async function land(request: FillRequest, tools: LandingTools): Promise<L
     return { kind: "failed", failure: reply.failure, retryAfterMs };
   }
   const { status } = reply;
-  const text = method === "tools/list" ? shownTools(reply.text, origin) : reply.text;
+  const text = edits(origin, method) ? edited(reply.text, method, origin) : reply.text;
   // A legacy session binds the answer to itself; such an answer is nobody else's.
   const isOthers = reply.sessionId !== undefined && reply.sessionId !== request.headers["mcp-session-id"];
   if (declined.length > 0) return { kind: "reply", status, text, why: "declined", declined };
@@ -158,17 +156,4 @@ export function isDemotion(
 ): boolean {
   if (entry.scope === "public" || rule.scope !== "origin" || era === "legacy") return false;
   return previous?.scope === "public" || (isList(method) && laterPage);
-}
-
-/** Whether lists are shown otherwise than the origin gives them. */
-export function editsTools({ denied, budgets }: OriginSettings): boolean {
-  return denied !== undefined || budgets !== undefined;
-}
-
-/** The list without the tools that the operator denies, and with the budgets of the others. */
-export function shownTools(reply: string, origin: OriginSettings): string {
-  const denied = patternTable(origin.denied ?? {});
-  const budgets = patternTable(origin.budgets ?? {});
-  const shown = origin.denied ? withoutTools(reply, (name) => denied.find(name)?.value === true) : reply;
-  return origin.budgets ? withBudgets(shown, (name) => budgets.find(name)?.value) : shown;
 }

@@ -9,6 +9,7 @@ import type { Ending } from "./Ending.ts";
 import { endingOfCall } from "./endingOfCall.ts";
 import type { Ledger } from "./Ledger.ts";
 import { isPending, type Operation, type OperationOutcome } from "./Operation.ts";
+import type { Sent } from "./OutboxStatus.ts";
 import type { Reach } from "./Reach.ts";
 import type { Readiness } from "./Readiness.ts";
 import type { Told } from "./Told.ts";
@@ -29,9 +30,6 @@ export interface DeliveriesTools {
   newId: () => string;
   report: Reporter;
 }
-
-/** How sendings have ended, since the object began. */
-export type Sent = Record<Ending["kind"], number> & { retries: number };
 
 const MOST_AT_ONCE = 5;
 /** A lease outlasts what a call may take by so much, and a call is broken off by so much earlier. */

@@ -3,9 +3,9 @@ import { RetryBudget } from "../origin/RetryBudget.ts";
 import { advance, isWaiting, wasNeverSent, type OperationEvent } from "./advance.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Ending } from "./Ending.ts";
-import type { Amount, DedupKey, Ledger, Payload } from "./Ledger.ts";
+import type { Amount, Ledger, Payload, StoredOutcome } from "./Ledger.ts";
 import { Limits, sizeOf } from "./Limits.ts";
-import type { Operation, OperationOutcome, OperationState } from "./Operation.ts";
+import type { Operation, OperationState } from "./Operation.ts";
 import type { Refusal, Submission } from "./Submission.ts";
 
 /** What is to be known of a call that is taken in, besides its arguments. */
@@ -55,8 +55,6 @@ const BATCH = 100;
 const MAX_ROUNDS = 20;
 /** How many tags of queued writes are told apart. */
 const MAX_TAGS = 1_000;
-/** When to look again at what could be sent but for others of its key. */
-const LOOK_AGAIN_MS = 1_000;
 
 /**
  * Decides what becomes of the writes of an origin: which are taken, which may be sent now, what follows from how that has ended.
@@ -181,14 +179,13 @@ export class Desk {
       const now = this.#now();
       const sent = this.#keysBeingSent();
       const found = new Map<string, Operation>();
-      let left = this.#budget.left(now);
       let hasRested = true;
       for (let round = 0; free > 0 && hasRested && round < MAX_ROUNDS; round++) {
         hasRested = false;
         for (const operation of this.#ledger.due(now, free + sent.size + except.size)) {
           const isNews = !found.has(operation.id) && !except.has(operation.id) && found.size < free;
           if (!isNews || !this.#isSendable(operation, sent, now)) continue;
-          if (operation.state === "retry" && left-- < 1) hasRested = this.#rest(operation, now);
+          if (operation.state === "retry" && this.#budget.waitMs(now) > 0) hasRested = this.#rest(operation, now);
           else found.set(operation.id, operation);
         }
       }
@@ -222,9 +219,7 @@ export class Desk {
   end(
     leased: Pick<Operation, "id" | "attempts" | "leaseUntil">,
     ending: Ending,
-    outcome: OperationOutcome | Uint8Array<ArrayBuffer> | undefined = ending.kind === "answered"
-      ? ending.outcome
-      : undefined,
+    outcome: StoredOutcome | undefined = ending.kind === "answered" ? ending.outcome : undefined,
   ): Operation | undefined {
     return this.#ledger.transaction(() => {
       const operation = this.#ledger.get(leased.id);
@@ -297,11 +292,9 @@ export class Desk {
     if (same !== undefined && same.principal !== principal) return { kind: "refused", why: "key-reused" };
     if (same !== undefined) return { kind: "known", operation: same, isReplay: false };
     if (key === undefined) return undefined;
-    const dedup: Omit<DedupKey, "digest"> = { principal, tool, key };
-    const before = this.#ledger.known(dedup);
+    const before = this.#ledger.known({ principal, tool, key });
     const operation = before === undefined ? undefined : this.#ledger.get(before.id);
-    // What was taken back has never been: its key is free.
-    if (before === undefined || operation === undefined || operation.state === "cancelled") return undefined;
+    if (before === undefined || operation === undefined) return undefined;
     return before.digest === digest
       ? { kind: "known", operation, isReplay: true }
       : { kind: "refused", why: "key-reused" };
@@ -325,12 +318,10 @@ export class Desk {
   }
 
   #nextSendAt(): number | undefined {
-    const next = this.#ledger.nextDueAt();
-    const now = this.#now();
-    if (next === undefined || next > now) return next;
     const sent = this.#keysBeingSent();
-    const isNow = this.#ledger.due(now, sent.size + 1).some(({ orderKey }) => orderKey === null || !sent.has(orderKey));
-    return isNow ? next : now + LOOK_AGAIN_MS;
+    // A key has one head: so no more of these than there are keys can have to wait for one that is being sent.
+    const next = this.#ledger.due(Number.MAX_SAFE_INTEGER, sent.size + 1);
+    return next.find(({ orderKey }) => orderKey === null || !sent.has(orderKey))?.dueAt;
   }
 
   /** `principal`: it is whose it must be. */
@@ -362,11 +353,7 @@ export class Desk {
     });
   }
 
-  #advance(
-    operation: Operation,
-    event: OperationEvent,
-    outcome?: OperationOutcome | Uint8Array<ArrayBuffer>,
-  ): Operation | undefined {
+  #advance(operation: Operation, event: OperationEvent, outcome?: StoredOutcome): Operation | undefined {
     const next = advance(operation, event, { now: this.#now(), random: this.#random() });
     if (next === undefined) return undefined;
     this.#ledger.update(next, next.state === "done" ? outcome : undefined);

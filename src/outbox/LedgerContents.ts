@@ -1,8 +1,5 @@
-import type { Payload } from "./Ledger.ts";
+import type { Payload, StoredOutcome } from "./Ledger.ts";
 import type { OperationOutcome } from "./Operation.ts";
-
-/** What is kept of what the origin has answered, sealed or not. */
-export type StoredOutcome = OperationOutcome | Uint8Array<ArrayBuffer>;
 
 /** A row takes 2 MB with all that is in it. */
 const PART_BYTES = 1_500_000;

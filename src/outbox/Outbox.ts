@@ -8,32 +8,17 @@ import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
 import { Answers, plainView } from "./Answers.ts";
-import { Deliveries, type Sent } from "./Deliveries.ts";
-import { Desk, type Decided, type DeskStatus } from "./Desk.ts";
+import { Deliveries } from "./Deliveries.ts";
+import { Desk, type Decided } from "./Desk.ts";
 import { eventLines } from "./eventLines.ts";
 import { Intake } from "./Intake.ts";
 import type { OperationFilter } from "./Ledger.ts";
+import type { OperationShown, OutboxStatus } from "./OutboxStatus.ts";
 import { Reach } from "./Reach.ts";
 import { Readiness } from "./Readiness.ts";
 import { SqlLedger } from "./SqlLedger.ts";
 import type { OperationView, Submission, Submitted } from "./Submission.ts";
 import { Told } from "./Told.ts";
-
-/** An operation as the operator is shown it. */
-export interface OperationShown extends OperationView {
-  /** The JSON of its arguments; absent where they cannot be opened any more. */
-  args?: string;
-}
-
-/** How an outbox stands. */
-export interface OutboxStatus extends DeskStatus {
-  /** How many are being sent now. */
-  sending: number;
-  /** How sendings have ended since the object began. */
-  sent: Sent;
-  /** How long the origin is left alone, in ms; 0 where it is not. */
-  restMs: number;
-}
 
 /** What the operator decides of at once. */
 const MOST_DECIDED = 1_000;

@@ -1,6 +1,5 @@
 import { secretProblem, Vault } from "../cache/Vault.ts";
-import type { Payload } from "./Ledger.ts";
-import type { StoredOutcome } from "./LedgerContents.ts";
+import type { Payload, StoredOutcome } from "./Ledger.ts";
 import type { Operation, OperationOutcome } from "./Operation.ts";
 
 /** What is bound to the keys, so that no other use of the secret has the same ones. */

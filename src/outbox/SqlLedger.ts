@@ -1,5 +1,14 @@
-import type { Amount, DedupKey, KnownKey, Ledger, NewOperation, OperationFilter, Payload } from "./Ledger.ts";
-import { LedgerContents, type StoredOutcome } from "./LedgerContents.ts";
+import type {
+  Amount,
+  DedupKey,
+  KnownKey,
+  Ledger,
+  NewOperation,
+  OperationFilter,
+  Payload,
+  StoredOutcome,
+} from "./Ledger.ts";
+import { LedgerContents } from "./LedgerContents.ts";
 import { createLedger } from "./ledgerSchema.ts";
 import { LedgerTotals } from "./LedgerTotals.ts";
 import { isOpen, type Operation, type OperationState } from "./Operation.ts";

@@ -48,7 +48,7 @@ export function modernUpstream({ origin, bindings }: UpstreamTools): Upstream {
     },
     opened: async (asked, honoured) => {
       // Of all listeners together there may be more resources than one may name.
-      const filter = parseFilter(isObject(honoured) ? honoured : {}, Number.POSITIVE_INFINITY);
+      const filter = parseFilter(isObject(honoured) ? honoured : {}, { maxUris: Number.POSITIVE_INFINITY });
       if (typeof filter === "string") return { lists: [], uris: [] };
       return { lists: [...filter.lists], uris: asked.filter((uri) => filter.uris.has(uri)) };
     },

@@ -6,22 +6,15 @@ import type {
   NewOperation,
   OperationFilter,
   Payload,
+  StoredOutcome,
 } from "../../src/outbox/Ledger.ts";
-import {
-  isOpen,
-  isPending,
-  type Operation,
-  type OperationOutcome,
-  type OperationState,
-} from "../../src/outbox/Operation.ts";
-
-type Outcome = OperationOutcome | Uint8Array<ArrayBuffer>;
+import { isOpen, isPending, type Operation, type OperationState } from "../../src/outbox/Operation.ts";
 
 /** What is kept of an operation. Never changed: replaced. */
 interface Row {
   operation: Operation;
   payload: Payload;
-  outcome: Outcome | undefined;
+  outcome: StoredOutcome | undefined;
 }
 
 interface Content {
@@ -74,7 +67,7 @@ export class MemoryLedger implements Ledger {
     return this.#row(id)?.payload;
   }
 
-  outcome(id: string): Outcome | undefined {
+  outcome(id: string): StoredOutcome | undefined {
     return this.#row(id)?.outcome;
   }
 
@@ -83,7 +76,7 @@ export class MemoryLedger implements Ledger {
     return key === undefined ? undefined : { id: key.id, digest: key.digest };
   }
 
-  update(operation: Operation, outcome?: Outcome): void {
+  update(operation: Operation, outcome?: StoredOutcome): void {
     this.onWrite();
     const at = this.#content.rows.findIndex((row) => row.operation.id === operation.id);
     const row = this.#content.rows[at];

@@ -173,6 +173,11 @@ export function ledgerContract(withLedger: (work: (ledger: Ledger) => void) => P
     become("b", { state: "discarded" });
     become("b", { state: "accepted" });
     expect(due()).toEqual(["a"]);
+    // Nor is one the head any more that was when it got stuck.
+    put("c", { orderKey: "l", ifStuck: "skip" });
+    put("d", { orderKey: "l", ifStuck: "skip" });
+    for (const state of ["dead", "accepted"] as const) for (const id of ["c", "d"]) become(id, { state });
+    expect(due()).toEqual(["a", "c"]);
   });
 
   holds("what is removed leaves its place to the next, and no trace", ({ ledger, due, put }) => {

@@ -18,11 +18,12 @@ const roles = new Roles(
     },
   }).access.roles!,
 );
+const ORIGIN = resolve({ origins: { a: { url: "https://a.example.com/mcp" } } }).origins.get("a");
 const READER: Caller = { principal: "key:1", roles: ["reader"] };
 const TOKEN: Caller = { principal: '["jwt"]', roles: ["reader"], scopes: ["mcp:read"] };
 
 /** What is looked at to refuse a request. Everything else is a lookup, or leads to one. */
-const LOOKED_AT = new Set(["rights", "httpMethod", "body", "scan", "headers", "caller"]);
+const LOOKED_AT = new Set(["rights", "origin", "httpMethod", "body", "scan", "headers", "caller"]);
 class LookedUp extends Error {}
 
 /** The answer to a message, of which nobody may find out whether what it names is there. */
@@ -30,6 +31,7 @@ function answerTo(message: object | string, caller: Caller, headers: Record<stri
   const text = typeof message === "string" ? message : JSON.stringify({ jsonrpc: "2.0", id: 1, ...message });
   const x = {
     rights: roles.rightsOf(caller, "a"),
+    origin: ORIGIN,
     httpMethod: "POST",
     body: JSON.parse(text) as unknown,
     scan: scan(text, 64),

@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 import { changeShownBy, changeToldBy, methodsOf, nameOf, notificationOf, type Change } from "../../src/mcp/change.ts";
-import { admits, type ListenFilter, MAX_URIS, ownPart, parseFilter, wants } from "../../src/mcp/listenFilter.ts";
+import {
+  admits,
+  type ListenFilter,
+  MAX_TASKS,
+  MAX_URIS,
+  ownPart,
+  parseFilter,
+  restOf,
+  wants,
+} from "../../src/mcp/listenFilter.ts";
 
 const filter = (notifications: unknown): ListenFilter => {
   const parsed = parseFilter(notifications);
@@ -11,10 +20,10 @@ const LIST = (list: "tools" | "prompts" | "resources"): Change => ({ kind: "list
 const RESOURCE = (uri: string): Change => ({ kind: "resource", uri });
 
 test("a filter is read: what is false or empty is not asked for", () => {
-  expect(filter({})).toEqual({ lists: new Set(), uris: new Set(), more: false });
+  expect(filter({})).toEqual({ lists: new Set(), uris: new Set(), tasks: new Set(), more: false });
   expect(
     filter({ toolsListChanged: true, promptsListChanged: false, resourceSubscriptions: ["a", "a"], taskIds: [] }),
-  ).toEqual({ lists: new Set(["tools"]), uris: new Set(["a"]), more: true });
+  ).toEqual({ lists: new Set(["tools"]), uris: new Set(["a"]), tasks: new Set(), more: true });
 });
 
 test.each([
@@ -45,6 +54,22 @@ test("the replica's own part of a filter leaves out what it knows nothing of", (
   const asked = { toolsListChanged: true, resourcesListChanged: true, resourceSubscriptions: ["a"] };
   expect(ownPart(filter({ ...asked, promptsListChanged: false, taskIds: ["t"] }))).toEqual(asked);
   expect(ownPart(filter({ taskIds: ["t"], resourceSubscriptions: [] }))).toEqual({});
+});
+
+test("tasks of the replica's own are told apart from the origin's, which alone are asked for there", () => {
+  const isOwnTask = (id: string) => id.startsWith("own-");
+  const asked = { taskIds: ["own-1", "theirs", 7, "own-2"] };
+  const parsed = parseFilter(asked, { isOwnTask }) as ListenFilter;
+  expect([[...parsed.tasks], parsed.more]).toEqual([["own-1", "own-2"], true]);
+  expect(restOf(asked, isOwnTask)).toEqual({ taskIds: ["theirs", 7] });
+  expect(ownPart(parsed)).toEqual({ taskIds: ["own-1", "own-2"] });
+  // With none of the origin's, it is not asked at all.
+  expect(restOf({ taskIds: ["own-1"] }, isOwnTask)).toEqual({});
+  expect(parseFilter({ taskIds: ["own-1"] }, { isOwnTask })).toMatchObject({ more: false });
+  // Where the replica has none, all are the origin's.
+  expect(restOf(asked)).toEqual(asked);
+  const many = { taskIds: Array.from({ length: MAX_TASKS + 1 }, (_, n) => `own-${n}`) };
+  expect(parseFilter(many, { isOwnTask })).toContain(`at most ${MAX_TASKS}`);
 });
 
 test("a change is wanted where it was named, exactly", () => {

@@ -1,11 +1,14 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { outboxObject } from "../../src/origin/outboxObject.ts";
 import type { Ledger } from "../../src/outbox/Ledger.ts";
+import type { Operation } from "../../src/outbox/Operation.ts";
 import { SqlLedger } from "../../src/outbox/SqlLedger.ts";
 import { ledgerContract, newOperation } from "../support/ledgerContract.ts";
-import { runs } from "../support/runs.ts";
+import { MemoryLedger } from "../support/MemoryLedger.ts";
+import { runs, timeLimitMs } from "../support/runs.ts";
 
 let nth = 0;
 /** An object that nobody has asked for anything. */
@@ -14,8 +17,27 @@ const withStorage = (work: (storage: DurableObjectStorage) => void) =>
   runInDurableObject(newObject(), (_, { storage }) => work(storage));
 const withSqlLedger = (work: (ledger: Ledger) => void) => withStorage((storage) => work(new SqlLedger(storage)));
 
+describe("the ledger that is a list", () => {
+  ledgerContract(async (work) => work(new MemoryLedger()));
+});
+
 describe("the ledger in SQLite", () => {
   ledgerContract(withSqlLedger);
+
+  test("it says what the list says, whatever was done to both", { timeout: timeLimitMs(30_000) }, () =>
+    fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), (steps) =>
+        withSqlLedger((ledger) => {
+          const list = new MemoryLedger();
+          for (const one of steps) {
+            expect(tried(() => carryOut(one, ledger))).toEqual(tried(() => carryOut(one, list)));
+            expect(shownBy(ledger)).toEqual(shownBy(list));
+          }
+        }),
+      ),
+      { numRuns: runs(40, 5_000) },
+    ),
+  );
 
   test("what it holds outlives the object's end", async () => {
     const object = newObject();
@@ -140,7 +162,11 @@ function askEverything(ledger: Ledger): void {
   ledger.update({ ...c, state: "ambiguous" });
   ledger.update({ ...c, state: "accepted" });
   ledger.update({ ...d, state: "cancelled" });
-  for (const id of ["a", "b", "none"]) void [ledger.get(id), ledger.payload(id), ledger.outcome(id)];
+  for (const id of ["a", "b", "none"]) {
+    ledger.get(id);
+    ledger.payload(id);
+    ledger.outcome(id);
+  }
   ledger.known(dedup);
   ledger.due(5_000, 5);
   ledger.nextDueAt();
@@ -172,4 +198,128 @@ function askEverything(ledger: Ledger): void {
   ledger.forget(5_000, 3);
   ledger.keep("a", "b");
   ledger.kept("a");
+}
+
+const IDS = ["a", "b", "c", "d", "e", "f"] as const;
+const time = fc.integer({ min: 0, max: 5 });
+const id = fc.constantFrom(...IDS);
+const callerKey = { principal: fc.constantFrom("ann", "bob"), tool: fc.constantFrom("write", "add") };
+const state = fc.constantFrom(
+  ...(["accepted", "leased", "retry", "ambiguous", "dead", "done", "cancelled", "discarded"] as const),
+);
+// Most are accepted, at first and again.
+const usualState = fc.oneof(
+  { weight: 4, arbitrary: fc.constant("accepted" as const) },
+  { weight: 2, arbitrary: fc.constant("dead" as const) },
+  { weight: 3, arbitrary: state },
+);
+const standing = {
+  state: usualState,
+  isQueued: fc.boolean(),
+  attempts: fc.nat(1),
+  updatedAt: time,
+  dueAt: time,
+  givesUpAt: time,
+  bytes: fc.nat(5),
+};
+const put = fc.record({
+  do: fc.constant("put" as const),
+  id,
+  key: fc.option(fc.constantFrom("x", "y"), { nil: undefined }),
+  more: fc.record({
+    ...callerKey,
+    orderKey: fc.constantFrom("k", "k", "k", "l", null),
+    ifStuck: fc.constantFrom("park", "skip"),
+    tags: fc.array(fc.constantFrom("t", "u"), { maxLength: 2 }),
+    ...standing,
+  }),
+});
+const become = fc.record({
+  do: fc.constant("become" as const),
+  id,
+  change: fc.record(standing, { requiredKeys: [] }),
+  isAnswered: fc.boolean(),
+});
+const change = fc.oneof(
+  { weight: 3, arbitrary: put },
+  { weight: 4, arbitrary: become },
+  fc.record({ do: fc.constant("remove" as const), id }),
+  fc.record({ do: fc.constant("forget" as const), before: time, limit: fc.integer({ min: 1, max: 3 }) }),
+);
+type Change = typeof change extends fc.Arbitrary<infer Of> ? Of : never;
+type Step = Change | { do: "together"; changes: Change[]; fails: boolean };
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: change },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("together" as const),
+      changes: fc.array(change, { minLength: 1, maxLength: 4 }),
+      fails: fc.boolean(),
+    }),
+  },
+);
+
+function carryOut(one: Step, ledger: Ledger): unknown {
+  switch (one.do) {
+    case "put": {
+      const { principal, tool } = one.more;
+      const dedup = one.key === undefined ? undefined : { principal, tool, key: one.key, digest: one.id };
+      return ledger.insert(newOperation(one.id, one.more), `arguments of ${one.id}`, dedup).id;
+    }
+    case "become": {
+      const operation = ledger.get(one.id);
+      if (!operation) return "none";
+      const outcome = { kind: "result", text: one.id, era: "modern" } as const;
+      ledger.update({ ...operation, ...one.change }, one.isAnswered ? outcome : undefined);
+      return undefined;
+    }
+    case "remove":
+      ledger.remove(one.id);
+      return undefined;
+    case "forget":
+      return ledger.forget(one.before, one.limit);
+    case "together":
+      return ledger.transaction(() => {
+        const done = one.changes.map((each) => carryOut(each, ledger));
+        if (one.fails) throw new Error("no");
+        return done;
+      });
+  }
+}
+
+/** What something comes to: that it fails counts, and not in which words. */
+function tried(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch {
+    return "failed";
+  }
+}
+
+/** All that a ledger can be asked, but for the numbers that it gives. */
+function shownBy(ledger: Ledger) {
+  const named = (operations: readonly Operation[]) => operations.map(({ id }) => id).join("");
+  const all = IDS.flatMap((each) => ledger.get(each) ?? []);
+  const { seq: middle = 0 } = all[2] ?? {};
+  return {
+    all: all.map(({ seq: _, ...rest }) => rest),
+    contents: all.map((one) => [ledger.payload(one.id), ledger.outcome(one.id), ledger.blockedBy(one)?.id]),
+    known: ["ann", "bob"].flatMap((principal) =>
+      ["x", "y"].map((key) => ["write", "add"].map((tool) => ledger.known({ principal, tool, key }))),
+    ),
+    due: [named(ledger.due(3, 9)), named(ledger.due(9, 2)), ledger.nextDueAt()],
+    overdue: [named(ledger.overdue(3, 9)), named(ledger.overdue(9, 2)), ledger.nextGiveUpAt()],
+    others: [named(ledger.leased()), named(ledger.unpromised()), ledger.oldestAt(), ledger.oldestOverAt()],
+    amounts: [ledger.amount(), ledger.amount("ann"), ledger.amount("bob"), ledger.counts()],
+    tags: [...ledger.pendingTags()].toSorted(),
+    lists: [
+      ledger.list({ limit: 9 }),
+      ledger.list({ limit: 2, before: middle }),
+      ledger.list({ limit: 2, states: ["dead", "accepted"] }),
+      ledger.list({ limit: 2, tool: "add", before: middle }),
+      ledger.list({ limit: 9, tool: "write", principal: "ann", states: ["done", "leased"] }),
+      ledger.list({ limit: 9, principal: "bob" }),
+    ].map(named),
+  };
 }

@@ -6,6 +6,7 @@ import { neutralise } from "../../src/cache/neutralise.ts";
 import { shownEntry } from "../../src/cache/shownEntry.ts";
 import { tell } from "../../src/cache/tell.ts";
 import { PROTOCOL_RULE } from "../../src/config/resolve.ts";
+import type { Exchange } from "../../src/lanes/Exchange.ts";
 import { entryFor } from "../../src/lanes/withinRights.ts";
 import { shownEvent, shownReply } from "../../src/mcp/shownReply.ts";
 import type { Era } from "../../src/mcp/versions.ts";
@@ -165,17 +166,18 @@ describe("what is shown of a reply", () => {
 
 test("an entry is not cut again for the same rights, nor for others in their place", () => {
   const tools = [{ name: "a" }, { name: "b" }];
+  const x = { origin: { outbox: undefined } } as unknown as Exchange;
   const result = { resultType: "complete", tools };
   const entry = entryOf(JSON.stringify({ jsonrpc: "2.0", id: 1, result }), "tools/list", "modern");
   const rights = (tool: string) => new Rights(`only ${tool}`, { tools: [tool], resources: [], prompts: [] });
   const [a, b] = [rights("a"), rights("b")];
-  const first = entryFor(a, "tools/list", entry);
-  expect(entryFor(a, "tools/list", entry)).toBe(first);
-  expect([first.body, entryFor(b, "tools/list", entry).body]).toEqual([
+  const first = entryFor(x, a, "tools/list", entry);
+  expect(entryFor(x, a, "tools/list", entry)).toBe(first);
+  expect([first.body, entryFor(x, b, "tools/list", entry).body]).toEqual([
     '"tools":[{"name":"a"}]',
     '"tools":[{"name":"b"}]',
   ]);
   // What says the same at another time has its own times.
-  const later = entryFor(a, "tools/list", { ...entry, storedAt: T0 + 1 });
+  const later = entryFor(x, a, "tools/list", { ...entry, storedAt: T0 + 1 });
   expect(later).toEqual({ ...first, storedAt: T0 + 1 });
 });

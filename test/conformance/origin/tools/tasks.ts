@@ -13,9 +13,12 @@ import { says } from "../samples.ts";
 import type { Work } from "../tasks/Tasks.ts";
 
 /** Adds the tools that answer with a task where the client knows tasks. */
-export function addTaskTools(server: McpServer, { tasks }: Context): void {
-  // The SDK has no type for such a result, but hands it on.
-  const start = (work: (work: Work) => Promise<CallToolResult>) => tasks.start(work) as unknown as CallToolResult;
+export function addTaskTools(server: McpServer, { tasks, hasTasks }: Context): void {
+  // The SDK has no type for such a result, but hands it on. Without tasks, nobody can be asked on the way.
+  const start = (work: (work: Work) => Promise<CallToolResult>, ctx?: ServerContext) =>
+    hasTasks
+      ? (tasks.start(work) as unknown as CallToolResult)
+      : work({ signal: ctx?.mcpReq.signal ?? new AbortController().signal, ask: cannotAsk });
   server.registerTool(
     "greet",
     { description: "Greets.", inputSchema: z.object({ name: z.string() }), annotations: { readOnlyHint: true } },
@@ -32,7 +35,7 @@ export function addTaskTools(server: McpServer, { tasks }: Context): void {
         await wait(seconds * 1_000, undefined, { signal });
         return says(`Computed ${label ?? "nothing"} in ${seconds} s.`);
       };
-      return isTask(ctx) ? start(({ signal }) => compute(signal)) : compute(ctx.mcpReq.signal);
+      return hasTasks && isTask(ctx) ? start(({ signal }) => compute(signal)) : compute(ctx.mcpReq.signal);
     },
   );
   server.registerTool("failing_job", { description: "A task with an error as its result." }, () =>
@@ -67,6 +70,10 @@ export function addTaskTools(server: McpServer, { tasks }: Context): void {
     if (typeof name === "string") return start(async () => says(`Done for ${name}.`));
     return inputRequired({ inputRequests: { user_name: form("What is your name?", "name") } });
   });
+}
+
+async function cannotAsk(): Promise<never> {
+  throw new Error("Nobody can be asked.");
 }
 
 function isTask(ctx: ServerContext): boolean {
