@@ -30,9 +30,9 @@ async function measureSize(size: number, drainMs: number): Promise<Drained> {
   let origin: Started | undefined;
   try {
     // The first is taken in as all calls are: the outbox knows from it how its origin is reached.
-    await get(`${worker.url}/submit?tool=${QUEUED}`);
+    await ask(`${worker.url}/submit`, { tool: QUEUED, args: "{}" });
     for (let left = size - 1; left > 0; left -= AT_A_TIME) {
-      await get(`${worker.url}/fill?tool=${QUEUED}&count=${Math.min(left, AT_A_TIME)}`);
+      await ask(`${worker.url}/fill?tool=${QUEUED}&count=${Math.min(left, AT_A_TIME)}`);
     }
     origin = await startOrigin(port);
     // It is found to be back when it is looked at, and until then it is left alone.
@@ -60,12 +60,12 @@ function startReplica(origin: string): Promise<Started> {
 }
 
 async function doneOf({ url }: Started, path: "drain" | "status"): Promise<number> {
-  const { counts } = JSON.parse(await get(`${url}/${path}`)) as { counts: { done: number } };
+  const { counts } = JSON.parse(await ask(`${url}/${path}`)) as { counts: { done: number } };
   return counts.done;
 }
 
-async function get(url: string): Promise<string> {
-  const response = await fetch(url);
+async function ask(url: string, body?: object): Promise<string> {
+  const response = await fetch(url, body && { method: "POST", body: JSON.stringify(body) });
   const text = await response.text();
   if (!response.ok) throw new Error(`${url}: HTTP ${response.status}, ${text}`);
   return text;
