@@ -10,6 +10,8 @@ export type CacheOutcome =
       status?: number;
       stored?: boolean;
       collapsed?: boolean;
+      /** Answered with what became of the same call before, under the caller's key. */
+      detail?: "replay";
     };
 
 /** The header's value (RFC 9211; `detached` is a parameter of ours). The key is left out: it would tell callers of each other. */
@@ -20,7 +22,7 @@ export function cacheStatus(outcome: CacheOutcome): string {
     case "stale-if-error":
       return `edge-replica; fwd=stale${status(outcome)}; ttl=${seconds(outcome.ttlMs)}; detail=stale-if-error${detached(outcome)}`;
     case "forward": {
-      const flags = `${outcome.stored ? "; stored" : ""}${outcome.collapsed ? "; collapsed" : ""}`;
+      const flags = `${outcome.stored ? "; stored" : ""}${outcome.collapsed ? "; collapsed" : ""}${outcome.detail ? `; detail=${outcome.detail}` : ""}`;
       return `edge-replica; fwd=${outcome.why}${status(outcome)}${flags}`;
     }
   }

@@ -4,6 +4,7 @@ import { CODE, META_ERROR } from "../mcp/names.ts";
 import { http, inBand, limited, type Worded } from "./words/Worded.ts";
 import { wordOperator, type OperatorTrouble } from "./words/wordOperator.ts";
 import { wordOrigin } from "./words/wordOrigin.ts";
+import { wordOutbox } from "./words/wordOutbox.ts";
 
 /** Everything for which the replica words an error itself. */
 export type Trouble =
@@ -51,8 +52,13 @@ const MAX_TOLD = 200;
 
 /** Turns any trouble into what the caller gets: what happened, and what to do about it. */
 export function wireError(trouble: Trouble, told: Told): WireError {
-  const { status, rpcCode, code, message, retryAfterMs, data } = word(trouble);
-  const facts = { code, ...(retryAfterMs !== undefined && { retryAfterMs }), correlationId: told.correlationId };
+  const { status, rpcCode, code, message, retryAfterMs, operationId, data } = word(trouble);
+  const facts = {
+    code,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(operationId !== undefined && { operationId }),
+    correlationId: told.correlationId,
+  };
   if (status === "in-band" && told.isToolCall && told.id !== null) {
     const result = {
       content: [{ type: "text", text: message }],
@@ -173,6 +179,13 @@ function word(trouble: Trouble): Worded {
     }
     case "over-limit":
       return limited(trouble.tool === undefined ? "requests" : `calls of ${trouble.tool}`, trouble.retryAfterMs);
+    case "write-queued":
+    case "write-unanswered":
+    case "write-refused":
+    case "outbox-unavailable":
+    case "idempotency-key-invalid":
+    case "idempotency-unsupported":
+      return wordOutbox(trouble);
     case "too-many-streams":
       return inBand(
         "too_many_streams",

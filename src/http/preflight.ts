@@ -5,6 +5,7 @@ const SENDABLE: readonly string[] = [
   "baggage",
   "cache-control",
   "content-type",
+  "idempotency-key",
   "last-event-id",
   "mcp-method",
   "mcp-name",

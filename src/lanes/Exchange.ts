@@ -21,6 +21,7 @@ import type { Reporter, RequestResult } from "../telemetry/events.ts";
 import type { Tally } from "../telemetry/Tally.ts";
 import type { Mirrors } from "./Mirrors.ts";
 import type { Schemas } from "./Schemas.ts";
+import type { WriteFailure } from "./WriteFailure.ts";
 
 /** A session that this isolate has met. */
 export interface KnownSession {
@@ -165,6 +166,7 @@ export type Answer =
 
 /** Why there is no answer. */
 export type Failure =
+  | WriteFailure
   | { kind: "origin"; failure: OriginFailure }
   /** `only-if-cached`, and it is not. */
   | { kind: "not-cached" }

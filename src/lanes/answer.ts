@@ -20,16 +20,19 @@ import { DUPLICATE_KEYS } from "./duplicateKeys.ts";
 import { forbidden, invalid } from "./forbidden.ts";
 import { fromEntry, standIn, standInText } from "./fromEntry.ts";
 import { initialize, opening } from "./initialize.ts";
+import { inEraOf } from "./inEraOf.ts";
 import { inStep } from "./inStep.ts";
 import { listen } from "./listen.ts";
 import { listsOthers } from "./listsOthers.ts";
 import { local } from "./local.ts";
-import { erasOf, isLeftAlone, knownEras, lacks, wantsSessions } from "./eras.ts";
+import { erasOf, knownEras, lacks, wantsSessions } from "./eras.ts";
 import { learnEras, lookAfterSurface, lookAgain } from "./lookAfter.ts";
 import { operations } from "./operations.ts";
 import { obtain, type Obtained } from "./obtain.ts";
+import { throughOutbox } from "./outbox.ts";
 import { overToolLimit } from "./overLimit.ts";
-import { ownWords, relay } from "./relay.ts";
+import { ownWords } from "./ownWords.ts";
+import { relay } from "./relay.ts";
 import { isRefusedHere, mayStandIn } from "./mayStandIn.ts";
 import { catalogueOf } from "./learn.ts";
 import { aimOf, hasOwnCursor, mirror } from "./mirror.ts";
@@ -90,6 +93,8 @@ function lanesOf(x: Exchange): Answer | Promise<Answer> {
 }
 
 function withinLimits(x: Exchange, call: Call | undefined): Answer | Promise<Answer> {
+  const sent = x.origin.outbox && throughOutbox(x, x.origin.outbox);
+  if (sent) return sent;
   if (!x.replica.enabled) return relay(x);
   return call ? answerCall(x, call) : answerOther(x);
 }
@@ -299,13 +304,6 @@ function wrongWith(x: Exchange): Rejection | undefined {
 function origins(failed: Extract<Answer, { kind: "failure" }>, call: Call): Answer {
   const own = failed.failure.kind === "origin" ? ownWords(failed.failure.failure) : undefined;
   return own ? { kind: "message", result: "relay", ...own, text: withId(own.text, call.id) } : failed;
-}
-
-/** The era in which an origin with these eras is asked for a caller. */
-export function inEraOf(x: Exchange, era: Era, eras: Eras): Exchange {
-  if (era === "legacy") return lacks(eras, "legacy") ? { ...x, asksIn: "modern" } : x;
-  if (!lacks(eras, "modern") || (eras.legacy ?? "none") === "none") return x;
-  return isLeftAlone(x, eras.legacy === "sessions") ? x : { ...x, asksIn: "legacy" };
 }
 
 /** Whether the origin has said no to the question what it is. */

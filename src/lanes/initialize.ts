@@ -27,7 +27,7 @@ import { keep } from "./keep.ts";
 import { noteEnding } from "./noteHealth.ts";
 import { obtain } from "./obtain.ts";
 import { overOriginLimit } from "./overLimit.ts";
-import { ownWords } from "./relay.ts";
+import { ownWords } from "./ownWords.ts";
 import { sealSession } from "./sessions.ts";
 import { asInitialize, bootstrapCall, discoverAsInitialize } from "./surface.ts";
 

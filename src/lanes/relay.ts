@@ -35,10 +35,12 @@ import { outcomeOf, outcomeOfReply } from "./outcomeOf.ts";
 import { overOriginLimit } from "./overLimit.ts";
 import { abandonedBy, giveUp } from "./giveUp.ts";
 import { isGone, sessionIdOf } from "./relayedSession.ts";
+import { ownWords } from "./ownWords.ts";
 import { passOn } from "./passOn.ts";
 import { isPooled, pooledCall } from "./pool.ts";
 import { translatedAnswer, translatedRequest } from "./translate.ts";
 import { endSession } from "./sessions.ts";
+import { unsupportedKey } from "./unsupportedKey.ts";
 import { withStatus } from "./withStatus.ts";
 import { isShownTo } from "./withinRights.ts";
 import { writeOf, type Write } from "./Write.ts";
@@ -63,7 +65,8 @@ export interface Relayed {
 /** Sends the request to the origin as it came, and the response back as it comes; both in other words only where their eras differ. */
 export async function relay(x: Exchange, relayed: Relayed = {}): Promise<Answer> {
   // In a session of several, a message is told apart by its id.
-  if (isPooled(x) && x.scan.duplicates) return { kind: "failure", failure: DUPLICATE_KEYS };
+  const refused = isPooled(x) && x.scan.duplicates ? DUPLICATE_KEYS : unsupportedKey(x);
+  if (refused) return { kind: "failure", failure: refused };
   const bounds = boundsIn(x.origin, x.body);
   const barrier = await mayAsk(x, bounds, relayed.instead === undefined);
   if (barrier) return failure(barrier);
@@ -328,13 +331,6 @@ function isSoundId(id: unknown): boolean {
 
 /** What of a message counts here. */
 type Message = Partial<Record<"id" | "method", unknown>>;
-
-/** What the origin itself said beside a 5xx or 429, where it said something in JSON-RPC. */
-export function ownWords(failure: OriginFailure): { status: number; text: string; retryAfterMs?: number } | undefined {
-  if (failure.kind !== "status" || failure.reply === undefined) return undefined;
-  const { status, reply: text, retryAfterMs } = failure;
-  return { status, text, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-}
 
 function textOf(chunks: readonly Uint8Array[]): string | undefined {
   const decoder = new Utf8();

@@ -16,7 +16,9 @@ export const META_CACHE = "edge-replica/cache";
 export const META_CACHE_CONTROL = "edge-replica/cache-control";
 /** On results: what the origin wanted to ask the client for on the way, and was told that it could not. Method names. */
 export const META_DECLINED = "edge-replica/declined";
-/** On tool results with `isError`: `{ code, retryAfterMs?, correlationId }`. */
+/** On calls of tools that go through the outbox: by which the caller means the same call when it makes it again. */
+export const META_IDEMPOTENCY_KEY = "edge-replica/idempotency-key";
+/** On tool results with `isError`: `{ code, retryAfterMs?, operationId?, correlationId }`. */
 export const META_ERROR = "edge-replica/error";
 /** On tools in lists: what an answer may cost, `{ bytes?, tokens?, timeMs? }`. */
 export const META_BUDGET = "edge-replica/budget";

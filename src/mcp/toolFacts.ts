@@ -11,6 +11,8 @@ export interface ParamHeader {
 /** What `tools/list` says of a tool that decides how its calls are answered. */
 export interface ToolFacts {
   readOnly: boolean;
+  /** Whether the tool does the same however often it is called. */
+  isIdempotent: boolean;
   paramHeaders: readonly ParamHeader[];
   /** Whether legacy callers are told its results wrapped, because of its output schema. */
   isWrapped: boolean;
@@ -27,6 +29,7 @@ export function* toolFacts(result: unknown): Generator<[string, ToolFacts]> {
       tool["name"],
       {
         readOnly: isObject(annotations) && annotations["readOnlyHint"] === true,
+        isIdempotent: isObject(annotations) && annotations["idempotentHint"] === true,
         paramHeaders: [...paramHeaders(tool["inputSchema"], [])],
         isWrapped: needsWrapping(tool["outputSchema"]),
       },

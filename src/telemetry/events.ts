@@ -45,6 +45,8 @@ export type ReplicaEvent =
   | { type: "coalescer-failed"; origin: string; reason: string }
   /** The origin's `OriginSync` could not be reached: the isolate goes on with what it knows, and what it had to tell the others it did not. */
   | { type: "sync-failed"; operation: SyncOperation; origin: string; reason: string }
+  /** The origin's `Outbox` could not be reached: whether it has taken the operation is not known, unless it is asked once more. */
+  | { type: "outbox-unreachable"; origin: string; operation: string; reason: string; correlationId: string }
   /** The isolate has found the origin down, or up again, or has heard so. `reason`: what its last failure was. */
   | { type: "origin-health"; origin: string; state: "up" | "down"; reason: string }
   /** There is no token to ask the origin with. `reason` says what the authorization server did, and nothing secret. */
@@ -88,6 +90,8 @@ export type ReplicaEvent =
   | { type: "outbox-stuck"; origin: string; tool: string; id: string; state: string; reason: string }
   /** An outbox could not write down, or do, what it had to. */
   | { type: "outbox-failed"; origin: string; reason: string }
+  /** An `Outbox` could not be reached. */
+  | { type: "outbox-unreachable"; origin: string; reason: string }
   /** A defect of the replica. */
   | { type: "defect"; reason: string; correlationId: string };
 

@@ -5,7 +5,7 @@ import { Hearing } from "./support/Hearing.ts";
 import { type Replica, startReplica } from "./support/replica.ts";
 import { answerTo, type Asked, event, JSON_TYPE, saying, type Script, Scripted, SSE_TYPE } from "./support/scripted.ts";
 import type { Ask, Got, Params } from "./support/wire.ts";
-import { codeOf, said } from "./support/wire.ts";
+import { call, codeOf, legacyCall, said } from "./support/wire.ts";
 
 const origins = { o: new Scripted(), s: new Scripted({ opensSessions: true }) };
 let replica: Replica;
@@ -17,7 +17,11 @@ beforeAll(async () => {
   const more = { timeout, tools, lists: { defaultTtl: "10m" } } as const;
   const [o, s] = await Promise.all([origins.o.start(), origins.s.start()]);
   o.tools = s.tools = [{ name: "kept", inputSchema: { type: "object" } }];
-  replica = await startReplica({ origins: { o: { url: o.url, ...more }, s: { url: s.url, ...more } } });
+  const changing = { ...more, tools: { ...tools, put: { write: { invalidates: ["x"] } } } };
+  replica = await startReplica({
+    // What is the first's is here asked for with nothing that has gone before.
+    origins: { o: { url: o.url, ...more }, s: { url: s.url, ...more }, again: { url: o.url, ...changing } },
+  });
 });
 beforeEach(() => [origins.o, origins.s].forEach((origin) => origin.reset()));
 afterAll(async () => {
@@ -154,6 +158,39 @@ describe("an origin that ends the connection", () => {
   test.each(RESETS)("%s gives an error to act on, or an old answer", async (_, script) => {
     expect(await meet(script)).toEqual(everyLane("200 origin_unavailable"));
     expect(await meetAgain(script)).toEqual(stale);
+  });
+
+  test("is asked once more for what is only read, and for nothing else", async () => {
+    const at = `${replica.urls[0]}/mcp/again`;
+    const ask = {
+      kept: (what: number) => call(at, "kept", { what }),
+      "kept, in the earlier revision": (what: number) => legacyCall(at, "kept", { what }),
+      "kept, and watched": (what: number) => call(at, "kept", { what }, { meta: { progressToken: "p" } }),
+      plain: (what: number) => call(at, "plain", { what }),
+      put: (what: number) => call(at, "put", { what }),
+    };
+    const got: Record<string, unknown> = {};
+    for (const [name, one] of Object.entries(ask)) {
+      let asked = 0;
+      misbehave((request, response) => {
+        asked++;
+        if (asked === 1) response.socket!.resetAndDestroy();
+        else response.writeHead(200, JSON_TYPE).end(goodAnswer(request));
+      });
+      const answer = await one(++nth);
+      got[name] = [codeOf(answer) ?? wordOf(answer), asked];
+    }
+    const [again, once] = [
+      ["good", 2],
+      ["origin_unavailable", 1],
+    ];
+    expect(got).toEqual({
+      kept: again,
+      "kept, in the earlier revision": again,
+      "kept, and watched": once,
+      plain: once,
+      put: once,
+    });
   });
 
   test("in the middle of a large relayed answer breaks it off, and does not end it", async () => {

@@ -436,7 +436,7 @@ describe("the catalogue", () => {
 
   test("malformed tools are passed over", () => {
     expect(facts([null, 1, "x", {}, { name: 5 }, [], { name: "ok", inputSchema: 5, annotations: null }])).toEqual({
-      ok: { readOnly: false, paramHeaders: [], isWrapped: false },
+      ok: { readOnly: false, isIdempotent: false, paramHeaders: [], isWrapped: false },
     });
     for (const result of [null, undefined, [], {}, { tools: null }, { tools: {} }, "x"])
       expect([...toolFacts(result)]).toEqual([]);

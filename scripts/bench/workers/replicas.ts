@@ -59,7 +59,9 @@ export async function filledReplica(
   });
   const { settings } = replica.defaultOrigin!;
   const catalogue = new Catalogue();
-  catalogue.learn(names.map((name) => [name, { readOnly: true, paramHeaders: [], isWrapped: false }]));
+  catalogue.learn(
+    names.map((name) => [name, { readOnly: true, isIdempotent: false, paramHeaders: [], isWrapped: false }]),
+  );
   catalogue.complete = true;
   catalogue.readAt = Date.now() + LIFE_MS;
   const memory = new MemoryStore(CAPACITY_BYTES);

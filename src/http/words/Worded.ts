@@ -7,6 +7,8 @@ export interface Worded {
   code: string;
   message: string;
   retryAfterMs?: number;
+  /** The operation that it is about. */
+  operationId?: string;
   data?: unknown;
 }
 
