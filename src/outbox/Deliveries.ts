@@ -82,7 +82,7 @@ export class Deliveries {
   /** Has all that can be sent sent. Resolves when there is nothing more to begin, for now. */
   pump(): Promise<void> {
     this.#isAgain = true;
-    return (this.#pumping ??= this.#pump().finally(() => (this.#pumping = undefined)));
+    return (this.#pumping ??= this.#pump());
   }
 
   /** What follows from that an operation is not as it was, for whatever reason. */
@@ -106,13 +106,20 @@ export class Deliveries {
   }
 
   async #pump(): Promise<void> {
+    const { arm } = this.#tools;
     try {
-      while (this.#isAgain) {
+      // Who asks while the alarm is armed has something new.
+      do {
         this.#isAgain = false;
         await this.#look();
-      }
+        if (!this.#isAgain) await arm();
+      } while (this.#isAgain);
+    } catch (error) {
+      await arm();
+      throw error;
     } finally {
-      await this.#tools.arm();
+      // At once: who asks after this is not to be told to wait for what is over.
+      this.#pumping = undefined;
     }
   }
 
