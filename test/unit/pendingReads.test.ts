@@ -3,8 +3,6 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
 import { createApp, type App } from "../../src/http/app.ts";
 import { outboxObject } from "../../src/origin/outboxObject.ts";
-import { operationId } from "../../src/outbox/operationId.ts";
-import type { Submission } from "../../src/outbox/Submission.ts";
 import { SILENT } from "../../src/telemetry/events.ts";
 
 // Isolates that read what queued writes are about to change: with the objects, KV and D1 as they are, and an origin that comes
@@ -14,7 +12,6 @@ const ID = "pending-reads";
 const URL_OF = `https://${ID}.example.com/mcp`;
 const SOON = { timeout: 8_000 };
 const cached = { cache: { ttl: "1h", scope: "public", tags: ["thing:{id}"] }, consistency: "bounded" } as const;
-const SET = ["thing:{id}", "resource:doc://{id}"];
 
 const replica = resolve({
   origins: {
@@ -37,14 +34,16 @@ const replica = resolve({
         choosy: { ...cached, readPending: "refuse" },
         careful: { cache: cached.cache, consistency: "strict" },
         get_thing: { answer: { from: "things", key: "{id}" }, consistency: "bounded" },
-        set_thing: { write: { queue: "when-down", invalidates: SET } },
+        set_thing: {
+          write: { queue: "when-down", invalidates: ["thing:{id}", "resource:doc://{id}"], unlessTask: "notify" },
+        },
       },
       resources: { "doc://*": { cache: { ttl: "1h", scope: "public" }, consistency: "bounded" } },
     },
   },
   access: { open: true },
 });
-const { settings, outbox: limits } = replica.origins.get(ID)!;
+const { settings } = replica.origins.get(ID)!;
 
 /** What there is at the origin, whether it can be reached, and what it was asked. */
 const origin = {
@@ -135,29 +134,6 @@ async function read(app: App, name: string, id: string): Promise<unknown> {
   return [/detail=([\w-]+)/.exec(status)?.[1] ?? "origin", result.structuredContent.n, cache?.pendingWrites ?? "none"];
 }
 
-/** Gives the outbox a call of `set_thing`, as a caller's isolate does. */
-function submit(nth: number, args: { id: string; n: number }) {
-  const submission: Submission = {
-    id: operationId(nth.toString(16).padStart(32, "0")),
-    origin: settings,
-    eras: { modern: true },
-    limits: limits!,
-    principal: "p",
-    tool: "set_thing",
-    args: JSON.stringify(args),
-    digest: `${nth}`,
-    idempotency: { kind: "none" },
-    orderKey: "caller:p",
-    ifStuck: "park",
-    tags: SET.map((tag) => tag.replace("{id}", args.id)),
-    isAwaited: true,
-    otherwise: "queue",
-    isAtOnce: false,
-    patienceMs: 2_000,
-  };
-  return outboxObject(env, settings).submit(submission);
-}
-
 describe("beside a queued write", () => {
   const app = createApp(replica, SILENT);
 
@@ -171,7 +147,8 @@ describe("beside a queued write", () => {
     const heard = listening.body!.pipeThrough(new TextDecoderStream()).getReader();
 
     origin.isUp = false;
-    expect(await submit(1, { id: "a", n: 2 })).toMatchObject({ kind: "queued" });
+    const queued = await ask(app, "tools/call", { name: "set_thing", arguments: { id: "a", n: 2 } });
+    expect(await queued.text()).toContain('"code":"write_queued"');
     expect(await read(app, "careful", "a")).toEqual(["memory", 1, 1]);
     expect(await read(app, "careful", "b")).toEqual(["memory", 1, "none"]);
     expect(await read(app, "look", "a")).toEqual(["memory", 1, 1]);
