@@ -11,6 +11,11 @@ export function tenantId(originId: string, hash: string): string {
   return `${originId}${MARK}${hash}`;
 }
 
+/** Whether an id is formed as those are. */
+export function isTenantId(id: string): boolean {
+  return /^[^@]+@[0-9a-f]{32}$/.test(id);
+}
+
 /** An origin as it is under such an id. */
 export function inWorld(origin: Origin, id: string): Origin {
   return { ...origin, settings: { ...origin.settings, id } };

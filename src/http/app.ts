@@ -17,6 +17,7 @@ import type { Reporter } from "../telemetry/events.ts";
 import { AdminLimits } from "./admin/AdminLimits.ts";
 import { admitAdmin } from "./admin/admitAdmin.ts";
 import { refuse } from "./admin/refuse.ts";
+import { serveJob, serveJobs } from "./admin/serveJobs.ts";
 import { serveKeys } from "./admin/serveKeys.ts";
 import { serveMetrics } from "./admin/serveMetrics.ts";
 import { servePurge } from "./admin/servePurge.ts";
@@ -141,6 +142,8 @@ export function createApp(replica: Replica, report: Reporter): App {
   };
   const admins = [
     admin("/metrics", (request, { env }) => serveMetrics(showing, request, env)),
+    admin("/admin/jobs", (request, { env }) => serveJobs(showing, request, env)),
+    admin("/admin/jobs/:id", (request, c) => serveJob(showing, c.req.param("id") ?? "", request, c.env)),
     admin("/admin/keys", (request, { env }) => serveKeys(serving, request, env)),
     admin("/admin/purge", (request, { env }) => servePurge(syncing, request, env)),
     admin("/admin/rows", (request, { env }) => serveRows(showing, request, env)),

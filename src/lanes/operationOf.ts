@@ -13,6 +13,7 @@ import { reasonOf } from "../telemetry/events.ts";
 import { knownEras } from "./eras.ts";
 import type { Exchange } from "./Exchange.ts";
 import { catalogueOf } from "./learn.ts";
+import { ownerOf } from "./ownerOf.ts";
 import { within } from "./within.ts";
 
 /** How long the object is waited for. */
@@ -26,34 +27,25 @@ export type Looked =
   /** The object could not be asked. */
   | { kind: "unavailable" };
 
-/** What is asked of the object. */
-interface Asked {
-  view(id: string, principal: string): Promise<OperationView | undefined>;
-  cancel(id: string, principal: string): Promise<unknown>;
-}
-
 /** The caller's operation of an id. */
 export function operationOf(x: Exchange, id: string): Promise<Looked> {
-  return asked(x, id, (outbox) => outbox.view(id, x.principal));
+  return asked(x, id, (outbox) => outbox.view(id, ownerOf(x)));
 }
 
 /** The same, taken back, where it was never sent. */
 export function cancelled(x: Exchange, id: string): Promise<Looked> {
-  return asked(x, id, async (outbox) => {
-    await outbox.cancel(id, x.principal);
-    return outbox.view(id, x.principal);
-  });
+  return asked(x, id, (outbox) => outbox.cancel(id, ownerOf(x)));
 }
 
 async function asked(
   x: Exchange,
   id: string,
-  ask: (outbox: Asked) => Promise<OperationView | undefined>,
+  ask: (outbox: ReturnType<typeof outboxObject>) => Promise<OperationView | undefined>,
 ): Promise<Looked> {
   // What was never an id is nobody's.
   if (!isSoundOperationId(id)) return { kind: "none" };
   try {
-    const view = await within(PATIENCE_MS, ask(outboxObject(x.env, x.origin.settings) as unknown as Asked));
+    const view = await within(PATIENCE_MS, ask(outboxObject(x.env, x.origin.settings)));
     return view ? { kind: "found", view } : { kind: "none" };
   } catch (error) {
     x.report({ type: "store-failed", operation: "get", reason: reasonOf(error) });

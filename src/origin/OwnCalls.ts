@@ -16,14 +16,7 @@ import type { PoolReply } from "./PooledSession.ts";
 import type { Reply } from "./readReply.ts";
 import { isMismatch, isRefusal, isUntaken } from "./refusals.ts";
 import { SessionSource } from "./SessionSource.ts";
-
-/** What is known of the eras that an origin speaks. */
-export interface SpokenEras {
-  modern?: boolean;
-  legacy?: "none" | "stateless" | "sessions";
-  /** The newest of the earlier revisions that it agrees to. */
-  version?: string;
-}
+import type { SpokenEras } from "./SpokenEras.ts";
 
 /** What asking in the replica's own name needs. */
 export interface OwnCallTools extends Omit<AskingTools, "abandoned" | "heard"> {

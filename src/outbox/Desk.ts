@@ -3,7 +3,7 @@ import { RetryBudget } from "../origin/RetryBudget.ts";
 import { advance, isWaiting, wasNeverSent, type OperationEvent } from "./advance.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Ending } from "./Ending.ts";
-import type { Amount, DedupKey, Ledger, Payload, StoredOutcome } from "./Ledger.ts";
+import type { Amount, Ledger, Payload, StoredOutcome } from "./Ledger.ts";
 import { Limits, sizeOf } from "./Limits.ts";
 import type { Operation, OperationState } from "./Operation.ts";
 import type { Refusal, Submission } from "./Submission.ts";
@@ -292,11 +292,9 @@ export class Desk {
     if (same !== undefined && same.principal !== principal) return { kind: "refused", why: "key-reused" };
     if (same !== undefined) return { kind: "known", operation: same, isReplay: false };
     if (key === undefined) return undefined;
-    const dedup: Omit<DedupKey, "digest"> = { principal, tool, key };
-    const before = this.#ledger.known(dedup);
+    const before = this.#ledger.known({ principal, tool, key });
     const operation = before === undefined ? undefined : this.#ledger.get(before.id);
-    // What was taken back has never been: its key is free.
-    if (before === undefined || operation === undefined || operation.state === "cancelled") return undefined;
+    if (before === undefined || operation === undefined) return undefined;
     return before.digest === digest
       ? { kind: "known", operation, isReplay: true }
       : { kind: "refused", why: "key-reused" };

@@ -1,7 +1,8 @@
 import { digest } from "../cache/key.ts";
 import { impersonal } from "../config/originAuth.ts";
 import type { OriginSettings, OutboxLimits } from "../config/replica.ts";
-import { OwnCalls, type OwnCallTools, type SpokenEras } from "../origin/OwnCalls.ts";
+import { OwnCalls, type OwnCallTools } from "../origin/OwnCalls.ts";
+import type { SpokenEras } from "../origin/SpokenEras.ts";
 import type { Ledger } from "./Ledger.ts";
 import { Sealing } from "./Sealing.ts";
 import type { Submission } from "./Submission.ts";

@@ -1,5 +1,5 @@
 import type { OriginSettings, OutboxLimits } from "../config/replica.ts";
-import type { SpokenEras } from "../origin/OwnCalls.ts";
+import type { SpokenEras } from "../origin/SpokenEras.ts";
 import type { Idempotency, Operation, OperationOutcome } from "./Operation.ts";
 
 /** A call that is given to the outbox. Plain data: it crosses to the Durable Object. */

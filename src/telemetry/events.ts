@@ -90,6 +90,8 @@ export type ReplicaEvent =
   | { type: "outbox-stuck"; origin: string; tool: string; id: string; state: string; reason: string }
   /** An outbox could not write down, or do, what it had to. */
   | { type: "outbox-failed"; origin: string; reason: string }
+  /** An `Outbox` could not be reached. */
+  | { type: "outbox-unreachable"; origin: string; reason: string }
   /** A defect of the replica. */
   | { type: "defect"; reason: string; correlationId: string };
 

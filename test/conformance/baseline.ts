@@ -18,6 +18,30 @@ export const CROSSINGS: readonly Crossing[] = [
   { revision: "2026-07-28", origin: "legacy" },
 ];
 
+/** Of the scenarios for tasks, where these are the replica's own, and the origin has none. */
+export const OWN_TASKS: readonly Expected[] = [
+  {
+    reason:
+      "Nothing is asked in the middle of a task of the replica's: it is sent with no capabilities declared, as nobody is there to answer.",
+    failing: {
+      "tasks-mrtr-input": [
+        "sep-2663-tasks-get-status-input-required",
+        "tasks-mrtr-tasks-update-resumes",
+        "tasks-mrtr-partial-fulfillment",
+      ],
+    },
+  },
+  {
+    reason:
+      "A call that goes on from the answers to questions is not queued: it goes to the origin, which has no tasks to make of it.",
+    failing: { "tasks-mrtr-composition": ["sep-2663-mrtr-synchronous-before-task-creation"] },
+  },
+  {
+    reason: "No tool needs tasks: a caller that knows none waits for the answer, or is told that the call is queued.",
+    failing: { "tasks-required-task-error": ["sep-2663-server-returns-missing-capability-when-required"] },
+  },
+];
+
 /** By revision. A check that fails and is not here fails the run; so does one that is here and does not fail. */
 export const BASELINE: Readonly<Record<Crossing["revision"], readonly Expected[]>> = {
   "2025-11-25": [

@@ -67,6 +67,7 @@ function setUp({ method, params, capabilities = DECLARED, principal = "alice", i
     cancel: async (id: string, by: string) => {
       asked.push(`cancel ${id}`);
       if (id === ID && by === "alice" && one.view.attempts === 0) one.view = { ...one.view, state: "cancelled" };
+      return object.view(id, by);
     },
   };
   const envelope = {

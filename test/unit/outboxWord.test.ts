@@ -85,6 +85,17 @@ describe("what an outbox says", () => {
     expect((await pulse("c")).pending).toEqual({ ["x".repeat(512)]: 2 });
   });
 
+  test("of tags with names that every object has, as arguments may fill them, is of tags like others", async () => {
+    const names = ["__proto__", "constructor", "toString"];
+    await say("i", { pending: Object.fromEntries(names.map((name) => [name, 1])) });
+    for (let turn = 0; turn < 2; turn++) {
+      expect(Object.keys((await pulse("i")).pending!).toSorted()).toEqual(names.toSorted());
+      await evictDurableObject(objectOf("i"));
+    }
+    await say("i", { pending: { constructor: 1 } });
+    expect(Object.entries((await pulse("i")).pending!)).toEqual([["constructor", 1]]);
+  });
+
   test("of how its calls ended counts for the origin's health", async () => {
     const at = Date.now();
     const outcomes = { ok: 0, failed: 9, failedAt: at, reason: "unreachable" };

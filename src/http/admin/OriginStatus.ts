@@ -1,5 +1,6 @@
 import type { KeptCount } from "../../cache/KeptCount.ts";
 import type { MirrorStatus } from "../../mirror/MirrorStatus.ts";
+import type { OutboxStatus } from "../../outbox/OutboxStatus.ts";
 import type { OriginTotals } from "../../sync/OriginTotals.ts";
 import type { Counted, Verified } from "../../telemetry/Counted.ts";
 
@@ -22,6 +23,8 @@ export interface OriginStatus {
   mirror?: MirrorStatus[];
   /** The collections whose `MirrorSync` could not be asked, and why. */
   mirrorDown?: Record<string, string>;
+  /** How its outbox stands, or why that cannot be said; absent where it has none. Those of its tenants are not counted in. */
+  outbox?: OutboxStatus | { reason: string };
   /** What is stored, or why that cannot be said. */
   entries: KeptCount | { reason: string };
   counted?: {

@@ -4,6 +4,8 @@ import { prometheus, type Family, type Sample } from "../../telemetry/prometheus
 import type { MirrorStatus } from "../../mirror/MirrorStatus.ts";
 import { mirrorFamilies } from "./mirrorFamilies.ts";
 import { mirrorsOf } from "./mirrorsOf.ts";
+import { outboxFamilies } from "./outboxFamilies.ts";
+import { outboxOf } from "./outboxOf.ts";
 import { refuse } from "./refuse.ts";
 import { totalsOf, type Showing, type Told } from "./totals.ts";
 
@@ -15,9 +17,13 @@ export async function serveMetrics(showing: Showing, request: Request, env: Clou
   if (request.method !== "GET") return refuse({ kind: "get-only" }, report, "/metrics");
   const scraped = await Promise.all(
     [...replica.origins].map(async ([id, origin]): Promise<Scraped> => {
-      const [told, { mirror }] = await Promise.all([totalsOf(showing, origin, env), mirrorsOf(origin, env, report)]);
+      const [told, { mirror }, outbox] = await Promise.all([
+        totalsOf(showing, origin, env),
+        mirrorsOf(origin, env, report),
+        outboxOf(origin, env, report),
+      ]);
       const { heardAt } = known.get(id)!.feed;
-      return { id, told, mirror, ownLagMs: heardAt && Date.now() - heardAt };
+      return { id, told, mirror, outbox, ownLagMs: heardAt && Date.now() - heardAt };
     }),
   );
   const headers = { "content-type": CONTENT_TYPE, "cache-control": "no-store" };
@@ -25,6 +31,10 @@ export async function serveMetrics(showing: Showing, request: Request, env: Clou
     ...familiesOf(scraped),
     ...mirrorFamilies(
       scraped.flatMap(({ mirror }) => mirror),
+      Date.now(),
+    ),
+    ...outboxFamilies(
+      new Map(scraped.flatMap(({ id, outbox }) => (outbox && "counts" in outbox ? [[id, outbox]] : []))),
       Date.now(),
     ),
   ];
@@ -35,6 +45,7 @@ interface Scraped {
   id: string;
   told: Told;
   mirror: MirrorStatus[];
+  outbox: Awaited<ReturnType<typeof outboxOf>>;
   /** How long ago the isolate that serves the scrape heard the feed, in ms. */
   ownLagMs: number;
 }

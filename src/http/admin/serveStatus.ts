@@ -9,6 +9,7 @@ import type { Trouble } from "../errors.ts";
 import { lacksOf } from "../lacksOf.ts";
 import { mirrorsOf } from "./mirrorsOf.ts";
 import type { OriginStatus } from "./OriginStatus.ts";
+import { outboxOf } from "./outboxOf.ts";
 import { refuse } from "./refuse.ts";
 import { totalsOf, type Showing } from "./totals.ts";
 
@@ -28,14 +29,15 @@ export async function serveStatus(showing: Showing, request: Request, env: Cloud
 
 async function statusOf(showing: Showing, origin: Origin, env: Cloudflare.Env): Promise<OriginStatus> {
   const { id } = origin.settings;
-  const [told, { mirror, down }, eras, entries] = await Promise.all([
+  const [told, { mirror, down }, eras, entries, outbox] = await Promise.all([
     totalsOf(showing, origin, env),
     mirrorsOf(origin, env, showing.report),
     showing.isolate.eras.get(id)?.eras ?? storedEras(env, origin.settings).catch(() => null),
     new KvStore(env.KV, undefined).count(id).catch((error: unknown) => ({ reason: reasonOf(error) })),
+    outboxOf(origin, env, showing.report),
   ]);
-  const mirrored = { mirror, ...(Object.keys(down).length > 0 && { mirrorDown: down }) };
-  if ("reason" in told) return { eras, sync: { up: false, reason: told.reason }, ...mirrored, entries };
+  const others = { mirror, ...(Object.keys(down).length > 0 && { mirrorDown: down }), ...(outbox && { outbox }) };
+  if ("reason" in told) return { eras, sync: { up: false, reason: told.reason }, ...others, entries };
   const { counted, ...rest } = told.totals;
   return {
     eras,
@@ -43,7 +45,7 @@ async function statusOf(showing: Showing, origin: Origin, env: Cloudflare.Env): 
     ...rest,
     listen: isPersonal(origin.settings) ? { ...rest.listen, state: "callers-only" } : rest.listen,
     refreshedAt: counted.refreshedAt || null,
-    ...mirrored,
+    ...others,
     entries,
     counted: {
       since: counted.since,

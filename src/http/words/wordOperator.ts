@@ -20,6 +20,9 @@ export type OperatorTrouble =
   | { kind: "bad-rows"; detail: string }
   | { kind: "unknown-collection"; known: readonly string[] }
   | { kind: "rows-unavailable"; reason: string }
+  | { kind: "bad-jobs"; detail: string }
+  | { kind: "unknown-job"; id: string; origin: string }
+  | { kind: "jobs-unavailable"; reason: string }
   | { kind: "unknown-origin"; known: readonly string[] }
   | { kind: "sync-unavailable"; reason: string };
 
@@ -109,6 +112,20 @@ export function wordOperator(trouble: OperatorTrouble): Worded {
         503,
         "rows_unavailable",
         `D1 does not answer as it should: ${trouble.reason}. Were the migrations applied (wrangler d1 migrations apply DB --remote)? Else try again.`,
+      );
+    case "bad-jobs":
+      return http(400, "bad_jobs", `What is wanted of queued writes cannot be understood: ${trouble.detail}.`);
+    case "unknown-job":
+      return http(
+        404,
+        "unknown_job",
+        `The outbox of ${trouble.origin} has no operation ${trouble.id}: it is forgotten, or another's. Name the origin, or for a tenant's ORIGIN@HASH; list with tenants=all to see which tenants have some.`,
+      );
+    case "jobs-unavailable":
+      return http(
+        503,
+        "jobs_unavailable",
+        `The Outbox object of the origin cannot be reached, and nobody knows whether it has done what was asked: ${trouble.reason}. Look, and try again.`,
       );
     case "unknown-origin":
       return http(404, "unknown_origin", `Name one of these origins: ${trouble.known.join(", ")}.`);

@@ -23,7 +23,7 @@ export function buildServer(context: Context, era: ProtocolEra): McpServer {
         resources: { listChanged: true, subscribe: true },
         completions: {},
         logging: {},
-        ...(era === "modern" && { extensions: { [TASKS]: {} } }),
+        ...(era === "modern" && context.hasTasks && { extensions: { [TASKS]: {} } }),
       },
       cacheHints: CACHE_HINTS,
       requestState: { verify: (state, ctx) => context.states.verify(state, ctx) },
@@ -42,7 +42,7 @@ export function buildServer(context: Context, era: ProtocolEra): McpServer {
   } else {
     // Tasks are an extension of the modern era.
     addTaskTools(server, context);
-    serveTasks(server, context);
+    if (context.hasTasks) serveTasks(server, context);
   }
   return server;
 }

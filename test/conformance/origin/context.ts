@@ -20,6 +20,8 @@ export interface Context {
   /** Seals what goes through the client between the rounds. */
   states: RequestStateCodec<Progress>;
   tasks: Tasks;
+  /** Whether it has tasks. Without, tools that would make one run until they have a result, whoever calls. */
+  hasTasks: boolean;
   /** How often the trigger tools were called. The lists say so, so that each call really changes them. */
   changes: { tools: number; prompts: number };
 }

@@ -12,6 +12,7 @@ import {
 import { buildServer } from "./buildServer.ts";
 import type { Context } from "./context.ts";
 import { legacySessions } from "./legacySessions.ts";
+import { breakDown } from "./tasks/breakDown.ts";
 import { refuseWithoutTasks } from "./tasks/refuseWithoutTasks.ts";
 import { Tasks } from "./tasks/Tasks.ts";
 
@@ -33,13 +34,14 @@ export interface ConformanceOrigin {
 /** What an origin speaks: both eras, the earlier one with sessions; or one of them alone, the earlier one without sessions. */
 export type Spoken = "both" | "modern" | "legacy";
 
-/** Starts the server that the conformance suite passes where it speaks both eras, on 127.0.0.1. */
-export async function serveOrigin(port = 0, spoken: Spoken = "both"): Promise<ConformanceOrigin> {
+/** Starts the server that the conformance suite passes where it speaks both eras and has tasks, on 127.0.0.1. */
+export async function serveOrigin(port = 0, spoken: Spoken = "both", hasTasks = true): Promise<ConformanceOrigin> {
   const bus = new InMemoryServerEventBus();
   const context: Context = {
     bus,
     states: createRequestStateCodec({ key: randomBytes(32) }),
     tasks: new Tasks(),
+    hasTasks,
     changes: { tools: 0, prompts: 0 },
   };
   const modern = createMcpHandler(() => buildServer(context, "modern"), { legacy: "reject", bus });
@@ -54,7 +56,8 @@ export async function serveOrigin(port = 0, spoken: Spoken = "both"): Promise<Co
     // A server that speaks one era alone makes what it can of the other, as it would not know that there is one.
     if (spoken === "legacy") return stateless(again, body === undefined ? {} : { parsedBody: body });
     if (spoken === "both" && (await isLegacyRequest(again.clone(), body))) return legacy.fetch(again, body);
-    return refuseWithoutTasks(again, body) ?? modern.fetch(again, body === undefined ? {} : { parsedBody: body });
+    const refused = hasTasks ? refuseWithoutTasks(again, body) : breakDown(body);
+    return refused ?? modern.fetch(again, body === undefined ? {} : { parsedBody: body });
   }
 
   const answer = toNodeHandler({ fetch });

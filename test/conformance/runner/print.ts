@@ -1,9 +1,15 @@
 import type { ClientPart } from "./clientPart.ts";
 import type { CrossPart } from "./crossPart.ts";
 import type { ServerPart } from "./serverPart.ts";
+import type { TasksPart } from "./tasksPart.ts";
 
 /** Prints the tables and every difference. Returns how many checks failed: came out otherwise than they should, or failed at the origin. */
-export function print(servers: ServerPart[], crossings: CrossPart[], client: ClientPart | undefined): number {
+export function print(
+  servers: ServerPart[],
+  crossings: CrossPart[],
+  tasks: TasksPart | undefined,
+  client: ClientPart | undefined,
+): number {
   for (const { revision, scored, unscored, passes } of servers) {
     console.log(`\n${revision}: ${scored.length} required scenarios, ${unscored.size} others`);
     table(
@@ -17,6 +23,10 @@ export function print(servers: ServerPart[], crossings: CrossPart[], client: Cli
       ["", "passed", "failed as expected"],
       passes.map(({ name, passed, expected }) => [name, passed, expected]),
     );
+  }
+  if (tasks) {
+    console.log("\n2026-07-28, the replica's own tasks");
+    table(["passed", "failed as expected"], [[tasks.passed, tasks.expected]]);
   }
   if (client) {
     console.log("\nClient scenarios: checks passed/failed");
@@ -38,7 +48,7 @@ export function print(servers: ServerPart[], crossings: CrossPart[], client: Cli
       ),
   );
   if (broken.length > 0) console.log(`\nThe origin itself does not pass:\n  ${broken.join("\n  ")}`);
-  const parts = [...servers, ...crossings, ...(client ? [client] : [])];
+  const parts = [...servers, ...crossings, ...(tasks ? [tasks] : []), ...(client ? [client] : [])];
   const differences = parts.flatMap((part) => part.differences);
   if (differences.length > 0) console.log("\nDifferent through the replica:");
   for (const { part, scenario, check, direct, replica, message } of differences) {

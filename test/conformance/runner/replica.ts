@@ -45,6 +45,21 @@ export function replicate(url: string): Promise<Replica> {
   return startReplica({ origins: { conformance: origin } }, { vars: { REPLICA_LOG: "json" } });
 }
 
+/** The tools whose calls take long, fail, or ask. */
+const QUEUED = ["slow_compute", "failing_job", "protocol_error_job", "confirm_delete", "multi_input"];
+
+/** A replica of an origin without tasks, which makes tasks of the calls of some tools. */
+export function queueing(url: string): Promise<Replica> {
+  const write = { queue: "always", orderBy: false } as const;
+  const origin: ReplicaConfig["origins"][string] = {
+    url,
+    // The suite leaves a minute's work behind, and there is room for five at a time.
+    timeout: { firstByte: "5s", total: "5s" },
+    tools: Object.fromEntries(QUEUED.map((name) => [name, { write }])),
+  };
+  return startReplica({ origins: { conformance: origin } });
+}
+
 /** The requests that a replica has answered from its cache. */
 export interface Hits {
   all: number;

@@ -1,16 +1,29 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { BASELINE } from "../baseline.ts";
+import { BASELINE, type Expected, OWN_TASKS } from "../baseline.ts";
 import type { ClientPart } from "./clientPart.ts";
 import type { CrossPart } from "./crossPart.ts";
 import type { ServerPart } from "./serverPart.ts";
+import type { TasksPart } from "./tasksPart.ts";
 import { SUITE_VERSION } from "./runChild.ts";
 
 const FILE = path.resolve(import.meta.dirname, "../../../docs/conformance.md");
 
 /** Writes `docs/conformance.md`: what ran, what came of it, and what does not apply. */
-export async function writeDocs(servers: ServerPart[], crossings: CrossPart[], client: ClientPart): Promise<void> {
-  const sections = [intro(), ...servers.map(serverSection), crossSection(crossings), clientSection(client), outside()];
+export async function writeDocs(
+  servers: ServerPart[],
+  crossings: CrossPart[],
+  tasks: TasksPart,
+  client: ClientPart,
+): Promise<void> {
+  const sections = [
+    intro(),
+    ...servers.map(serverSection),
+    crossSection(crossings),
+    tasksSection(tasks),
+    clientSection(client),
+    outside(),
+  ];
   await writeFile(FILE, `${sections.join("\n\n")}\n`);
 }
 
@@ -65,13 +78,7 @@ function crossSection(crossings: CrossPart[]): string {
     }),
   );
   const reasons = crossings.flatMap(({ crossing: { revision } }) =>
-    BASELINE[revision].map(({ reason, failing }) => {
-      const checks = Object.values(failing).flat().length;
-      const scenarios = Object.keys(failing).map((scenario) => `\`${scenario}\``);
-      return wrapped(
-        `- ${revision}, ${checks} ${checks === 1 ? "check" : "checks"}: ${reason} ${scenarios.join(", ")}`,
-      );
-    }),
+    BASELINE[revision].map((expected) => reasonOf(expected, `${revision}, `)),
   );
   const parts = [
     "## Between the eras",
@@ -82,6 +89,25 @@ there stands with its reason in \`test/conformance/baseline.ts\`; the run fails 
     ...crossings.flatMap(({ differences }) => told(differences)),
   ];
   return parts.join("\n\n");
+}
+
+function tasksSection({ passed, expected, differences }: TasksPart): string {
+  const parts = [
+    "## The replica's own tasks",
+    wrapped(`The scenarios for tasks once more, in front of the same origin without tasks of its own, through a replica that queues the
+calls of its tools (\`write: { queue: "always" }\`): here the tasks are the replica's. The suite itself skips
+\`tasks-status-notifications\`. A write that is being sent is not taken back: what the suite cancels then ends as failed.`),
+    markdown(["passed", "failed as expected", "otherwise"], [[passed, expected, differences.length]]),
+    `What fails, and why:\n\n${OWN_TASKS.map((one) => reasonOf(one)).join("\n")}`,
+    ...told(differences),
+  ];
+  return parts.join("\n\n");
+}
+
+function reasonOf({ reason, failing }: Expected, where = ""): string {
+  const checks = Object.values(failing).flat().length;
+  const scenarios = Object.keys(failing).map((scenario) => `\`${scenario}\``);
+  return wrapped(`- ${where}${checks} ${checks === 1 ? "check" : "checks"}: ${reason} ${scenarios.join(", ")}`);
 }
 
 /** The scenarios by the suite's reason not to require them. */
