@@ -1,19 +1,11 @@
 import { Desk, type SubmissionFacts } from "../../../../src/outbox/Desk.ts";
 import type { Ending } from "../../../../src/outbox/Ending.ts";
-import type { Amount } from "../../../../src/outbox/Ledger.ts";
-import { isPending, type Operation, type OperationState } from "../../../../src/outbox/Operation.ts";
+import { isPending, type Operation } from "../../../../src/outbox/Operation.ts";
 import { randomFrom } from "../../../support/randomFrom.ts";
 import { hold } from "./hold.ts";
+import { hasRoom, isLeaseOf, LIMITS, storyOf, type Story } from "./story.ts";
 import { WatchedLedger } from "./WatchedLedger.ts";
 
-export const LIMITS = {
-  depth: 6,
-  bytes: 60,
-  callerDepth: 4,
-  callerBytes: 40,
-  maxAgeMs: 3_600_000,
-  retentionMs: 86_400_000,
-};
 export const PATIENCE_MS = 60_000;
 const LEASE_MS = 90_000;
 /** So long after an answer the origin counts as ready. */
@@ -47,27 +39,6 @@ interface Delivery {
   /** Its lease has run out. */
   isLapsed: boolean;
   ending?: Ending;
-}
-
-/** What is known of an operation from outside. */
-export interface Story {
-  facts: SubmissionFacts;
-  payload: string;
-  /** Its caller was told that it will be sent. */
-  isPromised: boolean;
-  /** Its caller was told that it was not sent, and will not be. */
-  isRefused: boolean;
-  /** How often the origin has executed it, and with which keys. */
-  executions: { key: string | undefined }[];
-  /** How often it was leased. */
-  leases: number;
-  /** How often it was sent again by the operator. */
-  redrives: number;
-  /** Those behind it may overtake it: it was passed over, or discarded. */
-  isExcused: boolean;
-  /** When it may be sent again at the earliest. */
-  notBefore: number;
-  answers: Set<string>;
 }
 
 class Crash extends Error {}
@@ -398,29 +369,4 @@ export class OutboxWorld {
     }
     executed.push(seq);
   }
-}
-
-export const STUCK: ReadonlySet<OperationState> = new Set(["ambiguous", "dead"]);
-
-function hasRoom({ depth, bytes }: Amount, payload: string, maxDepth: number, maxBytes: number): boolean {
-  return depth < maxDepth && bytes + payload.length <= maxBytes;
-}
-
-function isLeaseOf(operation: Operation | undefined, { attempts, leaseUntil }: Operation): boolean {
-  return operation?.state === "leased" && operation.attempts === attempts && operation.leaseUntil === leaseUntil;
-}
-
-function storyOf(facts: SubmissionFacts, payload: string): Story {
-  return {
-    facts,
-    payload,
-    isPromised: false,
-    isRefused: false,
-    executions: [],
-    leases: 0,
-    redrives: 0,
-    isExcused: false,
-    notBefore: 0,
-    answers: new Set(),
-  };
 }

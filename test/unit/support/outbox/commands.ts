@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { isPending } from "../../../../src/outbox/Operation.ts";
 import { checkInvariants } from "./invariants.ts";
-import { STUCK, type Behaviour, type OutboxWorld } from "./OutboxWorld.ts";
+import type { Behaviour, OutboxWorld } from "./OutboxWorld.ts";
+import { STUCK } from "./story.ts";
 
 /** One thing that happens. It says what, so that a run that fails can be read. */
 class Happening implements fc.Command<OutboxWorld, OutboxWorld> {
