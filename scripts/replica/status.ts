@@ -3,6 +3,7 @@ import type { Lacks } from "../../src/http/Lacks.ts";
 import { OTHER, type Verified } from "../../src/telemetry/Counted.ts";
 import { options } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
+import { outboxText } from "./jobText.ts";
 import { mirrorText } from "./mirrorText.ts";
 import { printable } from "./printable.ts";
 import { ago, table } from "./table.ts";
@@ -58,6 +59,7 @@ export function statusText(id: string, one: OriginStatus, now: number): string {
     refreshedAt,
     mirror = [],
     mirrorDown = {},
+    outbox,
   } = one;
   const facts: [string, string][] = [["eras", erasText(one)]];
   if (health)
@@ -76,6 +78,8 @@ export function statusText(id: string, one: OriginStatus, now: number): string {
   if (counted) facts.push(["calls saved", `${counted.callsSaved} since ${since(counted.since)}`]);
   // What came of mirrored ones is said of the mirrors.
   for (const one of counted?.verified ?? []) if (one.lane === "cache") facts.push(["compared", verifiedText(one)]);
+  if (outbox)
+    facts.push(["outbox", "reason" in outbox ? `cannot be reached: ${outbox.reason}` : outboxText(outbox, now)]);
   const width = Math.max(...facts.map(([name]) => name.length));
   const lines = facts.map(([name, text]) => `  ${name.padEnd(width)}  ${printable(text, MAX_FACT)}`);
   const rows = rowsOf(one);

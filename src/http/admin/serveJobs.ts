@@ -1,9 +1,6 @@
 import type { Replica } from "../../config/replica.ts";
-import type { Decided } from "../../outbox/Desk.ts";
-import type { OperationState } from "../../outbox/Operation.ts";
 import { isSoundOperationId } from "../../outbox/operationId.ts";
-import type { OperationShown, OutboxStatus } from "../../outbox/OutboxStatus.ts";
-import type { OperationView } from "../../outbox/Submission.ts";
+import type { OutboxStatus } from "../../outbox/OutboxStatus.ts";
 import type { Reporter } from "../../telemetry/events.ts";
 import type { Trouble } from "../errors.ts";
 import { readBody } from "../readBody.ts";
@@ -11,7 +8,8 @@ import { askOutbox } from "./askOutbox.ts";
 import { parseDecision, parseJobs } from "./jobsRequest.ts";
 import { outboxNamed } from "./outboxNamed.ts";
 import { respondJson } from "./respondJson.ts";
-import { tenantOutboxes, type TenantOutboxes } from "./tenantOutboxes.ts";
+import type { DecidedJobs, ShownJob, ShownJobs } from "./ShownJobs.ts";
+import { tenantOutboxes } from "./tenantOutboxes.ts";
 
 const MAX_BYTES = 65_536;
 
@@ -19,28 +17,6 @@ const MAX_BYTES = 65_536;
 export interface JobsTools {
   replica: Replica;
   report: Reporter;
-}
-
-/** The writes in an outbox, and how it stands. Neither arguments nor outcomes. */
-export interface ShownJobs extends OutboxStatus, Partial<TenantOutboxes> {
-  origin: string;
-  jobs: OperationView[];
-  /** With what more are asked for; absent where there are no more. */
-  before?: number;
-}
-
-/** A write with its arguments, and its outcome where it has one. */
-export interface ShownJob {
-  origin: string;
-  job: OperationShown;
-}
-
-/** What became of an operator's decision. */
-export interface DecidedJobs {
-  origin: string;
-  done: { id: string; tool: string; state: OperationState }[];
-  /** `unknown`: there is none of that id; `state`: nothing can be done about it as it stands; `full`: the queue has no room. */
-  refused: Decided["refused"];
 }
 
 type Done<T> = T | { trouble: Trouble };

@@ -2,33 +2,14 @@ import type { Origin } from "../../config/replica.ts";
 import { inWorld } from "../../config/tenant.ts";
 import { within } from "../../lanes/within.ts";
 import { originSync } from "../../origin/originSync.ts";
-import type { OperationState } from "../../outbox/Operation.ts";
 import { reasonOf, type Reporter } from "../../telemetry/events.ts";
 import { askOutbox } from "./askOutbox.ts";
 import { PATIENCE_MS } from "./askSync.ts";
 import { inTurns } from "./inTurns.ts";
+import type { TenantOutboxes } from "./ShownJobs.ts";
 
 /** How many objects are asked at once. */
 const AT_ONCE = 20;
-
-/** How the outbox of an origin stands that is one of its tenants'. */
-export interface TenantOutbox {
-  /** The id that the origin has there. */
-  origin: string;
-  counts: Record<OperationState, number>;
-  /** When the oldest that is pending was accepted, epoch ms. */
-  oldestAt?: number | undefined;
-}
-
-/** What the outboxes of an origin's tenants hold. */
-export interface TenantOutboxes {
-  /** Those that hold something that is open. */
-  tenants: TenantOutbox[];
-  /** How many could not be asked. */
-  missed: number;
-  /** Whether those are all tenants that there are. */
-  areAll: boolean;
-}
 
 /** Asks the outboxes of an origin's tenants how they stand. */
 export async function tenantOutboxes(
