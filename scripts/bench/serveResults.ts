@@ -5,8 +5,8 @@ import type { Started } from "./startWorker.ts";
 /** The result of a request, as JSON text; `undefined`: there is no such method. */
 export type ResultOf = (method: string, params: Record<string, unknown>) => string | undefined;
 
-/** Serves an MCP server that answers with these results. */
-export async function serveResults(resultOf: ResultOf): Promise<Started> {
+/** Serves an MCP server that answers with these results. `port`: 0 for any free one. */
+export async function serveResults(resultOf: ResultOf, port = 0): Promise<Started> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -14,10 +14,10 @@ export async function serveResults(resultOf: ResultOf): Promise<Started> {
   });
   // Longer than any pause of a run: a socket that closes under a request would be measured too.
   server.keepAliveTimeout = 120_000;
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const { port: bound } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${bound}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

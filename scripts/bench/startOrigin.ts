@@ -8,10 +8,10 @@ const TOOLS = [
   { name: TOOL, description: "Returns one feature.", inputSchema: INPUT, annotations: { readOnlyHint: true } },
 ];
 
-/** Starts an MCP server that answers from constants, so that it costs next to nothing to ask it. */
-export function startOrigin(): Promise<Started> {
+/** Starts an MCP server that answers from constants, so that it costs next to nothing to ask it. `port`: 0 for any free one. */
+export function startOrigin(port = 0): Promise<Started> {
   return serveResults((method) => {
     const result = method === "tools/call" ? { content: CONTENT, resultType: "complete" } : handshake(method, TOOLS);
     return result && JSON.stringify(result);
-  });
+  }, port);
 }

@@ -20,6 +20,12 @@ const OBJECTS: Readonly<Record<string, Record<string, { className: string; useSQ
     COALESCER: { className: "Coalescer", useSQLite: true },
     ORIGIN_SYNC: { className: "OriginSync", useSQLite: true },
   },
+  outbox: {
+    COALESCER: { className: "Coalescer", useSQLite: true },
+    ORIGIN_SYNC: { className: "OriginSync", useSQLite: true },
+    MIRROR_SYNC: { className: "MirrorSync", useSQLite: true },
+    OUTBOX: { className: "Outbox", useSQLite: true },
+  },
 };
 
 /** As much as a binding can let pass: what is measured is the asking. */
@@ -27,19 +33,21 @@ const UNBOUNDED = { limit: 1_000_000_000, period: 60 } as const;
 
 /**
  * Bundles a Worker of `workers/` and serves it with a direct socket. All have a KV and a D1, used or not; `limiters` are the names of
- * rate-limit bindings that let everything pass.
+ * rate-limit bindings that let everything pass. `port` of 127.0.0.1, default any free one; `state`: where all persists, default nowhere.
  */
 export async function startWorker(
   name: string,
   vars: Readonly<Record<string, string>> = {},
   limiters: readonly string[] = [],
+  { port: wanted, state }: { port?: number; state?: string } = {},
 ): Promise<Started> {
-  const port = await freePort();
+  const port = await freePort(wanted);
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
       port: 0,
       log: new Log(LogLevel.ERROR),
+      ...(state !== undefined && { resourcePersistencePath: state }),
       workers: [
         {
           name,

@@ -1,13 +1,16 @@
 import type { BundleSize } from "./bundleSize.ts";
 import { CONNECTIONS, ratio, type Measured } from "./compareWorkers.ts";
 import type { Asker } from "./inside.ts";
+import type { Drained } from "./measureDrained.ts";
 import type { Inside } from "./measureInside.ts";
 import type { Mirrored } from "./measureMirror.ts";
 import type { Miss } from "./measureMiss.ts";
 import type { Counted } from "./measureOperations.ts";
+import type { Writing } from "./measureWriting.ts";
 import type { Visibility } from "./measureVisibility.ts";
 import { table, whole } from "./markdown.ts";
 import { lookupsTable, mirrorTargets, pullsTable } from "./mirrorTables.ts";
+import { acceptedTable, drainedTable, throughTable } from "./outboxTables.ts";
 import { median, quantile } from "./stats.ts";
 
 /** Everything that was measured. */
@@ -18,6 +21,8 @@ export interface Results {
   counted: Counted;
   visibility: Visibility;
   mirrored: Mirrored[];
+  writing: Writing;
+  drained: Drained[];
   bundle: BundleSize;
 }
 
@@ -32,7 +37,7 @@ const WHAT: Readonly<Record<string, string>> = {
 
 /** All tables, in Markdown. */
 export function tables(results: Results): string {
-  const { workers, miss, inside, counted, visibility, mirrored } = results;
+  const { workers, miss, inside, counted, visibility, mirrored, writing, drained } = results;
   const sections = [
     ["Targets", targets(results)],
     ["Side by side", sideBySide(workers)],
@@ -44,6 +49,9 @@ export function tables(results: Results): string {
     ["Calls of OriginSync", pulsesTable(counted)],
     ["Mirroring", pullsTable(mirrored)],
     ["Answers from the mirror", lookupsTable(mirrored)],
+    ["Writing through the outbox", throughTable(writing)],
+    ["Queueing", acceptedTable(writing)],
+    ["Sending what is queued", drainedTable(drained)],
     ["A hit, part by part", partsTable(inside)],
   ];
   return sections.map(([title, content]) => `### ${title}\n${content}`).join("\n\n");

@@ -7,13 +7,6 @@ import { within } from "./within.ts";
 /** What is told of a call on the way. */
 export type Progress = Extract<SubmissionEvent, { progress: unknown }>["progress"];
 
-/** The object, as it is called. */
-interface OutboxCalls {
-  submit(submission: Submission): Promise<Submitted>;
-  watch(submission: Submission): Promise<ReadableStream<Uint8Array>>;
-  leave(id: string): Promise<void>;
-}
-
 /** Beyond what the call itself may take: for what is said of it to others, and for the way. */
 const PATIENCE_MS = 60_000;
 
@@ -29,10 +22,10 @@ export async function submit(
 ): Promise<Submitted | undefined> {
   const { firstByteMs, totalMs } = x.origin.settings;
   const waitMs = submission.patienceMs + firstByteMs + totalMs + PATIENCE_MS;
-  for (const isFirst of [true, false]) {
+  for (let tries = 0; tries < 2; tries++) {
     try {
       // One that has failed is of no use any more.
-      const object = objectOf(x);
+      const object = outboxObject(x.env, x.origin.settings);
       const asked = heard ? watched(await object.watch(submission), heard) : object.submit(submission);
       return await within(waitMs, asked);
     } catch (error) {
@@ -40,7 +33,6 @@ export async function submit(
       const { correlationId } = x.trace;
       const reason = reasonOf(error);
       x.report({ type: "outbox-unreachable", origin: x.origin.settings.id, operation, reason, correlationId });
-      if (!isFirst) break;
     }
   }
   return undefined;
@@ -49,7 +41,7 @@ export async function submit(
 /** Tells the outbox that the caller of a submission has left. */
 export async function leave(x: Exchange, { id }: Pick<Submission, "id">): Promise<void> {
   try {
-    await objectOf(x).leave(id);
+    await outboxObject(x.env, x.origin.settings).leave(id);
   } catch {
     // What it was told, it would not have heard: the call goes on, as any does whose caller is lost.
   }
@@ -70,8 +62,4 @@ async function watched(events: ReadableStream<Uint8Array>, heard: (progress: Pro
     }
   }
   throw new Error("the outbox has said no more");
-}
-
-function objectOf({ env, origin }: Exchange): OutboxCalls {
-  return outboxObject(env, origin.settings) as unknown as OutboxCalls;
 }

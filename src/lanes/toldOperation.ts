@@ -56,7 +56,7 @@ function answered(x: Exchange, { id, era, target }: Call, outcome: OperationOutc
 }
 
 function queued(x: Exchange, call: Call, operation: OperationView): Answer {
-  const isDown = !x.feed.health.breaker.isWell;
+  const isDown = x.feed.health.state === "down";
   if (!takesTasks(call)) {
     return failure({ kind: "write-queued", operation, retryAfterMs: isDown ? ASK_DOWN_MS : ASK_MS });
   }

@@ -12,9 +12,14 @@ export interface AnswersTools {
   desk: Desk;
   reach: Reach;
   told: Told;
+  /** How long the origin is left alone, in ms. */
+  restMs: () => number;
   /** Sees to it that what is promised is done, whatever becomes of the object. */
   arm: () => Promise<void>;
 }
+
+/** A caller that has waited in vain is told to come again after this at least. */
+const AGAIN_MS = 1_000;
 
 /** Whether those behind it wait for the operator. */
 export function isStuck({ state }: Pick<Operation, "state">): boolean {
@@ -44,9 +49,11 @@ export class Answers {
     return { ...plainView(operation, desk.limits.retentionMs), ...(opened && { outcome: opened }) };
   }
 
-  /** It is over, ambiguous or dead: whoever waits hears of it. */
+  /** It is over, ambiguous or dead: whoever waits hears of it. Or it is to be sent again: nobody waits longer than he would. */
   async settle(operation: Operation, outcome?: OperationOutcome): Promise<void> {
-    if (isPending(operation) || this.waiters.of(operation.id).length === 0) return;
+    const waiting = this.waiters.of(operation.id);
+    if (waiting.length === 0) return;
+    if (isPending(operation)) return this.#late(operation.id, waiting);
     const view = await this.view(operation, outcome);
     for (const waiter of this.waiters.of(operation.id)) {
       const { isReplay } = waiter;
@@ -74,6 +81,12 @@ export class Answers {
     for (const waiter of this.waiters.of(id)) this.waiters.answer(waiter, { kind: "refused", ...refusal });
   }
 
+  /** Somebody has waited for long enough: unless it is being sent, it cannot be sent now. */
+  async late(waiter: Waiter): Promise<void> {
+    waiter.isLate = true;
+    await this.#late(waiter.operation, [waiter]);
+  }
+
   /** Promises that it will be sent. What promises is said when it is written down, and the alarm is armed. */
   async promise(id: string, waiting: readonly Waiter[]): Promise<void> {
     const { desk, told, arm } = this.#tools;
@@ -98,6 +111,12 @@ export class Answers {
     if (!head || !isStuck(head)) return false;
     await this.cannotSend(operation.id, { why: "parked", id: head.id });
     return true;
+  }
+
+  async #late(id: string, waiting: readonly Waiter[]): Promise<void> {
+    const late = waiting.filter(({ isLate }) => isLate);
+    const retryAfterMs = Math.max(AGAIN_MS, Math.ceil(this.#tools.restMs()));
+    if (late.length > 0) await this.cannotSend(id, { why: "late", retryAfterMs }, late);
   }
 
   async #tellPromised(id: string, waiting: readonly Waiter[]): Promise<void> {

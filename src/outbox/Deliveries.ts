@@ -35,6 +35,12 @@ const MOST_AT_ONCE = 5;
 /** A lease outlasts what a call may take by so much, and a call is broken off by so much earlier. */
 const MARGIN_MS = 30_000;
 const SPARE_MS = 15_000;
+/** What could not be announced is announced again after this, and twice as long each time. */
+const UNHEARD_MS = 1_000;
+const MAX_UNHEARD_MS = 30_000;
+/** How many that were not promised anything are dropped in one go; their callers are told to come again after this at least. */
+const MOST_DROPPED = 100;
+const AGAIN_MS = 1_000;
 /** While as many are being sent as may be, it is looked after this whether others can be: should the object be lost meanwhile. */
 const BUSY_MS = 5_000;
 
@@ -46,6 +52,10 @@ export class Deliveries {
   readonly #tools: DeliveriesTools;
   readonly #sending = new Set<string>();
   readonly #sent: Sent = { answered: 0, "not-executed": 0, hopeless: 0, unknown: 0, retries: 0 };
+  /** What could not be announced, until when that is not tried again, and how often in a row. */
+  readonly #unheard = new Set<string>();
+  #unheardUntil = 0;
+  #unheardTimes = 0;
   #pumping: Promise<void> | undefined;
   #isAgain = false;
 
@@ -58,21 +68,21 @@ export class Deliveries {
     return { sending: this.#sending.size, sent: { ...this.#sent } };
   }
 
-  /** Whether the origin is ready, and there is room: else nothing is gained by looking. */
+  /** Whether anything may be gained by looking: there is room, and nobody is left alone. */
   get canSend(): boolean {
-    return this.#free > 0 && this.#tools.readiness.restMs === 0;
+    return this.#free > 0 && this.#tools.readiness.restMs === 0 && this.#unheardMs === 0;
   }
 
   /** When to look again at what cannot be sent now. */
   get againAt(): number {
     const { now, readiness } = this.#tools;
-    return now() + (this.#free > 0 ? readiness.restMs : BUSY_MS);
+    return now() + (this.#free > 0 ? Math.max(readiness.restMs, this.#unheardMs) : BUSY_MS);
   }
 
   /** Has all that can be sent sent. Resolves when there is nothing more to begin, for now. */
   pump(): Promise<void> {
     this.#isAgain = true;
-    return (this.#pumping ??= this.#pump().finally(() => (this.#pumping = undefined)));
+    return (this.#pumping ??= this.#pump());
   }
 
   /** What follows from that an operation is not as it was, for whatever reason. */
@@ -96,26 +106,43 @@ export class Deliveries {
   }
 
   async #pump(): Promise<void> {
+    const { arm } = this.#tools;
     try {
-      while (this.#isAgain) {
+      // Who asks while the alarm is armed has something new.
+      do {
         this.#isAgain = false;
         await this.#look();
-      }
+        if (!this.#isAgain) await arm();
+      } while (this.#isAgain);
     } catch (error) {
-      this.#failed(error);
+      await arm();
+      throw error;
+    } finally {
+      // At once: who asks after this is not to be told to wait for what is over.
+      this.#pumping = undefined;
     }
-    await this.#tools.arm();
   }
 
   async #look(): Promise<void> {
     const { desk, reach, readiness } = this.#tools;
+    await this.#dropUnpromised();
     for (const lapsed of desk.lapse()) await this.changed(lapsed);
     if (!reach.origin || this.#free <= 0) return;
     if (readiness.restMs > 0) return this.#cannotSend();
-    const batch = desk.next(this.#free, this.#sending);
+    if (this.#unheardMs === 0) this.#unheard.clear();
+    const batch = desk.next(this.#free, this.#sending.union(this.#unheard));
     if (batch.length === 0) return;
     if (!readiness.isReady && !(await readiness.look())) return this.#cannotSend();
     await this.#begin(batch);
+  }
+
+  /** What is past its time, and was neither sent nor promised, is as if it had never come: there is nothing to give up. */
+  async #dropUnpromised(): Promise<void> {
+    const { ledger, answers, readiness, now } = this.#tools;
+    const retryAfterMs = Math.max(AGAIN_MS, Math.ceil(readiness.restMs));
+    for (const { id, isQueued } of ledger.overdue(now(), MOST_DROPPED)) {
+      if (!isQueued) await answers.cannotSend(id, { why: "late", retryAfterMs });
+    }
   }
 
   /** Begins to send those that may be sent. What was so a moment ago is looked at again when the lease is taken. */
@@ -125,20 +152,33 @@ export class Deliveries {
       this.#announce(batch),
       Promise.all(batch.map((one) => this.#args(one))),
     ]);
-    let isUnheard = false;
     for (const [nth, operation] of batch.entries()) {
       const isAnnounced = announced.has(operation.id);
       if (operation.isAwaited && operation.tags.length > 0 && !isAnnounced) {
-        isUnheard = true;
         await this.#tools.answers.cannotSend(operation.id, { why: "not-announced" });
+        if (this.#tools.ledger.get(operation.id)) this.#leaveUnheard(operation.id);
         continue;
       }
       const leased = readiness.isReady ? desk.lease(operation.id, now() + this.#callMs + MARGIN_MS) : undefined;
       if (leased) this.#tools.waitUntil(this.#deliver(leased, all[nth]));
       else if (isAnnounced) told.conclude({ id: operation.id, tags: operation.tags, isApplied: false });
     }
-    if (isUnheard) readiness.rest();
-    else this.#isAgain = true;
+    if (announced.size > 0) this.#unheardTimes = 0;
+    this.#isAgain = true;
+  }
+
+  /** It could not be announced: others may be sent meanwhile. */
+  #leaveUnheard(id: string): void {
+    if (this.#unheardMs === 0) {
+      this.#unheardUntil = this.#tools.now() + Math.min(MAX_UNHEARD_MS, UNHEARD_MS * 2 ** this.#unheardTimes++);
+    }
+    this.#unheard.add(id);
+  }
+
+  /** How long nothing is announced again that could not be, in ms. A clock that was ahead does not count. */
+  get #unheardMs(): number {
+    const ms = this.#unheardUntil - this.#tools.now();
+    return ms > 0 && ms <= MAX_UNHEARD_MS ? ms : 0;
   }
 
   async #announce(batch: readonly Operation[]): Promise<ReadonlySet<string>> {

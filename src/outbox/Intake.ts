@@ -13,15 +13,11 @@ export interface IntakeTools {
   answers: Answers;
   /** Has what can be sent sent. */
   pump: () => void;
-  /** How long the origin is left alone, in ms. */
-  restMs: () => number;
   waitUntil: (work: Promise<unknown>) => void;
 }
 
 /** As many of those who have left before they came are remembered. */
 const LEFT = 1_000;
-/** A caller that was too late is told to come again after this at least. */
-const AGAIN_MS = 1_000;
 
 /** Takes calls in, and has their callers wait. */
 export class Intake {
@@ -35,7 +31,7 @@ export class Intake {
 
   /** Takes a call in, once, and waits for what becomes of it. `told` gets what the origin tells on the way. */
   async submit(submission: Submission, told?: (progress: Progress) => void): Promise<Submitted> {
-    const { desk, reach, answers, pump } = this.#tools;
+    const { desk, reach, answers, pump, waitUntil } = this.#tools;
     const { origin: _, eras: __, args, ...facts } = submission;
     const { id, otherwise } = facts;
     reach.note(submission);
@@ -48,7 +44,7 @@ export class Intake {
     if (operation.state === "cancelled") return { kind: "refused", why: "cancelled" };
     if (!isPending(operation)) return { kind: "settled", operation: await answers.view(operation), isReplay };
     const waiter: Waiter = { submission: id, operation: operation.id, otherwise, isReplay, ...(told && { told }) };
-    const submitted = answers.waiters.wait(waiter, submission.patienceMs, () => this.#late(waiter));
+    const submitted = answers.waiters.wait(waiter, submission.patienceMs, () => waitUntil(answers.late(waiter)));
     if (submission.isAtOnce) await answers.promise(operation.id, [waiter]);
     else await answers.parked(operation);
     pump();
@@ -65,11 +61,5 @@ export class Intake {
     if (left.length > 0) return;
     this.#left.add(id);
     if (this.#left.size > LEFT) this.#left.delete(this.#left.values().next().value!);
-  }
-
-  #late(waiter: Waiter): void {
-    const { answers, restMs, waitUntil } = this.#tools;
-    const retryAfterMs = Math.max(AGAIN_MS, restMs());
-    waitUntil(answers.cannotSend(waiter.operation, { why: "late", retryAfterMs }, [waiter]));
   }
 }

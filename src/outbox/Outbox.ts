@@ -1,9 +1,12 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Bindings } from "../origin/callOrigin.ts";
+import type { OriginFailure } from "../origin/failure.ts";
 import { originSync } from "../origin/originSync.ts";
+import type { OwnCallTools } from "../origin/OwnCalls.ts";
 import { poolIn } from "../origin/poolIn.ts";
 import { probeOrigin } from "../origin/probeOrigin.ts";
 import { Alarm, type Duty } from "../sync/Alarm.ts";
+import { pause } from "../sync/pause.ts";
 import { consoleReporter } from "../telemetry/consoleReporter.ts";
 import { reasonOf } from "../telemetry/events.ts";
 import { newId } from "../telemetry/newId.ts";
@@ -20,6 +23,8 @@ import { SqlLedger } from "./SqlLedger.ts";
 import type { OperationView, Submission, Submitted } from "./Submission.ts";
 import { Told } from "./Told.ts";
 
+/** A session that takes longer to be had is not waited for: nothing was sent. */
+const POOL_MS = 15_000;
 /** What the operator decides of at once. */
 const MOST_DECIDED = 1_000;
 const MOST_LISTED = 1_000;
@@ -38,7 +43,7 @@ export class Outbox extends DurableObject<Cloudflare.Env> {
   readonly #desk = new Desk({ ledger: this.#ledger, now: Date.now, random: Math.random });
   readonly #reach = new Reach(
     this.#ledger,
-    { bindings: this.#bindings, pool: poolIn(this.env), waitUntil: this.#waitUntil, now: Date.now },
+    { bindings: this.#bindings, pool: inTime(poolIn(this.env)), waitUntil: this.#waitUntil, now: Date.now },
     this.env.ENTRY_SECRET,
   );
   readonly #told = new Told({
@@ -67,6 +72,7 @@ export class Outbox extends DurableObject<Cloudflare.Env> {
     desk: this.#desk,
     reach: this.#reach,
     told: this.#told,
+    restMs: () => this.#readiness.restMs,
     arm: this.#arm,
   });
   readonly #deliveries = new Deliveries({
@@ -88,7 +94,6 @@ export class Outbox extends DurableObject<Cloudflare.Env> {
     reach: this.#reach,
     answers: this.#answers,
     pump: this.#pump,
-    restMs: () => this.#readiness.restMs,
     waitUntil: this.#waitUntil,
   });
   readonly #duty: Duty = { dueAt: () => this.#dueAt(), run: () => this.#run() };
@@ -97,11 +102,9 @@ export class Outbox extends DurableObject<Cloudflare.Env> {
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
     // Whatever ended the object before, nothing is being sent now; and what is due is done.
-    void ctx.blockConcurrencyWhile(async () => {
-      const { lost } = this.#desk.recover();
-      if (lost.length > 0) this.#waitUntil(Promise.all(lost.map((operation) => this.#deliveries.changed(operation))));
-      await this.#alarm.arm();
-    });
+    const { lost } = this.#desk.recover();
+    void ctx.blockConcurrencyWhile(() => this.#alarm.arm());
+    if (lost.length > 0) this.#waitUntil(this.#changed(lost));
   }
 
   /** Takes a call in, and waits for what becomes of it. One that has been taken is not taken again, and may be waited for again. */
@@ -218,4 +221,17 @@ export class Outbox extends DurableObject<Cloudflare.Env> {
     if (this.#told.hasNews) await this.#told.tell();
     await this.#deliveries.pump();
   }
+}
+
+/** The pool, which may hang: a sending does not. */
+function inTime(pool: OwnCallTools["pool"]): OwnCallTools["pool"] {
+  return async (request) => {
+    const come = new AbortController();
+    const late = pause(POOL_MS, come.signal).then(() => ({
+      failure: { kind: "timeout", afterMs: POOL_MS } satisfies OriginFailure,
+    }));
+    const reply = await Promise.race([pool(request), late]);
+    come.abort();
+    return reply;
+  };
 }

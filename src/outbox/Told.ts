@@ -20,8 +20,9 @@ export interface ToldTools {
 
 /** How long an answer is waited for. */
 const PATIENCE_MS = 2_000;
-/** What could not be told is told again after this. */
+/** What could not be told is told again after this, and twice as long each time. */
 const AGAIN_MS = 2_000;
+const MAX_AGAIN_MS = 60_000;
 /** More is not kept to be told again: announcements lapse by themselves, and who asks is answered. */
 const MOST = 1_000;
 
@@ -41,6 +42,8 @@ export class Told {
   #saying: Promise<OutboxNews | undefined> | undefined;
   #next: Promise<OutboxNews | undefined> | undefined;
   #againAt = 0;
+  /** How often in a row nothing could be told. */
+  #failures = 0;
 
   constructor(tools: ToldTools) {
     this.#tools = tools;
@@ -88,12 +91,13 @@ export class Told {
 
   /** Whether there is something to tell that somebody may wait for. */
   get hasNews(): boolean {
-    return this.#isPendingNews || this.#conclude.size > 0 || this.#changed.size > 0;
+    const hasFailed = (this.#outcomes?.failed ?? 0) > 0;
+    return this.#isPendingNews || hasFailed || this.#conclude.size > 0 || this.#changed.size > 0;
   }
 
   /** When what could not be told is told again; `undefined` where there is nothing. */
   dueAt(): number | undefined {
-    return this.hasNews && this.#tools.origin() ? Math.min(this.#againAt, this.#tools.now() + AGAIN_MS) : undefined;
+    return this.hasNews && this.#tools.origin() ? Math.min(this.#againAt, this.#tools.now() + MAX_AGAIN_MS) : undefined;
   }
 
   async #tellAfter(before: Promise<unknown> | undefined): Promise<OutboxNews | undefined> {
@@ -123,6 +127,7 @@ export class Told {
         ...(isPendingNews && { pending: this.#tools.pending() }),
       });
       this.#since = { seq: news.seq, feedId: news.feedId };
+      this.#failures = this.#againAt = 0;
       return news;
     } catch (error) {
       failed(error);
@@ -135,7 +140,7 @@ export class Told {
       for (const id of sinceChanged) this.changed(id);
       if (outcomes) this.#outcomes = this.#outcomes ? together(outcomes, this.#outcomes) : outcomes;
       this.#isPendingNews ||= isPendingNews;
-      this.#againAt = now() + AGAIN_MS;
+      this.#againAt = now() + Math.min(MAX_AGAIN_MS, AGAIN_MS * 2 ** this.#failures++);
       return undefined;
     }
   }

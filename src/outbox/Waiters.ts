@@ -8,6 +8,8 @@ export interface Waiter extends Pick<Submission, "otherwise"> {
   /** The operation that it waits for: another's, where the caller has sent the same before. */
   operation: string;
   isReplay: boolean;
+  /** Whether it has waited for long enough for it to be sent: from then on only for one that is being sent. */
+  isLate?: boolean;
   /** Gets what the origin tells on the way; absent where nobody wants to hear of it. */
   told?: (progress: Progress) => void;
 }

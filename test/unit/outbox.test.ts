@@ -336,6 +336,41 @@ describe("callers", () => {
     expect(origin.numbers).toEqual([1]);
   });
 
+  test("wait no longer than they would for those before them, nor for an origin that puts them off", async () => {
+    const origin = originOf();
+    let isOpen = false;
+    origin.script = async () => {
+      await until(() => isOpen);
+      return { result: TEXT };
+    };
+    const first = origin.outbox.submit(origin.submission(1));
+    await expect.poll(() => origin.atOnce).toBe(1);
+    const patienceMs = 20;
+    const dropped = origin.submission(3, { patienceMs, otherwise: "drop" });
+    const both = [origin.submission(2, { patienceMs }), dropped].map((one) => origin.outbox.submit(one));
+    expect((await Promise.all(both)).map(shown)).toEqual([["queued", "accepted"], "late"]);
+    expect(await stateOf(origin, dropped)).toBeUndefined();
+    isOpen = true;
+    expect(shown(await first)).toEqual(["settled", "done"]);
+    await expect.poll(() => origin.numbers).toEqual([1, 2]);
+
+    // It was being sent when its caller had waited for long enough.
+    const busy = originOf();
+    let isBusy = false;
+    busy.script = async () => {
+      await until(() => isBusy);
+      return new Response("", { status: 429, headers: { "retry-after": "60" } });
+    };
+    const putOff = busy.outbox.submit(busy.submission(1, { patienceMs }));
+    await expect.poll(() => busy.atOnce).toBe(1);
+    await scheduler.wait(2 * patienceMs);
+    isBusy = true;
+    expect(await putOff).toMatchObject({
+      kind: "queued",
+      operation: { state: "accepted", reason: "origin-refused", isQueued: true },
+    });
+  });
+
   test("may take back what was promised until it is sent, and nobody else may", async () => {
     const origin = originOf();
     origin.isDown = true;
@@ -472,6 +507,48 @@ describe("what is kept", () => {
     await origin.outbox.submit(submission);
     await runDurableObjectAlarm(origin.outbox);
     await expect.poll(() => stateOf(origin, submission)).toBeUndefined();
+  });
+});
+
+describe("what cannot be done", () => {
+  /** The outbox of an origin whose `OriginSync` is not to be had. */
+  const unheard = (origin: WritingOrigin, use: (outbox: Outbox) => Promise<void>) =>
+    runInDurableObject(origin.outbox, async (_, state) => {
+      const { Outbox: Class } = await import("../../src/outbox/Outbox.ts");
+      const outbox = async () => {
+        throw new Error("not to be had");
+      };
+      const ORIGIN_SYNC = { idFromName: (name: string) => name, get: () => ({ outbox }) };
+      await use(new Class(state, { ...env, ORIGIN_SYNC, REPLICA_LOG: "off" } as unknown as Cloudflare.Env));
+    });
+
+  test("what could not be announced is not sent, where readers rely on that; else it is", async () => {
+    const origin = originOf();
+    await unheard(origin, async (outbox) => {
+      const more = { isAwaited: true, orderKey: null };
+      const kept = origin.submission(2, more);
+      const replies = [
+        await outbox.submit(origin.submission(1, { ...more, otherwise: "drop" })),
+        await outbox.submit(kept),
+      ];
+      expect([replies.map(shown), origin.calls.length]).toEqual([["not-announced", ["queued", "accepted"]], 0]);
+      const others = origin.submission(3, { orderKey: null, idempotency: { kind: "same" } });
+      expect([shown(await outbox.submit(others)), origin.numbers]).toEqual([["settled", "done"], [3]]);
+    });
+  });
+
+  test("an answer that there is no room for is not lost silently, and nothing is sent again for it", async () => {
+    const origin = originOf();
+    await runInDurableObject(origin.outbox, (_, { storage }) => {
+      storage.sql.exec(
+        `CREATE TRIGGER no_room BEFORE INSERT ON content WHEN NEW.what = 'outcome' BEGIN SELECT RAISE(ABORT, 'full'); END`,
+      );
+    });
+    const more = { idempotency: { kind: "same" }, ifStuck: "skip" } as const;
+    const submitted = await origin.outbox.submit(origin.submission(1, more));
+    expect([shown(submitted), origin.calls.length]).toEqual([["settled", "dead", "unusable-answer"], 1]);
+    await runInDurableObject(origin.outbox, (_, { storage }) => void storage.sql.exec("DROP TRIGGER no_room"));
+    expect(shown(await origin.outbox.submit(origin.submission(2, more)))).toEqual(["settled", "done"]);
   });
 });
 

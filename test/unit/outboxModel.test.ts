@@ -4,7 +4,8 @@ import { isPending } from "../../src/outbox/Operation.ts";
 import { runs, timeLimitMs } from "../support/runs.ts";
 import { HAPPENINGS, workFor } from "./support/outbox/commands.ts";
 import { hold } from "./support/outbox/hold.ts";
-import { OutboxWorld, STUCK } from "./support/outbox/OutboxWorld.ts";
+import { OutboxWorld } from "./support/outbox/OutboxWorld.ts";
+import { STUCK } from "./support/outbox/story.ts";
 
 /** An origin that is well, and an alarm that goes off when it is due: whatever can end does. */
 function comeToRest(world: OutboxWorld): void {
@@ -58,6 +59,7 @@ const RARE: readonly string[] = [
   "discarded to accepted",
   "a second execution",
   "a late arrival",
+  "an ending of an earlier lease",
   "full",
   "principal-full",
   "key-reused",

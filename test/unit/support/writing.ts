@@ -78,7 +78,8 @@ export class WritingOrigin {
       isAwaited: false,
       otherwise: "queue",
       isAtOnce: false,
-      patienceMs: 20_000,
+      // Longer than any test: nothing is to happen because somebody has lost patience.
+      patienceMs: 600_000,
       ...more,
     };
   }

@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import {
   acceptedContent,
   type CallToolResult,
+  type InputRequests,
   inputRequired,
   type McpServer,
   type ServerContext,
@@ -14,11 +15,20 @@ import type { Work } from "../tasks/Tasks.ts";
 
 /** Adds the tools that answer with a task where the client knows tasks. */
 export function addTaskTools(server: McpServer, { tasks, hasTasks }: Context): void {
-  // The SDK has no type for such a result, but hands it on. Without tasks, nobody can be asked on the way.
-  const start = (work: (work: Work) => Promise<CallToolResult>, ctx?: ServerContext) =>
-    hasTasks
-      ? (tasks.start(work) as unknown as CallToolResult)
-      : work({ signal: ctx?.mcpReq.signal ?? new AbortController().signal, ask: cannotAsk });
+  // The SDK has no type for such a result, but hands it on.
+  const start = (work: (work: Work) => Promise<CallToolResult>) =>
+    hasTasks ? (tasks.start(work) as unknown as CallToolResult) : work({ signal: NEVER, ask: cannotAsk });
+  // Without tasks it is asked first, as tools without tasks do.
+  const asking = ({ mcpReq }: ServerContext, questions: InputRequests, done: string) => {
+    if (hasTasks) {
+      return start(async ({ ask }) => {
+        await ask(questions);
+        return says(done);
+      });
+    }
+    const isAnswered = Object.keys(questions).every((key) => Object.hasOwn(mcpReq.inputResponses ?? {}, key));
+    return isAnswered ? says(done) : inputRequired({ inputRequests: questions });
+  };
   server.registerTool(
     "greet",
     { description: "Greets.", inputSchema: z.object({ name: z.string() }), annotations: { readOnlyHint: true } },
@@ -53,24 +63,23 @@ export function addTaskTools(server: McpServer, { tasks, hasTasks }: Context): v
   server.registerTool(
     "confirm_delete",
     { description: "A task that asks first.", inputSchema: z.object({ filename: z.string() }) },
-    ({ filename }) =>
-      start(async ({ ask }) => {
-        await ask({ confirm: form(`Delete ${filename}?`, "confirm", "boolean") });
-        return says(`Deleted ${filename}.`);
-      }),
+    ({ filename }, ctx) => {
+      const questions = { confirm: form(`Delete ${filename}?`, "confirm", "boolean") };
+      return asking(ctx, questions, `Deleted ${filename}.`);
+    },
   );
-  server.registerTool("multi_input", { description: "A task that asks two things." }, () =>
-    start(async ({ ask }) => {
-      await ask({ name: form("What is your name?", "name"), confirm: form("Go on?", "confirm", "boolean") });
-      return says("Both answered.");
-    }),
-  );
+  server.registerTool("multi_input", { description: "A task that asks two things." }, (ctx) => {
+    const questions = { name: form("What is your name?", "name"), confirm: form("Go on?", "confirm", "boolean") };
+    return asking(ctx, questions, "Both answered.");
+  });
   server.registerTool("test_tool_with_task", { description: "Asks first, then goes on as a task." }, (ctx) => {
     const name = acceptedContent(ctx.mcpReq.inputResponses, "user_name")?.name;
     if (typeof name === "string") return start(async () => says(`Done for ${name}.`));
     return inputRequired({ inputRequests: { user_name: form("What is your name?", "name") } });
   });
 }
+
+const NEVER = new AbortController().signal;
 
 async function cannotAsk(): Promise<never> {
   throw new Error("Nobody can be asked.");

@@ -1,19 +1,11 @@
 import { Desk, type SubmissionFacts } from "../../../../src/outbox/Desk.ts";
 import type { Ending } from "../../../../src/outbox/Ending.ts";
-import type { Amount } from "../../../../src/outbox/Ledger.ts";
-import { isPending, type Operation, type OperationState } from "../../../../src/outbox/Operation.ts";
+import { isPending, type Operation } from "../../../../src/outbox/Operation.ts";
 import { randomFrom } from "../../../support/randomFrom.ts";
 import { hold } from "./hold.ts";
+import { hasRoom, isLeaseOf, LIMITS, storyOf, type Story } from "./story.ts";
 import { WatchedLedger } from "./WatchedLedger.ts";
 
-export const LIMITS = {
-  depth: 6,
-  bytes: 60,
-  callerDepth: 4,
-  callerBytes: 40,
-  maxAgeMs: 3_600_000,
-  retentionMs: 86_400_000,
-};
 export const PATIENCE_MS = 60_000;
 const LEASE_MS = 90_000;
 /** So long after an answer the origin counts as ready. */
@@ -47,27 +39,6 @@ interface Delivery {
   /** Its lease has run out. */
   isLapsed: boolean;
   ending?: Ending;
-}
-
-/** What is known of an operation from outside. */
-export interface Story {
-  facts: SubmissionFacts;
-  payload: string;
-  /** Its caller was told that it will be sent. */
-  isPromised: boolean;
-  /** Its caller was told that it was not sent, and will not be. */
-  isRefused: boolean;
-  /** How often the origin has executed it, and with which keys. */
-  executions: { key: string | undefined }[];
-  /** How often it was leased. */
-  leases: number;
-  /** How often it was sent again by the operator. */
-  redrives: number;
-  /** Those behind it may overtake it: it was passed over, or discarded. */
-  isExcused: boolean;
-  /** When it may be sent again at the earliest. */
-  notBefore: number;
-  answers: Set<string>;
 }
 
 class Crash extends Error {}
@@ -186,6 +157,8 @@ export class OutboxWorld {
     if (accepted.kind === "known" && accepted.isReplay) this.reached.add("a replay");
     hold((accepted.kind === "accepted") === (same === undefined && under === undefined), "a call is taken in once");
     hold(operation.id === (same ?? under ?? facts).id, "a key means one operation");
+    const isSameCall = same !== undefined || this.story(operation.id).facts.digest === digest;
+    hold(accepted.kind === "accepted" || isSameCall, "a key means one call");
     if (accepted.kind === "accepted") this.stories.set(facts.id, storyOf(facts, payload));
     const story = this.story(operation.id);
     if (operation.isQueued && isPending(operation)) story.isPromised = true;
@@ -215,6 +188,12 @@ export class OutboxWorld {
     }
   }
 
+  /** Word that its caller has gone, which may come when it was promised meanwhile, or sent. */
+  leave(id: string): void {
+    if (this.waiting.includes(id)) return;
+    if (this.at((desk) => desk.withdraw(id)) === true) this.story(id).isRefused = true;
+  }
+
   cancel(id: string, principal: string): void {
     const operation = this.at((desk) => desk.cancel(id, principal));
     hold(operation === undefined || operation.principal === principal, "nobody sees another's operation");
@@ -224,10 +203,13 @@ export class OutboxWorld {
 
   /** The object is woken: ends what is over, and looks for what can be sent. */
   wake(): void {
-    for (const { id } of this.at((desk) => desk.lapse()) ?? []) {
+    const lapsed = this.at((desk) => desk.lapse());
+    for (const { id } of lapsed ?? []) {
       this.story(id).notBefore = this.now + 1_000;
       for (const delivery of this.deliveries) delivery.isLapsed ||= delivery.leased.id === id;
     }
+    const hasLapsed = this.ledger.leased().every(({ leaseUntil }) => leaseUntil! > this.now);
+    hold(lapsed === undefined || hasLapsed, "no lease is longer than it is");
     this.at((desk) => desk.forget());
     this.pump();
   }
@@ -295,10 +277,14 @@ export class OutboxWorld {
   settle(at: number): void {
     const delivery = this.deliveries.filter(({ ending }) => ending !== undefined)[at]!;
     const { leased, ending } = delivery;
-    const isCurrent = isLeaseOf(this.ledger.get(leased.id), leased);
+    const before = this.ledger.get(leased.id);
+    const isCurrent = isLeaseOf(before, leased);
     const operation = this.at((desk) => desk.end(leased, ending!));
     this.deliveries = this.deliveries.filter((one) => one !== delivery);
     if (operation === undefined) return;
+    const isOthers = !isCurrent && before?.state === "leased";
+    if (isOthers) hold(isLeaseOf(operation, before), `${leased.id} is still being sent by another`);
+    if (isOthers) this.reached.add("an ending of an earlier lease");
     if (ending!.kind === "answered") this.lastAnswerAt = this.now;
     const story = this.story(leased.id);
     const { retryAfterMs = 0 } = { retryAfterMs: 0, ...ending! };
@@ -398,29 +384,4 @@ export class OutboxWorld {
     }
     executed.push(seq);
   }
-}
-
-export const STUCK: ReadonlySet<OperationState> = new Set(["ambiguous", "dead"]);
-
-function hasRoom({ depth, bytes }: Amount, payload: string, maxDepth: number, maxBytes: number): boolean {
-  return depth < maxDepth && bytes + payload.length <= maxBytes;
-}
-
-function isLeaseOf(operation: Operation | undefined, { attempts, leaseUntil }: Operation): boolean {
-  return operation?.state === "leased" && operation.attempts === attempts && operation.leaseUntil === leaseUntil;
-}
-
-function storyOf(facts: SubmissionFacts, payload: string): Story {
-  return {
-    facts,
-    payload,
-    isPromised: false,
-    isRefused: false,
-    executions: [],
-    leases: 0,
-    redrives: 0,
-    isExcused: false,
-    notBefore: 0,
-    answers: new Set(),
-  };
 }

@@ -1,6 +1,7 @@
 import { isPending, type Operation } from "../../../../src/outbox/Operation.ts";
 import { hold } from "./hold.ts";
-import { LIMITS, STUCK, type OutboxWorld } from "./OutboxWorld.ts";
+import type { OutboxWorld } from "./OutboxWorld.ts";
+import { LIMITS, STUCK } from "./story.ts";
 
 /** What must hold after every step. */
 export function checkInvariants(world: OutboxWorld): void {
