@@ -115,8 +115,11 @@ export class Deliveries {
   }
 
   async #look(): Promise<void> {
-    const { desk, reach, readiness } = this.#tools;
-    for (const lapsed of desk.lapse()) await this.changed(lapsed);
+    const { desk, reach, readiness, answers } = this.#tools;
+    const { lapsed, removed } = desk.lapse();
+    for (const { id } of removed) await answers.cannotSend(id, { why: "late", retryAfterMs: UNHEARD_MS });
+    // Together, for where nothing can be told, each would wait for that.
+    await Promise.all(lapsed.map((one) => this.changed(one)));
     if (!reach.origin || this.#free <= 0) return;
     if (readiness.restMs > 0) return this.#cannotSend();
     if (this.#unheardMs === 0) this.#unheard.clear();

@@ -195,7 +195,12 @@ export class OutboxWorld {
 
   /** The object is woken: ends what is over, and looks for what can be sent. */
   wake(): void {
-    for (const { id } of this.at((desk) => desk.lapse()) ?? []) {
+    const { lapsed, removed } = this.at((desk) => desk.lapse()) ?? { lapsed: [], removed: [] };
+    for (const { id } of removed) {
+      this.story(id).isRefused = true;
+      this.waiting = this.waiting.filter((one) => one !== id);
+    }
+    for (const { id } of lapsed) {
       this.story(id).notBefore = this.now + 1_000;
       for (const delivery of this.deliveries) delivery.isLapsed ||= delivery.leased.id === id;
     }
