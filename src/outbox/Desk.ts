@@ -32,14 +32,6 @@ export interface Recovered {
   removed: Operation[];
 }
 
-/** What was found to be past its time. */
-export interface Lapsed {
-  /** As they stand now. */
-  lapsed: Operation[];
-  /** They were neither sent nor promised: they are gone. */
-  removed: Operation[];
-}
-
 /** How the outbox stands. Times are epoch ms. */
 export interface DeskStatus {
   counts: Record<OperationState, number>;
@@ -248,21 +240,15 @@ export class Desk {
     });
   }
 
-  /** Ends the leases that are over, and gives up what is past its time. */
-  lapse(): Lapsed {
+  /** Ends the leases that are over, and gives up what is past its time. Which they were, as they stand now. */
+  lapse(): Operation[] {
     return this.#ledger.transaction(() => {
       const now = this.#now();
-      const over = this.#ledger.leased().filter(({ leaseUntil = 0 }) => leaseUntil <= now);
-      const lapsed = over.flatMap((operation) => this.#advance(operation, { kind: "lose" }) ?? []);
-      const removed: Operation[] = [];
-      for (const operation of this.#ledger.overdue(now, BATCH)) {
-        // Nobody is to look after what was neither sent nor promised, nor is anybody to wait for that.
-        const isGone = this.withdraw(operation.id);
-        if (isGone) removed.push(operation);
-        const dead = isGone ? undefined : this.#advance(operation, { kind: "expire" });
-        if (dead) lapsed.push(dead);
-      }
-      return { lapsed, removed };
+      const lapsed = this.#ledger.leased().filter(({ leaseUntil = 0 }) => leaseUntil <= now);
+      return [
+        ...lapsed.flatMap((operation) => this.#advance(operation, { kind: "lose" }) ?? []),
+        ...this.#ledger.overdue(now, BATCH).flatMap((operation) => this.#advance(operation, { kind: "expire" }) ?? []),
+      ];
     });
   }
 

@@ -59,6 +59,7 @@ const RARE: readonly string[] = [
   "discarded to accepted",
   "a second execution",
   "a late arrival",
+  "an ending of an earlier lease",
   "full",
   "principal-full",
   "key-reused",

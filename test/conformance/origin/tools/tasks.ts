@@ -20,7 +20,12 @@ export function addTaskTools(server: McpServer, { tasks, hasTasks }: Context): v
     hasTasks ? (tasks.start(work) as unknown as CallToolResult) : work({ signal: NEVER, ask: cannotAsk });
   // Without tasks it is asked first, as tools without tasks do.
   const asking = ({ mcpReq }: ServerContext, questions: InputRequests, done: string) => {
-    if (hasTasks) return start(async ({ ask }) => ask(questions).then(() => says(done)));
+    if (hasTasks) {
+      return start(async ({ ask }) => {
+        await ask(questions);
+        return says(done);
+      });
+    }
     const isAnswered = Object.keys(questions).every((key) => Object.hasOwn(mcpReq.inputResponses ?? {}, key));
     return isAnswered ? says(done) : inputRequired({ inputRequests: questions });
   };

@@ -157,6 +157,8 @@ export class OutboxWorld {
     if (accepted.kind === "known" && accepted.isReplay) this.reached.add("a replay");
     hold((accepted.kind === "accepted") === (same === undefined && under === undefined), "a call is taken in once");
     hold(operation.id === (same ?? under ?? facts).id, "a key means one operation");
+    const isTakenIn = accepted.kind === "accepted" || same !== undefined;
+    hold(isTakenIn || this.story(operation.id).facts.digest === digest, "a key means one call");
     if (accepted.kind === "accepted") this.stories.set(facts.id, storyOf(facts, payload));
     const story = this.story(operation.id);
     if (operation.isQueued && isPending(operation)) story.isPromised = true;
@@ -186,6 +188,12 @@ export class OutboxWorld {
     }
   }
 
+  /** Word that its caller has gone, which may come when it was promised meanwhile, or sent. */
+  leave(id: string): void {
+    if (this.waiting.includes(id)) return;
+    if (this.at((desk) => desk.withdraw(id)) === true) this.story(id).isRefused = true;
+  }
+
   cancel(id: string, principal: string): void {
     const operation = this.at((desk) => desk.cancel(id, principal));
     hold(operation === undefined || operation.principal === principal, "nobody sees another's operation");
@@ -195,15 +203,13 @@ export class OutboxWorld {
 
   /** The object is woken: ends what is over, and looks for what can be sent. */
   wake(): void {
-    const { lapsed, removed } = this.at((desk) => desk.lapse()) ?? { lapsed: [], removed: [] };
-    for (const { id } of removed) {
-      this.story(id).isRefused = true;
-      this.waiting = this.waiting.filter((one) => one !== id);
-    }
-    for (const { id } of lapsed) {
+    const lapsed = this.at((desk) => desk.lapse());
+    for (const { id } of lapsed ?? []) {
       this.story(id).notBefore = this.now + 1_000;
       for (const delivery of this.deliveries) delivery.isLapsed ||= delivery.leased.id === id;
     }
+    const hasLapsed = this.ledger.leased().every(({ leaseUntil }) => leaseUntil! > this.now);
+    hold(lapsed === undefined || hasLapsed, "no lease is longer than it is");
     this.at((desk) => desk.forget());
     this.pump();
   }
@@ -271,10 +277,14 @@ export class OutboxWorld {
   settle(at: number): void {
     const delivery = this.deliveries.filter(({ ending }) => ending !== undefined)[at]!;
     const { leased, ending } = delivery;
-    const isCurrent = isLeaseOf(this.ledger.get(leased.id), leased);
+    const before = this.ledger.get(leased.id);
+    const isCurrent = isLeaseOf(before, leased);
     const operation = this.at((desk) => desk.end(leased, ending!));
     this.deliveries = this.deliveries.filter((one) => one !== delivery);
     if (operation === undefined) return;
+    const isOthers = !isCurrent && before?.state === "leased";
+    if (isOthers) hold(isLeaseOf(operation, before), `${leased.id} is still being sent by another`);
+    if (isOthers) this.reached.add("an ending of an earlier lease");
     if (ending!.kind === "answered") this.lastAnswerAt = this.now;
     const story = this.story(leased.id);
     const { retryAfterMs = 0 } = { retryAfterMs: 0, ...ending! };

@@ -166,6 +166,7 @@ export const HAPPENINGS: fc.Arbitrary<Happening>[] = [
     ({ waiting }) => waiting,
     (world, at) => world.giveUpWaiting(at, true),
   ),
+  oneOf("leaveLate", open, (world, at) => world.leave(open(world)[at]!)),
   oneOf("cancel", open, (world, at) => {
     const id = open(world)[at]!;
     world.cancel(id, world.ledger.get(id)!.principal);
@@ -203,6 +204,18 @@ export const HAPPENINGS: fc.Arbitrary<Happening>[] = [
   simply("goDown", (world) => void (world.isUp = false)),
   simply("comeUp", (world) => void (world.isUp = true)),
   oneOf("redrive", stuck, (world, at) => world.redrive([stuck(world)[at]!])),
+  // What was sent is sent again, while it may be on its way still.
+  oneOf(
+    "outliveLeases",
+    ({ deliveries }) => deliveries,
+    (world) => {
+      for (const ms of [95_000, 310_000]) {
+        world.now += ms;
+        world.wake();
+      }
+      while (world.announcing.length > 0) world.lease(0, true);
+    },
+  ),
   // While others of its key are on their way.
   oneOf("redriveAndLease", stuck, (world, at) => {
     world.redrive([stuck(world)[at]!]);
