@@ -538,6 +538,27 @@ describe("what cannot be done", () => {
     });
   });
 
+  test("of many that the operator gives up is told at once, for each word may wait in vain", async () => {
+    const origin = originOf();
+    origin.isDown = true;
+    let said = 0;
+    await runInDurableObject(origin.outbox, async (_, state) => {
+      const { Outbox: Class } = await import("../../src/outbox/Outbox.ts");
+      const outbox = async () => {
+        said++;
+        throw new Error("not to be had");
+      };
+      const ORIGIN_SYNC = { idFromName: (name: string) => name, get: () => ({ outbox }) };
+      const object = new Class(state, { ...env, ORIGIN_SYNC, REPLICA_LOG: "off" } as unknown as Cloudflare.Env);
+      const queued = Array.from({ length: 20 }, (_, n) => origin.submission(n));
+      for (const one of queued) await object.submit(one);
+      said = 0;
+      const ids = queued.map(({ id }) => id);
+      expect((await object.discard(ids, "not wanted")).done).toHaveLength(20);
+    });
+    expect(said).toBeLessThan(10);
+  });
+
   test("one that may have been executed stays announced, though it is not sent again after all", async () => {
     const origin = originOf();
     const answers = [() => new Response("", { status: 500 }), () => ({ result: TEXT })];
