@@ -33,6 +33,7 @@ async function measureThrough(options: Options["outbox"]): Promise<Measured[]> {
       url: worker.url,
       request: callsOf(worker.url, tool),
       pid: undefined,
+      close: worker.close,
     }));
     for (const { request } of contenders) await check(worker.url, request, '"content":[{"type":"text"');
     return await compareWorkers(contenders, options);

@@ -1,6 +1,7 @@
 import { reasonOf, type Reporter } from "../telemetry/events.ts";
 import type { Called } from "../origin/OwnCalls.ts";
 import type { OriginFailure } from "../origin/failure.ts";
+import { wasNeverSent } from "./advance.ts";
 import { isStuck, type Answers } from "./Answers.ts";
 import { conclusionOf } from "./conclusionOf.ts";
 import { deliver } from "./deliver.ts";
@@ -161,7 +162,10 @@ export class Deliveries {
       }
       const leased = readiness.isReady ? desk.lease(operation.id, now() + this.#callMs + MARGIN_MS) : undefined;
       if (leased) this.#tools.waitUntil(this.#deliver(leased, all[nth]));
-      else if (isAnnounced) told.conclude({ id: operation.id, tags: operation.tags, isApplied: false });
+      // One that may have been executed is under way until its announcement lapses.
+      else if (isAnnounced && wasNeverSent(operation)) {
+        told.conclude({ id: operation.id, tags: operation.tags, isApplied: false });
+      }
     }
     if (announced.size > 0) this.#unheardTimes = 0;
     this.#isAgain = true;

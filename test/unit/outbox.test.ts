@@ -3,8 +3,8 @@ import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { originSync } from "../../src/origin/originSync.ts";
 import type { Outbox } from "../../src/outbox/Outbox.ts";
-import type { Submission, SubmissionEvent, Submitted } from "../../src/outbox/Submission.ts";
 import type { OutboxWord } from "../../src/sync/OutboxWord.ts";
+import type { Submission, SubmissionEvent, Submitted } from "../../src/outbox/Submission.ts";
 import { answerForOrigins, LIMITS, until, WritingOrigin } from "./support/writing.ts";
 
 let stop: () => void;
@@ -573,6 +573,32 @@ describe("what cannot be done", () => {
       },
       outbox,
     );
+  });
+
+  test("one that may have been executed stays announced, though it is not sent again after all", async () => {
+    const origin = originOf();
+    const answers = [() => new Response("", { status: 500 }), () => ({ result: TEXT })];
+    origin.script = () => answers.shift()!();
+    const [first, second] = [1, 2].map((n) => origin.submission(n, { idempotency: { kind: "same" }, orderKey: null }));
+    const concluded: string[] = [];
+    await runInDurableObject(origin.outbox, async (_, state) => {
+      const { Outbox: Class } = await import("../../src/outbox/Outbox.ts");
+      const outbox = async ({ announce, conclude }: OutboxWord) => {
+        const ids = announce.map(({ id }) => id);
+        concluded.push(...conclude.map(({ id }) => id));
+        // Given up while it is announced the second time.
+        if (origin.calls.length === 1 && ids.includes(first!.id)) void object.discard([first!.id], "not wanted");
+        return { seq: 0, feedId: "f", isAnnounced: ids, health: { state: "up" } };
+      };
+      const ORIGIN_SYNC = { idFromName: (name: string) => name, get: () => ({ outbox }) };
+      const object = new Class(state, { ...env, ORIGIN_SYNC, REPLICA_LOG: "off" } as unknown as Cloudflare.Env);
+      const submitted = object.submit(first!);
+      await vi.waitUntil(async () => (await object.show(first!.id))?.state === "retry");
+      await object.drain();
+      expect(shown(await submitted)).toEqual(["settled", "discarded", "discarded"]);
+      expect(shown(await object.submit(second!))).toEqual(["settled", "done"]);
+    });
+    expect([origin.calls.length, concluded]).toEqual([2, [second!.id]]);
   });
 
   test("an answer that there is no room for is not lost silently, and nothing is sent again for it", async () => {

@@ -157,8 +157,8 @@ export class OutboxWorld {
     if (accepted.kind === "known" && accepted.isReplay) this.reached.add("a replay");
     hold((accepted.kind === "accepted") === (same === undefined && under === undefined), "a call is taken in once");
     hold(operation.id === (same ?? under ?? facts).id, "a key means one operation");
-    const isSameCall = same !== undefined || this.story(operation.id).facts.digest === digest;
-    hold(accepted.kind === "accepted" || isSameCall, "a key means one call");
+    const isTakenIn = accepted.kind === "accepted" || same !== undefined;
+    hold(isTakenIn || this.story(operation.id).facts.digest === digest, "a key means one call");
     if (accepted.kind === "accepted") this.stories.set(facts.id, storyOf(facts, payload));
     const story = this.story(operation.id);
     if (operation.isQueued && isPending(operation)) story.isPromised = true;
