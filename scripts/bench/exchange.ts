@@ -38,11 +38,16 @@ const CLIENT = { name: "bench", version: "1.0.0" };
 export const ARGUMENTS: Readonly<Record<string, unknown>> = { id: "api.AbortController" };
 
 /** A call as clients of the modern revision make it. */
-export function modernCall(id: number, args: Readonly<Record<string, unknown>> = ARGUMENTS, tool = TOOL): Call {
+export function modernCall(
+  id: number,
+  args: Readonly<Record<string, unknown>> = ARGUMENTS,
+  tool = TOOL,
+  capabilities: object = {},
+): Call {
   const meta = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
     "io.modelcontextprotocol/clientInfo": CLIENT,
-    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientCapabilities": capabilities,
   };
   return {
     headers: { ...legacyHeaders(MODERN), "mcp-method": "tools/call", "mcp-name": tool },

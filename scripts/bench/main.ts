@@ -12,6 +12,7 @@ import { measureMirror } from "./measureMirror.ts";
 import { measureMiss } from "./measureMiss.ts";
 import { measureOperations } from "./measureOperations.ts";
 import { measureVisibility, PULSE_MS } from "./measureVisibility.ts";
+import { measureWriting } from "./measureWriting.ts";
 import { parseOptions, USAGE, type Options } from "./options.ts";
 import { startOrigin } from "./startOrigin.ts";
 import { costTables } from "./costTables.ts";
@@ -53,9 +54,10 @@ async function measure(options: Options): Promise<Results> {
     say("the mirror");
     const mirrored = await measureMirror(folder, options.mirror);
     say("the outbox");
+    const writing = await measureWriting(options.outbox);
     const drained = await measureDrained(options.outbox);
     say("the bundle");
-    return { workers, miss, inside, counted, visibility, mirrored, drained, bundle: await bundleSize() };
+    return { workers, miss, inside, counted, visibility, mirrored, writing, drained, bundle: await bundleSize() };
   } finally {
     await origin.close();
     await rm(folder, { recursive: true, force: true });

@@ -12,7 +12,10 @@ export interface Drained {
   tookMs: number;
 }
 
-const QUEUED = "queue_note";
+/** A write that is relayed, one that goes through the outbox, and one that it queues at once. */
+export const RELAYED = "touch_note";
+export const SENT = "send_note";
+export const QUEUED = "queue_note";
 /** So many are put into the queue in one go. */
 const AT_A_TIME = 10_000;
 
@@ -26,7 +29,7 @@ export async function measureDrained({ sizes, drainMs }: Options["outbox"]): Pro
 /** Queues so many while the origin is down, then starts it, and looks how many of them are sent, for a while at most. */
 async function measureSize(size: number, drainMs: number): Promise<Drained> {
   const port = await freePort();
-  const worker = await startReplica(`http://127.0.0.1:${port}`);
+  const worker = await startWithOutbox(`http://127.0.0.1:${port}`);
   let origin: Started | undefined;
   try {
     // The first is taken in as all calls are: the outbox knows from it how its origin is reached.
@@ -52,8 +55,13 @@ async function measureSize(size: number, drainMs: number): Promise<Drained> {
   }
 }
 
-function startReplica(origin: string): Promise<Started> {
-  const tools = { [QUEUED]: { write: { queue: "always", orderBy: false } } };
+/** Starts a replica with an outbox before that origin. */
+export function startWithOutbox(origin: string): Promise<Started> {
+  const tools = {
+    [RELAYED]: { write: { invalidates: ["note"] } },
+    [SENT]: { write: { queue: "when-down", orderBy: false, invalidates: ["note"] } },
+    [QUEUED]: { write: { queue: "always", orderBy: false } },
+  };
   const outbox = { depth: 1_000_000, bytes: "1000MB", callerDepth: 1_000_000, callerBytes: "1000MB" };
   const config = { origins: { bench: { url: `${origin}/mcp`, tools, outbox } }, access: { open: true } };
   return startWorker("outbox", { CONFIG: JSON.stringify(config), REPLICA_LOG: "off" });

@@ -23,8 +23,8 @@ export interface Options {
   invalidations: number;
   /** How many rows are mirrored, one time after the other, and the load of each lookup. */
   mirror: Pick<Options, "warmUpMs" | "rounds" | "sequentialMs" | "parallelMs"> & { sizes: readonly number[] };
-  /** How many writes are queued, one time after the other, and how long at most it is looked at how they are sent. */
-  outbox: { sizes: readonly number[]; drainMs: number };
+  /** The load of writes; how many are queued, one time after the other, and how long at most it is looked at how they are sent. */
+  outbox: Options["mirror"] & { acceptMs: number; drainMs: number };
 }
 
 const FULL: Options = {
@@ -37,7 +37,15 @@ const FULL: Options = {
   insideRounds: 40,
   invalidations: 30,
   mirror: { sizes: [1_000, 15_000, 200_000], warmUpMs: 500, rounds: 5, sequentialMs: 300, parallelMs: 500 },
-  outbox: { sizes: [1_000, 100_000], drainMs: 15_000 },
+  outbox: {
+    sizes: [1_000, 100_000],
+    acceptMs: 3_000,
+    drainMs: 15_000,
+    warmUpMs: 500,
+    rounds: 6,
+    sequentialMs: 400,
+    parallelMs: 600,
+  },
 };
 const QUICK: Options = {
   quick: true,
@@ -49,7 +57,15 @@ const QUICK: Options = {
   insideRounds: 8,
   invalidations: 3,
   mirror: { sizes: [1_000], warmUpMs: 200, rounds: 1, sequentialMs: 300, parallelMs: 300 },
-  outbox: { sizes: [1_000], drainMs: 5_000 },
+  outbox: {
+    sizes: [1_000],
+    acceptMs: 500,
+    drainMs: 5_000,
+    warmUpMs: 200,
+    rounds: 1,
+    sequentialMs: 300,
+    parallelMs: 300,
+  },
 };
 
 /** The options of a command line; `undefined` where it asks for help. Throws where it cannot be followed. */

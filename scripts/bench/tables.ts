@@ -6,10 +6,11 @@ import type { Inside } from "./measureInside.ts";
 import type { Mirrored } from "./measureMirror.ts";
 import type { Miss } from "./measureMiss.ts";
 import type { Counted } from "./measureOperations.ts";
+import type { Writing } from "./measureWriting.ts";
 import type { Visibility } from "./measureVisibility.ts";
 import { table, whole } from "./markdown.ts";
 import { lookupsTable, mirrorTargets, pullsTable } from "./mirrorTables.ts";
-import { drainedTable } from "./outboxTables.ts";
+import { acceptedTable, drainedTable, throughTable } from "./outboxTables.ts";
 import { median, quantile } from "./stats.ts";
 
 /** Everything that was measured. */
@@ -20,6 +21,7 @@ export interface Results {
   counted: Counted;
   visibility: Visibility;
   mirrored: Mirrored[];
+  writing: Writing;
   drained: Drained[];
   bundle: BundleSize;
 }
@@ -35,7 +37,7 @@ const WHAT: Readonly<Record<string, string>> = {
 
 /** All tables, in Markdown. */
 export function tables(results: Results): string {
-  const { workers, miss, inside, counted, visibility, mirrored, drained } = results;
+  const { workers, miss, inside, counted, visibility, mirrored, writing, drained } = results;
   const sections = [
     ["Targets", targets(results)],
     ["Side by side", sideBySide(workers)],
@@ -47,6 +49,8 @@ export function tables(results: Results): string {
     ["Calls of OriginSync", pulsesTable(counted)],
     ["Mirroring", pullsTable(mirrored)],
     ["Answers from the mirror", lookupsTable(mirrored)],
+    ["Writing through the outbox", throughTable(writing)],
+    ["Queueing", acceptedTable(writing)],
     ["Sending what is queued", drainedTable(drained)],
     ["A hit, part by part", partsTable(inside)],
   ];

@@ -49,6 +49,16 @@ export default defineReplica({
         },
       },
     },
+    // And once more, with writes that are kept while it is down.
+    written: {
+      url: { env: "ORIGIN_URL" },
+      lists: { staleIfError: "7d" },
+      sync: { pulse: "1s" },
+      tools: {
+        get_feature: { cache: { ttl: "1m", staleIfError: "7d", scope: "public", tags: ["feature:{id}"], tell: true } },
+        add_note: { write: { queue: "when-down", orderBy: "feature:{id}", invalidates: ["feature:{id}"] } },
+      },
+    },
   },
   access: { open: true },
 });

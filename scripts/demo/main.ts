@@ -8,6 +8,7 @@ import { startOrigin } from "../origin/startOrigin.ts";
 import { serve } from "../serve/serve.ts";
 import { ask, connect, say, type Told } from "./connect.ts";
 import { showMirror } from "./showMirror.ts";
+import { showOutbox } from "./showOutbox.ts";
 
 const LATENCY_MS = 150;
 const ID = "css.properties.grid-template-columns";
@@ -49,7 +50,9 @@ await run("npm run demo -- [--only START]    with the features alone whose ids b
     say("\nThe origin is back.");
     await untilFresh(client);
     await step("The answer is fresh again", client, "hit");
-    origin = await showMirror(replica.url, origin, () => startOrigin({ ...far, port }));
+    const restart = () => startOrigin({ ...far, port });
+    origin = await showMirror(replica.url, origin, restart);
+    origin = await showOutbox(replica.url, origin, restart);
   } finally {
     await client.close();
     await elsewhere.close();

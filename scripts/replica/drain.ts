@@ -1,33 +1,35 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { OutboxStatus } from "../../src/outbox/OutboxStatus.ts";
-import { options } from "../commandLine.ts";
+import { options, UsageError } from "../commandLine.ts";
 import { callReplica, LOCAL_URL } from "./callReplica.ts";
 import { count, grouped } from "./count.ts";
 import { outboxText } from "./jobText.ts";
 import { printable } from "./printable.ts";
 import { progressLine, rateOf, type Screen } from "./progress.ts";
 
-export const DRAIN_USAGE = "npm run replica -- drain [--origin ID] [--url URL] [--json]";
+export const DRAIN_USAGE = "npm run replica -- drain [--within SECONDS] [--origin ID] [--url URL] [--json]";
 
 /** How an outbox stands, and whose it is. */
 type Standing = OutboxStatus & { origin: string };
 
-/** `replica drain`: has all that waits in an outbox looked at now, and awaits it. */
+/** `replica drain`: has all that waits in an outbox looked at now, and awaits it: until nothing has moved for `--within`. */
 export async function drain(args: string[]): Promise<void> {
   const { values } = options({
     args,
     options: {
+      within: { type: "string", default: "10" },
       origin: { type: "string" },
       url: { type: "string", default: LOCAL_URL },
       json: { type: "boolean" },
     },
   });
-  const { origin, url, json } = values;
+  const { within, origin, url, json } = values;
+  if (!/^\d{1,5}$/.test(within)) throw new UsageError(`--within ${within}: for how many seconds nothing need move`);
   const query = new URLSearchParams({ limit: "1", ...(origin !== undefined && { origin }) });
   const look = async () => JSON.parse(await callReplica(url, `/admin/jobs?${query}`, { method: "GET" })) as Standing;
   const hurry = async () =>
     JSON.parse(await callReplica(url, "/admin/jobs", { method: "POST", body: { origin, drain: true } })) as Standing;
-  const { began, now } = await awaitDrain({ hurry, look, screen: process.stderr });
+  const { began, now } = await awaitDrain({ hurry, look, screen: process.stderr, patienceMs: Number(within) * 1_000 });
   const rest = pendingOf(now);
   if (rest > 0) process.exitCode = 1;
   if (json) {
@@ -51,8 +53,8 @@ export interface Draining {
   screen: Screen;
   /** Between two looks, ms. Default: 500. */
   everyMs?: number;
-  /** For how long nothing need move until that is all, ms. Default: 10 s. */
-  patienceMs?: number;
+  /** For how long nothing need move until that is all, ms. */
+  patienceMs: number;
 }
 
 /** Awaits that nothing waits to be sent any more, or that nothing moves; and shows meanwhile how far that is. */
@@ -61,7 +63,7 @@ export async function awaitDrain({
   look,
   screen,
   everyMs = 500,
-  patienceMs = 10_000,
+  patienceMs,
 }: Draining): Promise<{ began: Standing; now: Standing }> {
   const line = progressLine(screen, Date.now);
   const begunAt = Date.now();

@@ -1,7 +1,7 @@
 import { patternTable } from "../config/pattern.ts";
 import type { OriginSettings } from "../config/replica.ts";
 import { withBudgets } from "../mcp/withBudgets.ts";
-import { withOperationTemplate, withStatusTool, withTasks } from "../mcp/withOperations.ts";
+import { STATUS_TOOL, withOperationTemplate, withStatusTool, withTasks } from "../mcp/withOperations.ts";
 import { withoutTools } from "../mcp/withoutTools.ts";
 
 /** What says how answers are shown otherwise than the origin gives them. */
@@ -24,7 +24,8 @@ export function edited(reply: string, method: unknown, settings: Edits): string 
   if (!settings.tellsOperations) return shown;
   switch (method) {
     case "tools/list":
-      return withStatusTool(shown);
+      // What the operator denies is not there, whoever's it is.
+      return isDeniedIn(settings)(STATUS_TOOL) ? shown : withStatusTool(shown);
     case "resources/templates/list":
       return withOperationTemplate(shown);
     case "server/discover":
@@ -36,8 +37,13 @@ export function edited(reply: string, method: unknown, settings: Edits): string 
 
 /** The list without the tools that the operator denies, and with the budgets of the others. */
 export function shownTools(reply: string, settings: Edits): string {
-  const denied = patternTable(settings.denied ?? {});
   const budgets = patternTable(settings.budgets ?? {});
-  const shown = settings.denied ? withoutTools(reply, (name) => denied.find(name)?.value === true) : reply;
+  const shown = settings.denied ? withoutTools(reply, isDeniedIn(settings)) : reply;
   return settings.budgets ? withBudgets(shown, (name) => budgets.find(name)?.value) : shown;
+}
+
+/** Which tools the operator denies. */
+function isDeniedIn({ denied = {} }: Edits): (name: string) => boolean {
+  const table = patternTable(denied);
+  return (name) => table.find(name)?.value === true;
 }

@@ -1,6 +1,7 @@
 import { reasonOf, type Reporter } from "../telemetry/events.ts";
 import type { Called } from "../origin/OwnCalls.ts";
 import type { OriginFailure } from "../origin/failure.ts";
+import { wasNeverSent } from "./advance.ts";
 import { isStuck, type Answers } from "./Answers.ts";
 import { conclusionOf } from "./conclusionOf.ts";
 import { deliver } from "./deliver.ts";
@@ -38,6 +39,9 @@ const SPARE_MS = 15_000;
 /** What could not be announced is announced again after this, and twice as long each time. */
 const UNHEARD_MS = 1_000;
 const MAX_UNHEARD_MS = 30_000;
+/** How many that were not promised anything are dropped in one go; their callers are told to come again after this at least. */
+const MOST_DROPPED = 100;
+const AGAIN_MS = 1_000;
 /** While as many are being sent as may be, it is looked after this whether others can be: should the object be lost meanwhile. */
 const BUSY_MS = 5_000;
 
@@ -79,7 +83,7 @@ export class Deliveries {
   /** Has all that can be sent sent. Resolves when there is nothing more to begin, for now. */
   pump(): Promise<void> {
     this.#isAgain = true;
-    return (this.#pumping ??= this.#pump().finally(() => (this.#pumping = undefined)));
+    return (this.#pumping ??= this.#pump());
   }
 
   /** What follows from that an operation is not as it was, for whatever reason. */
@@ -103,19 +107,28 @@ export class Deliveries {
   }
 
   async #pump(): Promise<void> {
+    const { arm } = this.#tools;
     try {
-      while (this.#isAgain) {
+      // Who asks while the alarm is armed has something new.
+      do {
         this.#isAgain = false;
         await this.#look();
-      }
+        if (!this.#isAgain) await arm();
+      } while (this.#isAgain);
+    } catch (error) {
+      await arm();
+      throw error;
     } finally {
-      await this.#tools.arm();
+      // At once: who asks after this is not to be told to wait for what is over.
+      this.#pumping = undefined;
     }
   }
 
   async #look(): Promise<void> {
     const { desk, reach, readiness } = this.#tools;
-    for (const lapsed of desk.lapse()) await this.changed(lapsed);
+    await this.#dropUnpromised();
+    // Together, for where nothing can be told, each would wait for that.
+    await Promise.all(desk.lapse().map((one) => this.changed(one)));
     if (!reach.origin || this.#free <= 0) return;
     if (readiness.restMs > 0) return this.#cannotSend();
     if (this.#unheardMs === 0) this.#unheard.clear();
@@ -123,6 +136,15 @@ export class Deliveries {
     if (batch.length === 0) return;
     if (!readiness.isReady && !(await readiness.look())) return this.#cannotSend();
     await this.#begin(batch);
+  }
+
+  /** What is past its time, and was neither sent nor promised, is as if it had never come: there is nothing to give up. */
+  async #dropUnpromised(): Promise<void> {
+    const { ledger, answers, readiness, now } = this.#tools;
+    const retryAfterMs = Math.max(AGAIN_MS, Math.ceil(readiness.restMs));
+    for (const { id, isQueued } of ledger.overdue(now(), MOST_DROPPED)) {
+      if (!isQueued) await answers.cannotSend(id, { why: "late", retryAfterMs });
+    }
   }
 
   /** Begins to send those that may be sent. What was so a moment ago is looked at again when the lease is taken. */
@@ -141,7 +163,10 @@ export class Deliveries {
       }
       const leased = readiness.isReady ? desk.lease(operation.id, now() + this.#callMs + MARGIN_MS) : undefined;
       if (leased) this.#tools.waitUntil(this.#deliver(leased, all[nth]));
-      else if (isAnnounced) told.conclude({ id: operation.id, tags: operation.tags, isApplied: false });
+      // One that may have been executed is under way until its announcement lapses.
+      else if (isAnnounced && wasNeverSent(operation)) {
+        told.conclude({ id: operation.id, tags: operation.tags, isApplied: false });
+      }
     }
     if (announced.size > 0) this.#unheardTimes = 0;
     this.#isAgain = true;

@@ -1,17 +1,16 @@
 import { digest } from "../cache/key.ts";
 import { impersonal } from "../config/originAuth.ts";
-import type { OriginSettings, OutboxLimits } from "../config/replica.ts";
+import type { OriginSettings } from "../config/replica.ts";
 import { OwnCalls, type OwnCallTools } from "../origin/OwnCalls.ts";
 import type { SpokenEras } from "../origin/SpokenEras.ts";
 import type { Ledger } from "./Ledger.ts";
 import { Sealing } from "./Sealing.ts";
 import type { Submission } from "./Submission.ts";
 
-/** How the origin is reached, and what the outbox may hold, as those who submit have it. */
+/** How the origin is reached, as those who submit have it. */
 interface Setup {
   origin: OriginSettings;
   eras: SpokenEras;
-  limits: OutboxLimits;
 }
 
 const NAME = "setup";
@@ -36,10 +35,10 @@ export class Reach {
   }
 
   /** Takes in what a submission says of it. */
-  note({ origin, eras, limits }: Pick<Submission, "origin" | "eras" | "limits">): void {
+  note({ origin, eras }: Pick<Submission, "origin" | "eras">): void {
     // Who knows less of the eras than somebody before has only met the origin later.
     const known = Object.fromEntries(Object.entries(eras).filter(([, value]) => value !== undefined));
-    const setup: Setup = { origin: impersonal(origin), eras: { ...this.#setup?.eras, ...known }, limits };
+    const setup: Setup = { origin: impersonal(origin), eras: { ...this.#setup?.eras, ...known } };
     const text = JSON.stringify(setup);
     if (text === this.#kept) return;
     this.#ledger.keep(NAME, text);
@@ -49,10 +48,6 @@ export class Reach {
 
   get origin(): OriginSettings | undefined {
     return this.#setup?.origin;
-  }
-
-  get limits(): OutboxLimits | undefined {
-    return this.#setup?.limits;
   }
 
   /** Whether it is known to speak the earlier revisions only. */

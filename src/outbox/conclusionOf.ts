@@ -10,12 +10,12 @@ import type { Operation, OperationOutcome } from "./Operation.ts";
  * then its announcement is left to lapse.
  */
 export function conclusionOf(
-  { id, tags, attempts }: Pick<Operation, "id" | "tags" | "attempts">,
+  { id, tags, attempts, reason }: Pick<Operation, "id" | "tags" | "attempts" | "reason">,
   ending: Ending,
 ): Conclusion | undefined {
   if (tags.length === 0 || ending.kind === "unknown") return undefined;
-  // One that was sent before may have been executed then.
-  const wasSent = attempts > 1;
+  // One that was sent before may have been executed then. A redrive counts the tries anew, and leaves the reason.
+  const wasSent = attempts > 1 || reason !== undefined;
   if (ending.kind === "not-executed") return wasSent ? undefined : { id, tags, isApplied: false };
   const applied = ending.kind === "hopeless" ? false : hasApplied(ending.outcome);
   return applied === undefined ? undefined : { id, tags, isApplied: applied || wasSent };

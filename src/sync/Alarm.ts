@@ -20,7 +20,7 @@ export class Alarm {
   readonly #failed: (error: unknown) => void;
   /** Until when a duty that has failed is left alone. */
   readonly #resting = new Map<Duty, number>();
-  /** For when it is set; `undefined` until that was looked up. */
+  /** For when it is set; `undefined` where that has to be looked up. */
   #setFor: number | null | undefined;
 
   /** `failed` gets what a duty throws. */
@@ -36,18 +36,25 @@ export class Alarm {
     this.#failed = failed;
   }
 
-  /** Sees to it that it goes off when the next duty is due. To be called after whatever may have made one due. */
+  /** Sees to it that it goes off when the next duty is due. To be called after whatever may have made one due. Throws what the storage does. */
   async arm(): Promise<void> {
     if (this.#setFor === undefined) {
       const setFor = await this.#storage.getAlarm();
-      this.#setFor ??= setFor;
+      // It may have gone off meanwhile.
+      if (this.#setFor === undefined) this.#setFor = setFor;
     }
     const next = this.#next();
     if (next === undefined) return;
     if (this.#setFor !== null && this.#setFor <= next) return;
     this.#setFor = next;
-    // The platform takes no alarm for the epoch itself.
-    await this.#storage.setAlarm(Math.max(next, 1));
+    try {
+      // The platform takes no alarm for the epoch itself.
+      await this.#storage.setAlarm(Math.max(next, 1));
+    } catch (error) {
+      // What is believed to be set, though it is not, would never be set again.
+      this.#setFor = undefined;
+      throw error;
+    }
   }
 
   /** Does what is due, each duty whatever becomes of the others, and is armed again. */

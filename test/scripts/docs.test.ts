@@ -140,6 +140,8 @@ test("the demo runs to its end", { timeout: 120_000 }, async () => {
     /nobody has asked before[^]*\n {2}hit, [\d.]+ ms[^]*\n {2}hit, [\d.]+ ms/,
     /in version 2: 0 added, 1 changed, 1 removed; \d+ rows written/,
     /has vanished\n {2}There is no feature/,
+    /writes three notes[^]*told that 2 writes wait/,
+    /in order(\n {2}er-op-[0-9a-f]{32}: completed, [^\n]*){3}\nand who reads sees them: /,
   ]) {
     expect(demo.output()).toMatch(words);
   }

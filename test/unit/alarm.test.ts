@@ -76,6 +76,34 @@ describe("an object's alarm", () => {
     expect(duty.runs).toBe(1);
   });
 
+  test("that could not be set is set with the next occasion", async () => {
+    const duty = new Once(9_000);
+    const { alarm, storage } = setUp([duty]);
+    const { setAlarm } = storage;
+    storage.setAlarm = async () => {
+      throw new Error("storage is not to be had");
+    };
+    await expect(alarm.arm()).rejects.toThrow("not to be had");
+    storage.setAlarm = setAlarm;
+    await alarm.arm();
+    expect(storage.setFor).toBe(9_000);
+  });
+
+  test("that could not be set before what was set already leaves that where it is", async () => {
+    const duty = new Once(9_000);
+    const { alarm, storage } = setUp([duty]);
+    await alarm.arm();
+    const { setAlarm } = storage;
+    storage.setAlarm = async () => {
+      throw new Error("storage is not to be had");
+    };
+    duty.at = 5_000;
+    await expect(alarm.arm()).rejects.toThrow("not to be had");
+    storage.setAlarm = setAlarm;
+    await alarm.arm();
+    expect([storage.setFor, storage.sets]).toEqual([5_000, 2]);
+  });
+
   test("that another life of the object has set is left where it is", async () => {
     const { alarm, storage } = setUp([new Once(9_000)], 5_000);
     await alarm.arm();

@@ -68,6 +68,25 @@ describe("the ledger in SQLite", () => {
       expect(storage.sql.exec("SELECT later FROM operation").one()).toEqual({ later: "y" });
     }));
 
+  test("what stands in names and keys is a value, whatever it looks like", () =>
+    withSqlLedger((ledger) => {
+      const evil = "x'); DROP TABLE operation; --\u0000\"`%_\ud83d\ude00";
+      const more = { principal: evil, tool: evil, orderKey: evil, tags: [evil, "__proto__"] };
+      const operation = ledger.insert(newOperation("a", more), evil, { ...more, key: evil, digest: evil });
+      ledger.update({ ...operation, state: "dead", why: evil });
+      ledger.update({ ...operation, state: "retry" });
+      ledger.keep(evil, evil);
+      expect(ledger.get("a")).toEqual({ ...operation, state: "retry" });
+      expect(ledger.known({ ...more, key: evil })).toEqual({ id: "a", digest: evil });
+      expect([ledger.payload("a"), ledger.kept(evil), ledger.amount(evil).depth]).toEqual([evil, evil, 1]);
+      expect([...ledger.pendingTags()].toSorted()).toEqual([
+        ["__proto__", 1],
+        [evil, 1],
+      ]);
+      expect(ledger.list({ limit: 9, principal: evil, tool: evil, states: ["retry"] })).toHaveLength(1);
+      expect(ledger.list({ limit: 9, tool: "x' OR '1'='1" })).toEqual([]);
+    }));
+
   test("no question of its goes through the queue, in any plan of SQLite's", () =>
     withStorage((storage) => {
       const { storage: watched, asked } = watch(storage);

@@ -249,6 +249,12 @@ test("readers are told of what was, or may have been, executed; the rest is left
     applied({ kind: "hopeless", reason: "unfinished" }, 2),
     applied({ kind: "not-executed", reason: "origin-refused" }, 2),
   ]).toEqual([true, true, undefined]);
+  // Also where the operator has had its tries counted anew.
+  const redriven = { ...operation, reason: "timeout" } as const;
+  expect([
+    conclusionOf(redriven, { kind: "not-executed", reason: "origin-refused" }),
+    conclusionOf(redriven, answered("{}", "error"))?.isApplied,
+  ]).toEqual([undefined, true]);
   expect(conclusionOf({ ...operation, tags: [] }, answered("{}"))).toBeUndefined();
 });
 

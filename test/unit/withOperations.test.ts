@@ -27,6 +27,12 @@ test("the replica's tool stands last in a list of tools, and the origin's own of
   ]);
 });
 
+test("an operator who denies it has it nowhere", () => {
+  const denied = origin({ put: { write: { queue: "when-down" } }, "replica_*": { deny: true } });
+  const list = `{"tools":[{"name":"put"},{"name":"replica_operation_status"}]}`;
+  expect(names(told("tools/list", list, denied)["tools"])).toEqual(["put"]);
+});
+
 test("it stands on the last page only, where the origin's is hidden from every page", () => {
   const page = told("tools/list", `{"tools":[{"name":"a"},{"name":"replica_operation_status"}],"nextCursor":"2"}`);
   expect(names(page["tools"])).toEqual(["a"]);

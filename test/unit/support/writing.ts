@@ -78,7 +78,8 @@ export class WritingOrigin {
       isAwaited: false,
       otherwise: "queue",
       isAtOnce: false,
-      patienceMs: 20_000,
+      // Longer than any test: nothing is to happen because somebody has lost patience.
+      patienceMs: 600_000,
       ...more,
     };
   }
@@ -116,7 +117,8 @@ export class WritingOrigin {
     if (this.era === "sessions" && !this.live.has(headers.get("mcp-session-id")!)) return told({}, 404);
     if (id === undefined) return new Response(null, { status: 202 });
     if (method === "server/discover") return told({ result: { supportedVersions: ["2026-07-28"], capabilities: {} } });
-    if (method === "tools/list") return told({ result: { tools: this.tools } });
+    if (method === "tools/list")
+      return told({ result: { ...(isModern && { resultType: "complete" }), tools: this.tools } });
     if (method !== "tools/call") return told({ result: {} });
     const called = { tool: params.name, args: params.arguments, meta: params._meta ?? {}, headers, isModern };
     this.calls.push(called);
