@@ -47,10 +47,21 @@ export interface DeskParts {
   limits?: OutboxLimits;
   now: () => number;
   random: () => number;
+  /** How much may be kept of what is over, in bytes. Default: 2 GB. */
+  maxKeptBytes?: number;
 }
 
 /** How many are given up, or forgotten, in one go. */
 const BATCH = 100;
+/**
+ * How long it is known what its caller has heard of while it waited: longer than an isolate waits that has lost the object
+ * and asks once more, and any isolate does that within three quarters of an hour.
+ */
+const HEARD_MS = 3_600_000;
+/** How much may be kept of arguments and answers of what is over, in bytes: a fifth of what a Durable Object holds. */
+const MAX_KEPT_BYTES = 2 * 2 ** 30;
+/** How many are emptied in one go: each may have an answer of some MB. */
+const EMPTIED = 10;
 /** How often `next` looks for others in place of those that have to rest. */
 const MAX_ROUNDS = 20;
 /** How many tags of queued writes are told apart. */
@@ -67,12 +78,14 @@ export class Desk {
   readonly #random: () => number;
   readonly #budget = new RetryBudget();
   readonly #limits: Limits;
+  readonly #maxKeptBytes: number;
 
-  constructor({ ledger, limits, now, random }: DeskParts) {
+  constructor({ ledger, limits, now, random, maxKeptBytes = MAX_KEPT_BYTES }: DeskParts) {
     this.#ledger = ledger;
     this.#now = now;
     this.#random = random;
     this.#limits = new Limits(ledger, limits);
+    this.#maxKeptBytes = maxKeptBytes;
   }
 
   /** The limits that count now. */
@@ -252,9 +265,16 @@ export class Desk {
     });
   }
 
-  /** Forgets what is over for long enough. How many there were. */
+  /**
+   * Forgets what is over for long enough, and of what its caller has heard while it waited sooner; and leaves no more of
+   * arguments and answers than there is room for. How many there were that are forgotten.
+   */
   forget(): number {
-    return this.#ledger.transaction(() => this.#ledger.forget(this.#now() - this.limits.retentionMs, BATCH));
+    return this.#ledger.transaction(() => {
+      if (this.#ledger.keptBytes() > this.#maxKeptBytes) this.#ledger.empty(EMPTIED);
+      const now = this.#now();
+      return this.#ledger.forget(now - this.limits.retentionMs, BATCH, now - this.#heardMs);
+    });
   }
 
   /**
@@ -263,11 +283,13 @@ export class Desk {
    */
   dueAt(canSend = true): number | undefined {
     const ledger = this.#ledger;
-    const overAt = ledger.oldestOverAt();
+    const [overAt, heardAt] = [ledger.oldestOverAt(), ledger.oldestHeardAt()];
     const times = [
       canSend ? this.#nextSendAt() : undefined,
       ledger.nextGiveUpAt(),
       overAt === undefined ? undefined : overAt + this.limits.retentionMs,
+      heardAt === undefined ? undefined : heardAt + this.#heardMs,
+      ledger.keptBytes() > this.#maxKeptBytes ? this.#now() : undefined,
       ...ledger.leased().map(({ leaseUntil }) => leaseUntil),
     ].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -284,6 +306,10 @@ export class Desk {
   status(): DeskStatus {
     const ledger = this.#ledger;
     return { counts: ledger.counts(), amount: ledger.amount(), oldestAt: ledger.oldestAt() };
+  }
+
+  get #heardMs(): number {
+    return Math.min(HEARD_MS, this.limits.retentionMs);
   }
 
   #known({ id, principal, tool, key, digest }: SubmissionFacts): Accepted | undefined {
@@ -356,7 +382,12 @@ export class Desk {
   #advance(operation: Operation, event: OperationEvent, outcome?: StoredOutcome): Operation | undefined {
     const next = advance(operation, event, { now: this.#now(), random: this.#random() });
     if (next === undefined) return undefined;
-    this.#ledger.update(next, next.state === "done" ? outcome : undefined);
-    return next;
+    if (next.state !== "done" || outcome === undefined) {
+      this.#ledger.update(next);
+      return next;
+    }
+    const done = { ...next, bytes: next.bytes + sizeOf(outcome instanceof Uint8Array ? outcome : outcome.text) };
+    this.#ledger.update(done, outcome);
+    return done;
   }
 }

@@ -89,7 +89,7 @@ export interface Operation {
   leaseUntil?: number;
   /** When it is given up. */
   givesUpAt: number;
-  /** How much of the queue it takes. */
+  /** How much of the queue it takes, and when it is done how much of the storage, with its answer. */
   bytes: number;
   /** In the operator's words: why it was discarded. */
   why?: string;

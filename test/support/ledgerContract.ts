@@ -341,6 +341,37 @@ export function ledgerContract(withLedger: (work: (ledger: Ledger) => void) => P
     },
   );
 
+  holds("what its caller has heard of, and cannot ask for again, is forgotten sooner", ({ ledger, put, become }) => {
+    const heard = { isQueued: false };
+    for (const id of ["a", "b", "c"]) put(id, heard);
+    put("d");
+    ledger.insert(newOperation("e", heard), "{}", dedupOf("k"));
+    for (const id of ["a", "d", "e"]) become(id, { state: "done", updatedAt: 2_000 });
+    become("b", { state: "discarded", updatedAt: 2_000 });
+    become("c", { state: "ambiguous", updatedAt: 2_000 });
+    expect([ledger.oldestHeardAt(), ledger.oldestOverAt()]).toEqual([2_000, 2_000]);
+    expect([ledger.forget(1_000, 10, 1_999), ledger.forget(1_000, 10, 2_000)]).toEqual([0, 1]);
+    expect([idsOf(ledger.list({ limit: 9 })), ledger.oldestHeardAt()]).toEqual([["e", "d", "c", "b"], undefined]);
+    expect(ledger.counts().done).toBe(2);
+  });
+
+  holds("of what is over the oldest can be emptied, and goes on to be known", ({ ledger, put, become }) => {
+    for (const id of ["a", "b", "c", "d"]) put(id);
+    ledger.insert(newOperation("e"), "{}", dedupOf("k"));
+    become("a", { state: "done", updatedAt: 3_000, bytes: 15 });
+    ledger.update(ledger.get("a")!, { kind: "result", text: "{}", era: "modern" });
+    become("b", { state: "cancelled", updatedAt: 4_000 });
+    become("c", { state: "discarded", updatedAt: 2_000 });
+    become("d", { state: "dead", updatedAt: 2_000 });
+    become("e", { state: "done", updatedAt: 5_000 });
+    expect([ledger.keptBytes(), ledger.amount().bytes]).toEqual([35, 10]);
+    expect([ledger.empty(1), ledger.keptBytes()]).toEqual([1, 20]);
+    expect([ledger.payload("a"), ledger.outcome("a"), ledger.get("a")?.state]).toEqual([undefined, undefined, "done"]);
+    expect([ledger.empty(9), ledger.empty(9), ledger.keptBytes()]).toEqual([2, 0, 0]);
+    expect(ledger.known({ principal: "ann", tool: "write", key: "k" })?.id).toBe("e");
+    expect([ledger.payload("c"), ledger.payload("d")]).toEqual(["{}", "{}"]);
+  });
+
   holds("a transaction that fails leaves everything as it was", ({ ledger, due, put, become }) => {
     put("a", { orderKey: "k", tags: ["t"] });
     const failing = () =>
