@@ -90,7 +90,7 @@ export class Desk {
       const known = this.#known(facts);
       if (known !== undefined) return known;
       const bytes = sizeOf(payload);
-      const why = this.#limits.lackingFor(facts.principal, bytes);
+      const why = this.#limits.lackingFor(facts.principal, bytes) ?? this.#limits.lackingToKeep(facts.principal, bytes);
       if (why !== undefined) return { kind: "refused", why, retryAfterMs: this.#limits.retryAfterMs(now) };
       const { id, principal, tool, orderKey, ifStuck, idempotency, tags, isAwaited, key, digest } = facts;
       const operation = this.#ledger.insert(
@@ -347,7 +347,9 @@ export class Desk {
   #advance(operation: Operation, event: OperationEvent, outcome?: StoredOutcome): Operation | undefined {
     const next = advance(operation, event, { now: this.#now(), random: this.#random() });
     if (next === undefined) return undefined;
-    this.#ledger.update(next, next.state === "done" ? outcome : undefined);
+    if (next.state !== "done" || outcome === undefined) this.#ledger.update(next);
+    // From now on both are kept.
+    else this.#ledger.update({ ...next, bytes: next.bytes + sizeOf(outcome) }, outcome);
     return next;
   }
 }

@@ -76,6 +76,8 @@ export interface Ledger {
   blockedBy(operation: Operation): Operation | undefined;
   /** Of those that are open, or of a principal's. */
   amount(principal?: string): Amount;
+  /** Of all that are kept, also of those that are over; or of a principal's. */
+  held(principal?: string): Amount;
   /** How many pending operations have a tag; those that are queued only. */
   pendingTags(): Map<string, number>;
   /** How many there are in each state. */

@@ -166,13 +166,11 @@ export class SqlLedger implements Ledger {
 
   amount(principal?: string): Amount {
     if (principal !== undefined) return this.#totals.principal(principal);
-    const sum = { depth: 0, bytes: 0 };
-    for (const [state, { depth, bytes }] of this.#totals.states()) {
-      if (!isOpen({ state })) continue;
-      sum.depth += depth;
-      sum.bytes += bytes;
-    }
-    return sum;
+    return together([...this.#totals.states()].flatMap(([state, one]) => (isOpen({ state }) ? [one] : [])));
+  }
+
+  held(principal?: string): Amount {
+    return principal === undefined ? together([...this.#totals.states().values()]) : this.#totals.held(principal);
   }
 
   pendingTags(): Map<string, number> {
@@ -283,4 +281,13 @@ export class SqlLedger implements Ledger {
     this.#contents.drop(seq);
     this.#sql.exec("DELETE FROM operation WHERE seq = ?", seq);
   }
+}
+
+function together(amounts: readonly Amount[]): Amount {
+  const sum = { depth: 0, bytes: 0 };
+  for (const { depth, bytes } of amounts) {
+    sum.depth += depth;
+    sum.bytes += bytes;
+  }
+  return sum;
 }

@@ -137,6 +137,11 @@ export class MemoryLedger implements Ledger {
     return { depth: open.length, bytes: open.reduce((sum, { bytes }) => sum + bytes, 0) };
   }
 
+  held(principal?: string): Amount {
+    const all = this.operations().filter((one) => (principal ?? one.principal) === one.principal);
+    return { depth: all.length, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
   pendingTags(): Map<string, number> {
     const tags = new Map<string, number>();
     for (const operation of this.operations()) {

@@ -260,6 +260,12 @@ export function ledgerContract(withLedger: (work: (ledger: Ledger) => void) => P
       { depth: 2, bytes: 5 },
       { depth: 0, bytes: 0 },
     ]);
+    expect([ledger.held(), ledger.held("ann"), ledger.held("bob"), ledger.held("eve")]).toEqual([
+      { depth: 3, bytes: 7 },
+      { depth: 2, bytes: 5 },
+      { depth: 1, bytes: 2 },
+      { depth: 0, bytes: 0 },
+    ]);
     const none = { accepted: 0, leased: 0, retry: 0, ambiguous: 0, dead: 0, done: 0, cancelled: 0, discarded: 0 };
     expect(ledger.counts()).toEqual({ ...none, dead: 1, done: 1, leased: 1 });
     become("b", { state: "accepted" });

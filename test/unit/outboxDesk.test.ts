@@ -314,6 +314,30 @@ test("an object that is started anew knows what was being sent, and for how long
   expect(desk.recover()).toEqual({ lost: [], removed: [] });
 });
 
+test("what is over takes room until it is forgotten: who takes all back, or is answered at length, does not fill the disk", () => {
+  const { accept, desk, ledger, lease, clock } = world();
+  const outcome = { kind: "result", text: '"é"', era: "modern" } as const;
+  accept("a", { isAtOnce: true }, "1234");
+  desk.end(lease("a")!, ANSWER, outcome);
+  expect([ledger.amount(), ledger.held(), ledger.held("ann")]).toEqual([
+    { depth: 0, bytes: 0 },
+    { depth: 1, bytes: 8 },
+    { depth: 1, bytes: 8 },
+  ]);
+  const fill = (id: string, principal: string) => {
+    accept(id, { isAtOnce: true, principal });
+    ledger.update({ ...ledger.get(id)!, bytes: 4 * 2 ** 30 });
+    expect(desk.cancel(id, principal)?.state).toBe("cancelled");
+  };
+  fill("b", "ann");
+  expect(accept("c")).toMatchObject({ kind: "refused", why: "principal-full" });
+  fill("d", "bob");
+  expect(accept("e", { principal: "eve" })).toMatchObject({ kind: "refused", why: "full" });
+  clock.now += LIMITS.retentionMs;
+  desk.forget();
+  expect([accept("c").kind, accept("e", { principal: "eve" }).kind]).toEqual(["accepted", "accepted"]);
+});
+
 test("the operator has what rests looked at now", () => {
   const { accept, desk, lease, next } = world();
   accept("a", SAME);
