@@ -137,11 +137,7 @@ export class Desk {
 
   /** Takes a principal's own operation back, if it was never sent. How it stands then; `undefined`: it has none of that id. */
   cancel(id: string, principal: string): Operation | undefined {
-    return this.#change(
-      id,
-      (operation) => (operation.principal === principal ? { kind: "cancel" } : undefined),
-      principal,
-    );
+    return this.#change(id, () => ({ kind: "cancel" }), principal);
   }
 
   /** By the operator: they are not to be sent any more. Not those that are being sent, or are over. */
@@ -325,16 +321,11 @@ export class Desk {
   }
 
   /** `principal`: it is whose it must be. */
-  #change(
-    id: string,
-    event: (operation: Operation) => OperationEvent | undefined,
-    principal?: string,
-  ): Operation | undefined {
+  #change(id: string, event: (operation: Operation) => OperationEvent, principal?: string): Operation | undefined {
     return this.#ledger.transaction(() => {
       const operation = this.#ledger.get(id);
       if (operation === undefined || (principal !== undefined && operation.principal !== principal)) return undefined;
-      const happens = event(operation);
-      return (happens === undefined ? undefined : this.#advance(operation, happens)) ?? operation;
+      return this.#advance(operation, event(operation)) ?? operation;
     });
   }
 

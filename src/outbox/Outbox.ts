@@ -200,7 +200,8 @@ export class Outbox extends DurableObject<Cloudflare.Env> {
 
   /** What follows from that these are not as they were; and others may be sent now. */
   async #changed(operations: Parameters<Deliveries["changed"]>[0][]): Promise<void> {
-    for (const operation of operations) await this.#deliveries.changed(operation);
+    // Together, for where nothing can be told, each would wait for that.
+    await Promise.all(operations.map((one) => this.#deliveries.changed(one)));
     this.#pump();
     await this.#alarm.arm();
   }

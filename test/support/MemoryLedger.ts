@@ -223,9 +223,13 @@ export class MemoryLedger implements Ledger {
   }
 
   #waitingHeads(): Operation[] {
-    return this.operations().filter(
-      (one) => isWaiting(one) && (one.orderKey === null || this.#head(one)?.id === one.id),
-    );
+    const seen = new Set<string>();
+    return this.operations().filter((one) => {
+      if (!isOpen(one) || isPassedOver(one)) return false;
+      const isHead = one.orderKey === null || !seen.has(one.orderKey);
+      if (one.orderKey !== null) seen.add(one.orderKey);
+      return isHead && isWaiting(one);
+    });
   }
 
   #freeKey(id: string): void {
