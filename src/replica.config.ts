@@ -1,4 +1,11 @@
-import { defineReplica } from "./config/index.ts";
+import { defineReplica, type WriteConfig } from "./config/index.ts";
+
+const NOTE: WriteConfig = {
+  queue: "when-down",
+  orderBy: "feature:{id}",
+  invalidates: ["feature:{id}", "resource:bcd://feature/{id}", "resource:bcd://notes"],
+  unlessTask: "notify",
+};
 
 /** The operator's file. As it stands it serves the origin to try the replica with: `npm start`. */
 export default defineReplica({
@@ -46,8 +53,10 @@ export default defineReplica({
         list_supported: {
           cache: { ttl: "5m", staleWhileRevalidate: "1h", staleIfError: "7d", scope: "public", tell: true },
         },
-        // Who adds a note reads it at once, wherever they read it.
-        add_note: { write: { invalidates: ["feature:{id}", "resource:bcd://feature/{id}", "resource:bcd://notes"] } },
+        // Who adds a note reads it at once, wherever they read it. While the origin is down notes wait, and are sent later,
+        // those on one feature in order: `add_note` at most once, `add_note_once` again where nobody knows whether it was executed.
+        add_note: { write: NOTE },
+        add_note_once: { write: { ...NOTE, idempotent: { argument: "request_id" } } },
         "list_*": { cache: { ttl: "5m", staleIfError: "1d", scope: "public" } },
       },
       resources: { "bcd://*": { cache: { staleIfError: "7d", scope: "public" } } },

@@ -47,8 +47,6 @@ export interface DeskParts {
   limits?: OutboxLimits;
   now: () => number;
   random: () => number;
-  /** How much may be kept of what is over, in bytes. Default: 2 GB. */
-  maxKeptBytes?: number;
 }
 
 /** How many are given up, or forgotten, in one go. */
@@ -58,10 +56,6 @@ const BATCH = 100;
  * and asks once more, and any isolate does that within three quarters of an hour.
  */
 const HEARD_MS = 3_600_000;
-/** How much may be kept of arguments and answers of what is over, in bytes: a fifth of what a Durable Object holds. */
-const MAX_KEPT_BYTES = 2 * 2 ** 30;
-/** How many are emptied in one go: each may have an answer of some MB. */
-const EMPTIED = 10;
 /** How often `next` looks for others in place of those that have to rest. */
 const MAX_ROUNDS = 20;
 /** How many tags of queued writes are told apart. */
@@ -78,14 +72,12 @@ export class Desk {
   readonly #random: () => number;
   readonly #budget = new RetryBudget();
   readonly #limits: Limits;
-  readonly #maxKeptBytes: number;
 
-  constructor({ ledger, limits, now, random, maxKeptBytes = MAX_KEPT_BYTES }: DeskParts) {
+  constructor({ ledger, limits, now, random }: DeskParts) {
     this.#ledger = ledger;
     this.#now = now;
     this.#random = random;
     this.#limits = new Limits(ledger, limits);
-    this.#maxKeptBytes = maxKeptBytes;
   }
 
   /** The limits that count now. */
@@ -103,7 +95,7 @@ export class Desk {
       const known = this.#known(facts);
       if (known !== undefined) return known;
       const bytes = sizeOf(payload);
-      const why = this.#limits.lackingFor(facts.principal, bytes);
+      const why = this.#limits.lackingFor(facts.principal, bytes) ?? this.#limits.lackingToKeep(facts.principal, bytes);
       if (why !== undefined) return { kind: "refused", why, retryAfterMs: this.#limits.retryAfterMs(now) };
       const { id, principal, tool, orderKey, ifStuck, idempotency, tags, isAwaited, key, digest } = facts;
       const operation = this.#ledger.insert(
@@ -150,11 +142,7 @@ export class Desk {
 
   /** Takes a principal's own operation back, if it was never sent. How it stands then; `undefined`: it has none of that id. */
   cancel(id: string, principal: string): Operation | undefined {
-    return this.#change(
-      id,
-      (operation) => (operation.principal === principal ? { kind: "cancel" } : undefined),
-      principal,
-    );
+    return this.#change(id, () => ({ kind: "cancel" }), principal);
   }
 
   /** By the operator: they are not to be sent any more. Not those that are being sent, or are over. */
@@ -266,12 +254,10 @@ export class Desk {
   }
 
   /**
-   * Forgets what is over for long enough, and of what its caller has heard while it waited sooner; and leaves no more of
-   * arguments and answers than there is room for. How many there were that are forgotten.
+   * Forgets what is over for long enough, and sooner what its caller has heard of while it waited. How many there were.
    */
   forget(): number {
     return this.#ledger.transaction(() => {
-      if (this.#ledger.keptBytes() > this.#maxKeptBytes) this.#ledger.empty(EMPTIED);
       const now = this.#now();
       return this.#ledger.forget(now - this.limits.retentionMs, BATCH, now - this.#heardMs);
     });
@@ -289,7 +275,6 @@ export class Desk {
       ledger.nextGiveUpAt(),
       overAt === undefined ? undefined : overAt + this.limits.retentionMs,
       heardAt === undefined ? undefined : heardAt + this.#heardMs,
-      ledger.keptBytes() > this.#maxKeptBytes ? this.#now() : undefined,
       ...ledger.leased().map(({ leaseUntil }) => leaseUntil),
     ].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -351,16 +336,11 @@ export class Desk {
   }
 
   /** `principal`: it is whose it must be. */
-  #change(
-    id: string,
-    event: (operation: Operation) => OperationEvent | undefined,
-    principal?: string,
-  ): Operation | undefined {
+  #change(id: string, event: (operation: Operation) => OperationEvent, principal?: string): Operation | undefined {
     return this.#ledger.transaction(() => {
       const operation = this.#ledger.get(id);
       if (operation === undefined || (principal !== undefined && operation.principal !== principal)) return undefined;
-      const happens = event(operation);
-      return (happens === undefined ? undefined : this.#advance(operation, happens)) ?? operation;
+      return this.#advance(operation, event(operation)) ?? operation;
     });
   }
 
@@ -382,12 +362,9 @@ export class Desk {
   #advance(operation: Operation, event: OperationEvent, outcome?: StoredOutcome): Operation | undefined {
     const next = advance(operation, event, { now: this.#now(), random: this.#random() });
     if (next === undefined) return undefined;
-    if (next.state !== "done" || outcome === undefined) {
-      this.#ledger.update(next);
-      return next;
-    }
-    const done = { ...next, bytes: next.bytes + sizeOf(outcome instanceof Uint8Array ? outcome : outcome.text) };
-    this.#ledger.update(done, outcome);
-    return done;
+    if (next.state !== "done" || outcome === undefined) this.#ledger.update(next);
+    // From now on both are kept.
+    else this.#ledger.update({ ...next, bytes: next.bytes + sizeOf(outcome) }, outcome);
+    return next;
   }
 }

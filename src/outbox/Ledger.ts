@@ -76,6 +76,8 @@ export interface Ledger {
   blockedBy(operation: Operation): Operation | undefined;
   /** Of those that are open, or of a principal's. */
   amount(principal?: string): Amount;
+  /** Of all that are kept, also of those that are over; or of a principal's. */
+  held(principal?: string): Amount;
   /** How many pending operations have a tag; those that are queued only. */
   pendingTags(): Map<string, number>;
   /** How many there are in each state. */
@@ -92,10 +94,6 @@ export interface Ledger {
   oldestOverAt(): number | undefined;
   /** The same of those that were heard of while their callers waited. */
   oldestHeardAt(): number | undefined;
-  /** How many bytes there are of what is done or was taken back, with the answers. */
-  keptBytes(): number;
-  /** Leaves of the oldest of those, `limit` at most, no arguments and no answer: they count for nothing then. How many there were. */
-  empty(limit: number): number;
   /** A value that is kept under a name: how the origin is reached, and so on. */
   kept(name: string): string | undefined;
   keep(name: string, value: string): void;

@@ -38,7 +38,6 @@ const SENDABLE = "INDEXED BY operation_due WHERE is_head = 1 AND state IN ('acce
 const GIVEN_UP = "INDEXED BY operation_give_up WHERE state IN ('accepted', 'retry')";
 const OVER = "INDEXED BY operation_over WHERE state IN ('done', 'cancelled', 'discarded')";
 const HEARD = "INDEXED BY operation_heard WHERE state = 'done' AND is_queued = 0 AND caller_key IS NULL";
-const KEPT = "INDEXED BY operation_kept WHERE state IN ('done', 'cancelled') AND bytes > 0";
 const UNPROMISED = "INDEXED BY operation_unpromised WHERE state = 'accepted' AND attempts = 0 AND is_queued = 0";
 const HOLDING = "INDEXED BY operation_order WHERE order_key = ? AND holds = 1";
 
@@ -168,13 +167,11 @@ export class SqlLedger implements Ledger {
 
   amount(principal?: string): Amount {
     if (principal !== undefined) return this.#totals.principal(principal);
-    const sum = { depth: 0, bytes: 0 };
-    for (const [state, { depth, bytes }] of this.#totals.states()) {
-      if (!isOpen({ state })) continue;
-      sum.depth += depth;
-      sum.bytes += bytes;
-    }
-    return sum;
+    return together([...this.#totals.states()].flatMap(([state, one]) => (isOpen({ state }) ? [one] : [])));
+  }
+
+  held(principal?: string): Amount {
+    return principal === undefined ? together([...this.#totals.states().values()]) : this.#totals.held(principal);
   }
 
   pendingTags(): Map<string, number> {
@@ -230,23 +227,6 @@ export class SqlLedger implements Ledger {
 
   oldestHeardAt(): number | undefined {
     return this.#all(`${HEARD} ORDER BY updated_at, seq LIMIT 1`)[0]?.updatedAt;
-  }
-
-  keptBytes(): number {
-    const states = this.#totals.states();
-    return (states.get("done")?.bytes ?? 0) + (states.get("cancelled")?.bytes ?? 0);
-  }
-
-  empty(limit: number): number {
-    return this.transaction(() => {
-      const oldest = this.#all(`${KEPT} ORDER BY updated_at, seq LIMIT ?`, limit);
-      for (const one of oldest) {
-        this.#contents.drop(one.seq);
-        this.#sql.exec("UPDATE operation SET bytes = 0 WHERE seq = ?", one.seq);
-        this.#totals.change(one, { ...one, bytes: 0 });
-      }
-      return oldest.length;
-    });
   }
 
   kept(name: string): string | undefined {
@@ -311,4 +291,13 @@ export class SqlLedger implements Ledger {
     this.#contents.drop(seq);
     this.#sql.exec("DELETE FROM operation WHERE seq = ?", seq);
   }
+}
+
+function together(amounts: readonly Amount[]): Amount {
+  const sum = { depth: 0, bytes: 0 };
+  for (const { depth, bytes } of amounts) {
+    sum.depth += depth;
+    sum.bytes += bytes;
+  }
+  return sum;
 }

@@ -13,7 +13,7 @@ import { isOpen, isPending, type Operation, type OperationState } from "../../sr
 /** What is kept of an operation. Never changed: replaced. */
 interface Row {
   operation: Operation;
-  payload: Payload | undefined;
+  payload: Payload;
   outcome: StoredOutcome | undefined;
 }
 
@@ -28,7 +28,6 @@ interface Content {
 const isWaiting = ({ state }: Operation) => state === "accepted" || state === "retry";
 const isPassedOver = ({ state, ifStuck }: Operation) =>
   (state === "ambiguous" || state === "dead") && ifStuck === "skip";
-const isKept = ({ state }: Operation) => state === "done" || state === "cancelled";
 const least = (times: number[]) => (times.length === 0 ? undefined : Math.min(...times));
 
 /** A ledger that is a list: what it says can be seen to be right. It outlives whoever uses it, as long as the test does. */
@@ -138,6 +137,11 @@ export class MemoryLedger implements Ledger {
     return { depth: open.length, bytes: open.reduce((sum, { bytes }) => sum + bytes, 0) };
   }
 
+  held(principal?: string): Amount {
+    const all = this.operations().filter((one) => (principal ?? one.principal) === one.principal);
+    return { depth: all.length, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
   pendingTags(): Map<string, number> {
     const tags = new Map<string, number>();
     for (const operation of this.operations()) {
@@ -201,26 +205,6 @@ export class MemoryLedger implements Ledger {
     );
   }
 
-  keptBytes(): number {
-    return this.operations()
-      .filter(isKept)
-      .reduce((sum, { bytes }) => sum + bytes, 0);
-  }
-
-  empty(limit: number): number {
-    this.onWrite();
-    const oldest = this.operations()
-      .filter((operation) => isKept(operation) && operation.bytes > 0)
-      .sort((a, b) => a.updatedAt - b.updatedAt || a.seq - b.seq)
-      .slice(0, limit);
-    this.#content.rows = this.#content.rows.map((row) =>
-      oldest.includes(row.operation)
-        ? { operation: { ...row.operation, bytes: 0 }, payload: undefined, outcome: undefined }
-        : row,
-    );
-    return oldest.length;
-  }
-
   kept(name: string): string | undefined {
     return this.#content.kept.get(name);
   }
@@ -260,9 +244,13 @@ export class MemoryLedger implements Ledger {
   }
 
   #waitingHeads(): Operation[] {
-    return this.operations().filter(
-      (one) => isWaiting(one) && (one.orderKey === null || this.#head(one)?.id === one.id),
-    );
+    const seen = new Set<string>();
+    return this.operations().filter((one) => {
+      if (!isOpen(one) || isPassedOver(one)) return false;
+      const isHead = one.orderKey === null || !seen.has(one.orderKey);
+      if (one.orderKey !== null) seen.add(one.orderKey);
+      return isHead && isWaiting(one);
+    });
   }
 
   #freeKey(id: string): void {

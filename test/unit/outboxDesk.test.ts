@@ -145,16 +145,10 @@ describe("what may become of an operation", () => {
   });
 });
 
-interface Tools {
-  ledger: MemoryLedger;
-  random: number;
-  maxKeptBytes: number;
-}
-
 /** A desk with a clock that can be set. */
-function world({ ledger = new MemoryLedger(), random = 0, ...more }: Partial<Tools> = {}) {
+function world({ ledger = new MemoryLedger(), random = 0 } = {}) {
   const clock = { now: NOW };
-  const desk = new Desk({ ledger, now: () => clock.now, random: () => random, ...more });
+  const desk = new Desk({ ledger, now: () => clock.now, random: () => random });
   const facts = (id: string, more: Partial<SubmissionFacts> = {}): SubmissionFacts => ({
     id,
     limits: LIMITS,
@@ -320,6 +314,30 @@ test("an object that is started anew knows what was being sent, and for how long
   expect(desk.recover()).toEqual({ lost: [], removed: [] });
 });
 
+test("what is over takes room until it is forgotten: who takes all back, or is answered at length, does not fill the disk", () => {
+  const { accept, desk, ledger, lease, clock } = world();
+  const outcome = { kind: "result", text: '"é"', era: "modern" } as const;
+  accept("a", { isAtOnce: true }, "1234");
+  desk.end(lease("a")!, ANSWER, outcome);
+  expect([ledger.amount(), ledger.held(), ledger.held("ann")]).toEqual([
+    { depth: 0, bytes: 0 },
+    { depth: 1, bytes: 8 },
+    { depth: 1, bytes: 8 },
+  ]);
+  const fill = (id: string, principal: string) => {
+    accept(id, { isAtOnce: true, principal });
+    ledger.update({ ...ledger.get(id)!, bytes: 4 * 2 ** 30 });
+    expect(desk.cancel(id, principal)?.state).toBe("cancelled");
+  };
+  fill("b", "ann");
+  expect(accept("c")).toMatchObject({ kind: "refused", why: "principal-full" });
+  fill("d", "bob");
+  expect(accept("e", { principal: "eve" })).toMatchObject({ kind: "refused", why: "full" });
+  clock.now += LIMITS.retentionMs;
+  desk.forget();
+  expect([accept("c").kind, accept("e", { principal: "eve" }).kind]).toEqual(["accepted", "accepted"]);
+});
+
 test("the operator has what rests looked at now", () => {
   const { accept, desk, lease, next } = world();
   accept("a", SAME);
@@ -375,19 +393,4 @@ test("what its caller has heard of is forgotten in an hour; what was promised, h
     ["late", "done"],
   ]);
   expect(desk.dueAt()).toBe(NOW + LIMITS.retentionMs);
-});
-
-test("no more is kept of arguments and answers than there is room for, and nothing is executed again for it", () => {
-  const { accept, desk, lease, ledger, clock } = world({ maxKeptBytes: 40 });
-  for (const id of ["a", "b", "c"]) {
-    accept(id, { key: id });
-    desk.end(lease(id)!, ANSWER);
-    clock.now++;
-  }
-  // Two of the arguments, fourteen of the answer, each.
-  expect([ledger.keptBytes(), desk.dueAt()]).toEqual([48, clock.now]);
-  desk.forget();
-  expect(ledger.keptBytes()).toBeLessThanOrEqual(40);
-  expect([ledger.outcome("a"), desk.dueAt()]).toEqual([undefined, NOW + LIMITS.retentionMs]);
-  expect(accept("d", { key: "a" })).toMatchObject({ kind: "known", isReplay: true, operation: { state: "done" } });
 });

@@ -200,7 +200,6 @@ function askEverything(ledger: Ledger): void {
   ledger.oldestAt();
   ledger.oldestOverAt();
   ledger.oldestHeardAt();
-  ledger.keptBytes();
   for (const states of [undefined, ["dead"], ["dead", "ambiguous", "done"]] as const) {
     for (const tool of [undefined, "write", "other"]) {
       for (const principal of [undefined, "bob", "eve"])
@@ -216,7 +215,6 @@ function askEverything(ledger: Ledger): void {
   }
   ledger.list({ limit: 5 });
   ledger.remove("a");
-  ledger.empty(3);
   ledger.forget(5_000, 3, 5_000);
   ledger.keep("a", "b");
   ledger.kept("a");
@@ -272,7 +270,6 @@ const change = fc.oneof(
     limit: fc.integer({ min: 1, max: 3 }),
     heardBefore: fc.option(time, { nil: undefined }),
   }),
-  fc.record({ do: fc.constant("empty" as const), limit: fc.integer({ min: 1, max: 3 }) }),
 );
 type Change = typeof change extends fc.Arbitrary<infer Of> ? Of : never;
 type Step = Change | { do: "together"; changes: Change[]; fails: boolean };
@@ -307,8 +304,6 @@ function carryOut(one: Step, ledger: Ledger): unknown {
       return undefined;
     case "forget":
       return ledger.forget(one.before, one.limit, one.heardBefore);
-    case "empty":
-      return ledger.empty(one.limit);
     case "together":
       return ledger.transaction(() => {
         const done = one.changes.map((each) => carryOut(each, ledger));
@@ -341,7 +336,7 @@ function shownBy(ledger: Ledger) {
     due: [named(ledger.due(3, 9)), named(ledger.due(9, 2)), ledger.nextDueAt()],
     overdue: [named(ledger.overdue(3, 9)), named(ledger.overdue(9, 2)), ledger.nextGiveUpAt()],
     others: [named(ledger.leased()), named(ledger.unpromised()), ledger.oldestAt(), ledger.oldestOverAt()],
-    over: [ledger.oldestHeardAt(), ledger.keptBytes()],
+    over: ledger.oldestHeardAt(),
     amounts: [ledger.amount(), ledger.amount("ann"), ledger.amount("bob"), ledger.counts()],
     tags: [...ledger.pendingTags()].toSorted(),
     lists: [
