@@ -253,9 +253,7 @@ export class Desk {
     });
   }
 
-  /**
-   * Forgets what is over for long enough, and sooner what its caller has heard of while it waited. How many there were.
-   */
+  /** Forgets what is over for long enough; sooner, what its caller has heard of while it waited. How many there were. */
   forget(): number {
     return this.#ledger.transaction(() => {
       const now = this.#now();

@@ -13,7 +13,7 @@ import { isOpen, isPending, type Operation, type OperationState } from "../../sr
 /** What is kept of an operation. Never changed: replaced. */
 interface Row {
   operation: Operation;
-  payload: Payload;
+  payload: Payload | undefined;
   outcome: StoredOutcome | undefined;
 }
 

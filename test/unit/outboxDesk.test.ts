@@ -145,10 +145,15 @@ describe("what may become of an operation", () => {
   });
 });
 
+interface Tools {
+  ledger: MemoryLedger;
+  random: number;
+}
+
 /** A desk with a clock that can be set. */
-function world({ ledger = new MemoryLedger(), random = 0 } = {}) {
+function world({ ledger = new MemoryLedger(), random = 0, ...more }: Partial<Tools> = {}) {
   const clock = { now: NOW };
-  const desk = new Desk({ ledger, now: () => clock.now, random: () => random });
+  const desk = new Desk({ ledger, now: () => clock.now, random: () => random, ...more });
   const facts = (id: string, more: Partial<SubmissionFacts> = {}): SubmissionFacts => ({
     id,
     limits: LIMITS,

@@ -372,6 +372,8 @@ describe("an idempotency key", () => {
     expect(given).toEqual([own, own, "mine", 12, own]);
     expect(new Set(given).size).toBe(5);
     expect(await told("other", { request_id: {} })).toMatchObject({ code: -32602 });
+    // It is kept beside the arguments, where there is no room for whatever an argument may be.
+    expect(await told("other", { request_id: "x".repeat(1_025) })).toMatchObject({ code: -32602 });
     expect(origin.calls).toHaveLength(5);
   });
 

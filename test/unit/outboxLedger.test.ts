@@ -336,7 +336,7 @@ function shownBy(ledger: Ledger) {
     due: [named(ledger.due(3, 9)), named(ledger.due(9, 2)), ledger.nextDueAt()],
     overdue: [named(ledger.overdue(3, 9)), named(ledger.overdue(9, 2)), ledger.nextGiveUpAt()],
     others: [named(ledger.leased()), named(ledger.unpromised()), ledger.oldestAt(), ledger.oldestOverAt()],
-    over: ledger.oldestHeardAt(),
+    heard: ledger.oldestHeardAt(),
     amounts: [ledger.amount(), ledger.amount("ann"), ledger.amount("bob"), ledger.counts()],
     tags: [...ledger.pendingTags()].toSorted(),
     lists: [
