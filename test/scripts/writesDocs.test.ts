@@ -3,9 +3,14 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { readConfig } from "../../scripts/serve/bundle.ts";
 import { resolve } from "../../src/config/resolve.ts";
+import { followPage } from "./followPage.ts";
 import { ROOT, tempFolder } from "./runScript.ts";
 
 const page = readFileSync(path.join(ROOT, "docs/writes.md"), "utf8");
+
+test("what the page on writes says to type does what it says", { timeout: 120_000 }, async () => {
+  expect(await followPage("writes.md")).toBe(4);
+});
 
 test("the configuration on the page on writes is one that the replica takes, and queues", async () => {
   const [, code = ""] = /```ts\n([\s\S]*?)```/.exec(page) ?? [];
