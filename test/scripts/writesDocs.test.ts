@@ -24,16 +24,6 @@ test("the configuration on the page on writes is one that the replica takes, and
   expect(tools.find("add_note_once")?.value.write?.outbox).toMatchObject(once);
 });
 
-test("what the page on writes shows of messages is JSON", () => {
-  const pieces = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, text = ""]) => text);
-  expect(pieces.length).toBeGreaterThan(3);
-  for (const piece of pieces) {
-    // An object that stands on several lines, or one a line.
-    const objects = piece.trim().split(/\n(?=\{)/);
-    for (const one of objects) expect(() => JSON.parse(one) as unknown, one).not.toThrow();
-  }
-});
-
 test("the page on writes names every reason that an operation can have, and every state", () => {
   const source = readFileSync(path.join(ROOT, "src/outbox/Operation.ts"), "utf8");
   const union = (name: string) =>
