@@ -22,6 +22,8 @@ type Arguments = Readonly<Record<string, unknown>>;
 
 /** How many characters of a digest the replica gives an origin as a key: as many as its operations' ids have. */
 const KEY_LENGTH = 32;
+/** An argument that an origin knows a request by is so long at most, in characters: it is kept by itself, and counts nowhere. */
+const MAX_ARGUMENT_LENGTH = 1_024;
 
 /** Whether the caller is given a task where its call is not answered at once. */
 export function takesTasks({ era, capabilities }: Pick<Call, "era" | "capabilities">): boolean {
@@ -48,7 +50,12 @@ export async function submissionOf(
   const idempotency = idempotencyOf(rule.idempotent, args, own, () => catalogueOf(x).get(tool)?.isIdempotent === true);
   if (idempotency === undefined) {
     const { argument } = rule.idempotent as { argument: string };
-    return { failure: invalid(x.body, `${argument} must be a string or a number: the origin goes by it`) };
+    return {
+      failure: invalid(
+        x.body,
+        `${argument} must be a number, or a string of at most ${MAX_ARGUMENT_LENGTH} characters: the origin goes by it`,
+      ),
+    };
   }
   const knowsTasks = takesTasks(call);
   const isKept = rule.queue !== undefined && (knowsTasks || rule.unlessTask === "notify");
@@ -93,7 +100,8 @@ function idempotencyOf(
   const value = Object.hasOwn(args, name) ? args[name] : undefined;
   // What says nothing is as if it were not there.
   if (value === undefined || value === null || value === "") return { kind: "argument", name, key: own };
-  if (typeof value !== "string" && typeof value !== "number") return undefined;
+  const isSound = typeof value === "string" ? value.length <= MAX_ARGUMENT_LENGTH : typeof value === "number";
+  if (!isSound) return undefined;
   return { kind: "argument", name, key: String(value) };
 }
 

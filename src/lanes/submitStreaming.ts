@@ -51,6 +51,8 @@ export async function submitStreaming(
   if (over.signal.aborted && !begun.signal.aborted) return told(await submitting);
 
   const work = async () => {
+    // It has waited for as long.
+    if (!begun.signal.aborted) outlet.keepAlive();
     const alive = setInterval(() => outlet.keepAlive(), KEEP_ALIVE_MS);
     try {
       const answer = await told(await submitting);

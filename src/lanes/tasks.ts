@@ -4,6 +4,7 @@ import { detailedTask } from "../mcp/task.ts";
 import { isOperationId } from "../outbox/operationId.ts";
 import type { Answer, Exchange, Failure } from "./Exchange.ts";
 import { cancelled, factsOf, knowsTasks, operationOf, termsOf } from "./operationOf.ts";
+import { invalid } from "./forbidden.ts";
 import { eraOf, failed, ownResult, wrongIn } from "./ownAnswer.ts";
 
 /**
@@ -39,7 +40,9 @@ async function ofOrigins(x: Exchange, taskId: unknown, rest: () => Answer | Prom
   const given = await rest();
   if (!isUnknownMethod(given)) return given;
   if (!knowsTasks(x)) return failed(NOT_DECLARED);
-  return failed({ kind: "unknown-operation", id: String(taskId) });
+  // Callers write it: it need not be anything that can be said.
+  if (typeof taskId !== "string") return failed(invalid(x.body, "taskId must be a string"));
+  return failed({ kind: "unknown-operation", id: taskId });
 }
 
 function isUnknownMethod(given: Answer): boolean {

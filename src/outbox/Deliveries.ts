@@ -127,7 +127,8 @@ export class Deliveries {
   async #look(): Promise<void> {
     const { desk, reach, readiness } = this.#tools;
     await this.#dropUnpromised();
-    for (const lapsed of desk.lapse()) await this.changed(lapsed);
+    // Together, for where nothing can be told, each would wait for that.
+    await Promise.all(desk.lapse().map((one) => this.changed(one)));
     if (!reach.origin || this.#free <= 0) return;
     if (readiness.restMs > 0) return this.#cannotSend();
     if (this.#unheardMs === 0) this.#unheard.clear();

@@ -51,6 +51,11 @@ export interface DeskParts {
 
 /** How many are given up, or forgotten, in one go. */
 const BATCH = 100;
+/**
+ * How long it is known what its caller has heard of while it waited: longer than an isolate waits that has lost the object
+ * and asks once more, and any isolate does that within three quarters of an hour.
+ */
+const HEARD_MS = 3_600_000;
 /** How often `next` looks for others in place of those that have to rest. */
 const MAX_ROUNDS = 20;
 /** How many tags of queued writes are told apart. */
@@ -90,7 +95,7 @@ export class Desk {
       const known = this.#known(facts);
       if (known !== undefined) return known;
       const bytes = sizeOf(payload);
-      const why = this.#limits.lackingFor(facts.principal, bytes);
+      const why = this.#limits.lackingFor(facts.principal, bytes) ?? this.#limits.lackingToKeep(facts.principal, bytes);
       if (why !== undefined) return { kind: "refused", why, retryAfterMs: this.#limits.retryAfterMs(now) };
       const { id, principal, tool, orderKey, ifStuck, idempotency, tags, isAwaited, key, digest } = facts;
       const operation = this.#ledger.insert(
@@ -137,11 +142,7 @@ export class Desk {
 
   /** Takes a principal's own operation back, if it was never sent. How it stands then; `undefined`: it has none of that id. */
   cancel(id: string, principal: string): Operation | undefined {
-    return this.#change(
-      id,
-      (operation) => (operation.principal === principal ? { kind: "cancel" } : undefined),
-      principal,
-    );
+    return this.#change(id, () => ({ kind: "cancel" }), principal);
   }
 
   /** By the operator: they are not to be sent any more. Not those that are being sent, or are over. */
@@ -252,9 +253,12 @@ export class Desk {
     });
   }
 
-  /** Forgets what is over for long enough. How many there were. */
+  /** Forgets what is over for long enough; sooner, what its caller has heard of while it waited. How many there were. */
   forget(): number {
-    return this.#ledger.transaction(() => this.#ledger.forget(this.#now() - this.limits.retentionMs, BATCH));
+    return this.#ledger.transaction(() => {
+      const now = this.#now();
+      return this.#ledger.forget(now - this.limits.retentionMs, BATCH, now - this.#heardMs);
+    });
   }
 
   /**
@@ -263,11 +267,12 @@ export class Desk {
    */
   dueAt(canSend = true): number | undefined {
     const ledger = this.#ledger;
-    const overAt = ledger.oldestOverAt();
+    const [overAt, heardAt] = [ledger.oldestOverAt(), ledger.oldestHeardAt()];
     const times = [
       canSend ? this.#nextSendAt() : undefined,
       ledger.nextGiveUpAt(),
       overAt === undefined ? undefined : overAt + this.limits.retentionMs,
+      heardAt === undefined ? undefined : heardAt + this.#heardMs,
       ...ledger.leased().map(({ leaseUntil }) => leaseUntil),
     ].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -284,6 +289,10 @@ export class Desk {
   status(): DeskStatus {
     const ledger = this.#ledger;
     return { counts: ledger.counts(), amount: ledger.amount(), oldestAt: ledger.oldestAt() };
+  }
+
+  get #heardMs(): number {
+    return Math.min(HEARD_MS, this.limits.retentionMs);
   }
 
   #known({ id, principal, tool, key, digest }: SubmissionFacts): Accepted | undefined {
@@ -325,16 +334,11 @@ export class Desk {
   }
 
   /** `principal`: it is whose it must be. */
-  #change(
-    id: string,
-    event: (operation: Operation) => OperationEvent | undefined,
-    principal?: string,
-  ): Operation | undefined {
+  #change(id: string, event: (operation: Operation) => OperationEvent, principal?: string): Operation | undefined {
     return this.#ledger.transaction(() => {
       const operation = this.#ledger.get(id);
       if (operation === undefined || (principal !== undefined && operation.principal !== principal)) return undefined;
-      const happens = event(operation);
-      return (happens === undefined ? undefined : this.#advance(operation, happens)) ?? operation;
+      return this.#advance(operation, event(operation)) ?? operation;
     });
   }
 
@@ -356,7 +360,9 @@ export class Desk {
   #advance(operation: Operation, event: OperationEvent, outcome?: StoredOutcome): Operation | undefined {
     const next = advance(operation, event, { now: this.#now(), random: this.#random() });
     if (next === undefined) return undefined;
-    this.#ledger.update(next, next.state === "done" ? outcome : undefined);
+    if (next.state !== "done" || outcome === undefined) this.#ledger.update(next);
+    // From now on both are kept.
+    else this.#ledger.update({ ...next, bytes: next.bytes + sizeOf(outcome) }, outcome);
     return next;
   }
 }

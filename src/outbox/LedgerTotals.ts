@@ -1,12 +1,12 @@
 import type { Amount } from "./Ledger.ts";
 import { isOpen, isPending, type Operation, type OperationState } from "./Operation.ts";
 
-type Kind = "state" | "principal" | "tag";
+type Kind = "state" | "principal" | "held" | "tag";
 
 /** What is counted of an operation. */
 type Countable = Pick<Operation, "state" | "principal" | "tags" | "isQueued" | "bytes">;
 
-/** How many operations there are of a kind, kept up with every change: by state, by principal while open, by tag while queued. */
+/** How many operations there are of a kind, kept up with every change: by state, by principal while open and as long as they are kept, by tag while queued. */
 export class LedgerTotals {
   readonly #sql: SqlStorage;
 
@@ -47,18 +47,24 @@ export class LedgerTotals {
 
   /** Of a principal's that are open. */
   principal(principal: string): Amount {
-    const [row] = this.#sql
-      .exec<{ depth: number; bytes: number }>(
-        "SELECT depth, bytes FROM total WHERE kind = 'principal' AND name = ?",
-        principal,
-      )
-      .toArray();
-    return row ?? { depth: 0, bytes: 0 };
+    return this.#one("principal", principal);
+  }
+
+  /** Of a principal's that are kept. */
+  held(principal: string): Amount {
+    return this.#one("held", principal);
   }
 
   /** How many wait for each tag. */
   tags(): Map<string, number> {
     return new Map(this.#all("tag").map(({ name, depth }) => [name, depth]));
+  }
+
+  #one(kind: Kind, name: string): Amount {
+    const [row] = this.#sql
+      .exec<{ depth: number; bytes: number }>("SELECT depth, bytes FROM total WHERE kind = ? AND name = ?", kind, name)
+      .toArray();
+    return row ?? { depth: 0, bytes: 0 };
   }
 
   #all(kind: Kind) {
@@ -71,6 +77,7 @@ export class LedgerTotals {
 /** Under what an operation counts. */
 function* placesOf(one: Countable): Generator<[Kind, string]> {
   yield ["state", one.state];
+  yield ["held", one.principal];
   if (isOpen(one)) yield ["principal", one.principal];
   if (one.isQueued && isPending(one)) for (const tag of new Set(one.tags)) yield ["tag", tag];
 }

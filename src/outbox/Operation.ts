@@ -89,7 +89,7 @@ export interface Operation {
   leaseUntil?: number;
   /** When it is given up. */
   givesUpAt: number;
-  /** How much of the queue it takes. */
+  /** How much of the queue it takes; of one that is done, how much room with its outcome. */
   bytes: number;
   /** In the operator's words: why it was discarded. */
   why?: string;

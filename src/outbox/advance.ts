@@ -113,7 +113,8 @@ function ended(operation: Operation, ending: Ending, moment: Moment): Operation 
 function endedLate(operation: Operation, ending: Ending, moment: Moment): Operation | undefined {
   const { state } = operation;
   const isOpen = isWaiting(operation) || state === "ambiguous" || state === "dead";
-  return ending.kind === "answered" && isOpen ? done(operation, moment) : undefined;
+  // Who was told that nobody knows, comes to ask.
+  return ending.kind === "answered" && isOpen ? done({ ...operation, isQueued: true }, moment) : undefined;
 }
 
 function again(

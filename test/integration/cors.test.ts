@@ -24,6 +24,7 @@ const SENDABLE = [
   "baggage",
   "cache-control",
   "content-type",
+  "idempotency-key",
   "last-event-id",
   "mcp-method",
   "mcp-name",

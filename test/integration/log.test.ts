@@ -57,6 +57,8 @@ test("what operators and webhooks are refused is logged once, under the id that 
     ["/admin/warm", { body: '{"s3cret":1}' }, "/admin/warm", 400, "bad_warm"],
     ["/admin/rows", { body: '{"s3cret":1}' }, "/admin/rows", 400, "bad_rows"],
     ["/admin/sync", { body: '{"s3cret":1}' }, "/admin/sync", 400, "bad_sync"],
+    ["/admin/jobs", { body: '{"s3cret":1}' }, "/admin/jobs", 400, "bad_jobs"],
+    ["/admin/jobs/s3cret", { method: "GET" }, "/admin/jobs/:id", 404, "unknown_job"],
     ["/admin/status?origin=s3cret", { method: "GET" }, "/admin/status", 404, "unknown_origin"],
     ["/metrics?s3cret", { method: "PUT" }, "/metrics", 405, "method_not_allowed"],
     ["/sync/o", { body: "s3cret" }, "/sync/o", 404, "webhook_not_configured"],

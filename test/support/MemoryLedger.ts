@@ -13,7 +13,7 @@ import { isOpen, isPending, type Operation, type OperationState } from "../../sr
 /** What is kept of an operation. Never changed: replaced. */
 interface Row {
   operation: Operation;
-  payload: Payload;
+  payload: Payload | undefined;
   outcome: StoredOutcome | undefined;
 }
 
@@ -137,6 +137,11 @@ export class MemoryLedger implements Ledger {
     return { depth: open.length, bytes: open.reduce((sum, { bytes }) => sum + bytes, 0) };
   }
 
+  held(principal?: string): Amount {
+    const all = this.operations().filter((one) => (principal ?? one.principal) === one.principal);
+    return { depth: all.length, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
   pendingTags(): Map<string, number> {
     const tags = new Map<string, number>();
     for (const operation of this.operations()) {
@@ -175,20 +180,27 @@ export class MemoryLedger implements Ledger {
       .slice(0, limit);
   }
 
-  forget(before: number, limit: number): number {
+  forget(before: number, limit: number, heardBefore?: number): number {
     this.onWrite();
-    const old = this.operations()
-      .filter((operation) => !isOpen(operation) && operation.updatedAt <= before)
-      .sort((a, b) => a.updatedAt - b.updatedAt || a.seq - b.seq)
-      .slice(0, limit);
-    for (const { id } of old) this.remove(id);
-    return old.length;
+    const forgotten = this.#forget((operation) => !isOpen(operation), before, limit);
+    return (
+      forgotten +
+      (heardBefore === undefined ? 0 : this.#forget((operation) => this.isHeard(operation), heardBefore, limit))
+    );
   }
 
   oldestOverAt(): number | undefined {
     return least(
       this.operations()
         .filter((operation) => !isOpen(operation))
+        .map(({ updatedAt }) => updatedAt),
+    );
+  }
+
+  oldestHeardAt(): number | undefined {
+    return least(
+      this.operations()
+        .filter((operation) => this.isHeard(operation))
         .map(({ updatedAt }) => updatedAt),
     );
   }
@@ -202,9 +214,23 @@ export class MemoryLedger implements Ledger {
     this.#content.kept.set(name, value);
   }
 
+  /** Whether nobody asks for it any more: its caller has heard of it, and has no key. */
+  isHeard({ id, state, isQueued }: Operation): boolean {
+    return state === "done" && !isQueued && this.#content.keys.every((key) => key.id !== id);
+  }
+
   /** All there are, in the order in which they were accepted. */
   operations(): Operation[] {
     return this.#content.rows.map(({ operation }) => operation);
+  }
+
+  #forget(which: (operation: Operation) => boolean, before: number, limit: number): number {
+    const old = this.operations()
+      .filter((operation) => which(operation) && operation.updatedAt <= before)
+      .sort((a, b) => a.updatedAt - b.updatedAt || a.seq - b.seq)
+      .slice(0, limit);
+    for (const { id } of old) this.remove(id);
+    return old.length;
   }
 
   #row(id: string): Row | undefined {
@@ -218,9 +244,13 @@ export class MemoryLedger implements Ledger {
   }
 
   #waitingHeads(): Operation[] {
-    return this.operations().filter(
-      (one) => isWaiting(one) && (one.orderKey === null || this.#head(one)?.id === one.id),
-    );
+    const seen = new Set<string>();
+    return this.operations().filter((one) => {
+      if (!isOpen(one) || isPassedOver(one)) return false;
+      const isHead = one.orderKey === null || !seen.has(one.orderKey);
+      if (one.orderKey !== null) seen.add(one.orderKey);
+      return isHead && isWaiting(one);
+    });
   }
 
   #freeKey(id: string): void {

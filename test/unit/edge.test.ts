@@ -7,11 +7,37 @@ import { sameText } from "../../src/access/sameText.ts";
 import { wireError, type Told, type Trouble } from "../../src/http/errors.ts";
 import { guard } from "../../src/http/guard.ts";
 import { consoleReporter } from "../../src/telemetry/consoleReporter.ts";
+import type { OperationState } from "../../src/outbox/Operation.ts";
+import type { OperationView } from "../../src/outbox/Submission.ts";
 import type { ReplicaEvent } from "../../src/telemetry/events.ts";
 
 const kv = (env as { KV: KVNamespace }).KV;
 const told: Told = { id: 7, isRequest: true, isToolCall: false, isModern: true, correlationId: "c".repeat(32) };
 const origin = (failure: Extract<Trouble, { kind: "origin" }>["failure"]): Trouble => ({ kind: "origin", failure });
+const OPERATION = `er-op-${"a".repeat(32)}`;
+const written = (state: OperationState): OperationView => ({
+  id: OPERATION,
+  seq: 1,
+  principal: "p",
+  tool: "put",
+  orderKey: null,
+  ifStuck: "park",
+  idempotency: { kind: "none" },
+  tags: [],
+  isQueued: true,
+  isAwaited: false,
+  state,
+  attempts: 0,
+  acceptedAt: 0,
+  updatedAt: 0,
+  dueAt: 0,
+  givesUpAt: 0,
+});
+const refused = (refusal: Extract<Trouble, { kind: "write-refused" }>["refusal"]): Trouble => ({
+  kind: "write-refused",
+  tool: "put",
+  refusal,
+});
 
 const TROUBLES: [Trouble, number, string, number][] = [
   [origin({ kind: "unreachable" }), 200, "origin_unavailable", -31000],
@@ -56,6 +82,22 @@ const TROUBLES: [Trouble, number, string, number][] = [
   [{ kind: "unknown-key", id: "0" }, 404, "unknown_key", -32600],
   [{ kind: "unknown-role", role: "r", known: [] }, 400, "unknown_role", -32600],
   [{ kind: "defect" }, 200, "internal", -32603],
+  [{ kind: "write-queued", operation: written("accepted"), retryAfterMs: 9 }, 200, "write_queued", -31000],
+  [{ kind: "write-unanswered", operation: written("ambiguous") }, 200, "write_ambiguous", -31000],
+  [{ kind: "write-unanswered", operation: written("dead") }, 200, "write_dead", -31000],
+  [{ kind: "write-unanswered", operation: written("discarded") }, 200, "write_discarded", -31000],
+  [{ kind: "write-unanswered", operation: written("cancelled") }, 200, "write_cancelled", -31000],
+  [{ kind: "write-unanswered", operation: written("done") }, 200, "outcome_lost", -31000],
+  [refused({ why: "down", retryAfterMs: 9 }), 200, "origin_unavailable", -31000],
+  [refused({ why: "late", retryAfterMs: 9 }), 200, "write_late", -31000],
+  [refused({ why: "parked", id: OPERATION }), 200, "order_parked", -31000],
+  [refused({ why: "full", retryAfterMs: 9 }), 200, "queue_full", -31000],
+  [refused({ why: "principal-full", retryAfterMs: 9 }), 200, "queue_full", -31000],
+  [refused({ why: "key-reused" }), 200, "idempotency_key_reused", -31000],
+  [refused({ why: "cancelled" }), 200, "write_cancelled", -31000],
+  [{ kind: "outbox-unavailable", operationId: OPERATION }, 200, "outbox_unavailable", -31000],
+  [{ kind: "idempotency-key-invalid", detail: "d" }, 200, "idempotency_key_invalid", -31000],
+  [{ kind: "idempotency-unsupported" }, 200, "idempotency_unsupported", -31000],
 ];
 
 describe("errors on the wire", () => {
@@ -67,6 +109,15 @@ describe("errors on the wire", () => {
       id: 7,
       error: { code: rpcCode, message: expect.stringMatching(/\w/), data: { code, correlationId: told.correlationId } },
     });
+  });
+
+  test("whoever is refused a write is told that nothing was sent; whoever has an operation, its id", () => {
+    for (const [trouble] of TROUBLES) {
+      const { message, data } = JSON.parse(wireError(trouble, told).body).error;
+      if (trouble.kind === "write-refused") expect(message).toContain("Nothing of this call was sent");
+      const isOfOne = ["write-queued", "write-unanswered", "outbox-unavailable"].includes(trouble.kind);
+      expect(data.operationId).toBe(isOfOne ? OPERATION : undefined);
+    }
   });
 
   test("what the caller of a tool can act on is a tool result, in the caller's era", () => {

@@ -211,6 +211,14 @@ test("tasks that are not the replica's go to the origin; where it knows none, th
   expect(asked).toEqual([]);
 });
 
+test("what is no id of a task names none, and breaks nothing", async () => {
+  const unknown: Answer = { ...REST, text: `{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"no"}}` };
+  for (const taskId of [{ toString: 1, valueOf: 1 }, [{ toString: 1 }], 5, null]) {
+    const { x } = get({ params: { taskId }, headers: { "mcp-name": "x" } });
+    expect((await wired(x, unknown))?.error?.code, JSON.stringify(taskId)).toBe(-32602);
+  }
+});
+
 test("legacy callers have no tasks: an id of the replica's own goes to no origin, and one of the origin's does", async () => {
   const { x, asked } = get({ isLegacy: true });
   expect(await wired(x)).toMatchObject({ status: 200, error: { code: -32602 } });

@@ -3,8 +3,8 @@ import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { originSync } from "../../src/origin/originSync.ts";
 import type { Outbox } from "../../src/outbox/Outbox.ts";
-import type { OutboxWord } from "../../src/sync/OutboxWord.ts";
 import type { Submission, SubmissionEvent, Submitted } from "../../src/outbox/Submission.ts";
+import type { OutboxWord } from "../../src/sync/OutboxWord.ts";
 import { answerForOrigins, LIMITS, until, WritingOrigin } from "./support/writing.ts";
 
 let stop: () => void;
@@ -512,15 +512,24 @@ describe("what is kept", () => {
 });
 
 describe("what cannot be done", () => {
-  /** The outbox of an origin whose `OriginSync` is not to be had. */
-  const unheard = (origin: WritingOrigin, use: (outbox: Outbox) => Promise<void>) =>
+  const nobody = async (): Promise<object> => {
+    throw new Error("not to be had");
+  };
+
+  /** The outbox of an origin whose `OriginSync` hears its words so; by default it is not to be had. */
+  const unheard = (
+    origin: WritingOrigin,
+    use: (outbox: Outbox, storage: DurableObjectStorage) => Promise<void>,
+    outbox: (word: OutboxWord, storage: DurableObjectStorage) => Promise<object> = nobody,
+  ) =>
     runInDurableObject(origin.outbox, async (_, state) => {
       const { Outbox: Class } = await import("../../src/outbox/Outbox.ts");
-      const outbox = async () => {
-        throw new Error("not to be had");
+      const { storage } = state;
+      const ORIGIN_SYNC = {
+        idFromName: (name: string) => name,
+        get: () => ({ outbox: (word: OutboxWord) => outbox(word, storage) }),
       };
-      const ORIGIN_SYNC = { idFromName: (name: string) => name, get: () => ({ outbox }) };
-      await use(new Class(state, { ...env, ORIGIN_SYNC, REPLICA_LOG: "off" } as unknown as Cloudflare.Env));
+      await use(new Class(state, { ...env, ORIGIN_SYNC, REPLICA_LOG: "off" } as unknown as Cloudflare.Env), storage);
     });
 
   test("what could not be announced is not sent, where readers rely on that; else it is", async () => {
@@ -536,6 +545,27 @@ describe("what cannot be done", () => {
       const others = origin.submission(3, { orderKey: null, idempotency: { kind: "same" } });
       expect([shown(await outbox.submit(others)), origin.numbers]).toEqual([["settled", "done"], [3]]);
     });
+  });
+
+  test("of many that the operator gives up is told at once, for each word may wait in vain", async () => {
+    const origin = originOf();
+    origin.isDown = true;
+    let said = 0;
+    await runInDurableObject(origin.outbox, async (_, state) => {
+      const { Outbox: Class } = await import("../../src/outbox/Outbox.ts");
+      const outbox = async () => {
+        said++;
+        throw new Error("not to be had");
+      };
+      const ORIGIN_SYNC = { idFromName: (name: string) => name, get: () => ({ outbox }) };
+      const object = new Class(state, { ...env, ORIGIN_SYNC, REPLICA_LOG: "off" } as unknown as Cloudflare.Env);
+      const queued = Array.from({ length: 20 }, (_, n) => origin.submission(n));
+      for (const one of queued) await object.submit(one);
+      said = 0;
+      const ids = queued.map(({ id }) => id);
+      expect((await object.discard(ids, "not wanted")).done).toHaveLength(20);
+    });
+    expect(said).toBeLessThan(10);
   });
 
   test("one that may have been executed stays announced, though it is not sent again after all", async () => {
@@ -562,6 +592,34 @@ describe("what cannot be done", () => {
       expect(shown(await object.submit(second!))).toEqual(["settled", "done"]);
     });
     expect([origin.calls.length, concluded]).toEqual([2, [second!.id]]);
+  });
+
+  test("what is about to be sent when the connection of another breaks is not sent", async () => {
+    const origin = originOf();
+    const [first, second] = [1, 2].map((n) => origin.submission(n, { orderKey: null })) as [Submission, Submission];
+    let isBroken = false;
+    origin.script = async () => {
+      await until(() => isBroken);
+      origin.isDown = true;
+      throw new TypeError("connection lost");
+    };
+    const outbox = async ({ announce }: OutboxWord, { sql }: DurableObjectStorage) => {
+      // While this one is being announced the other fails.
+      isBroken ||= announce.some(({ id }) => id === second.id);
+      const ambiguous = () => sql.exec("SELECT 1 FROM operation WHERE state = 'ambiguous'").toArray();
+      if (isBroken) await until(() => ambiguous().length > 0);
+      return { seq: 0, feedId: "f", floor: 0, hardFloor: 0, changes: [], isAnnounced: announce.map(({ id }) => id) };
+    };
+    await unheard(
+      origin,
+      async (object) => {
+        const failing = object.submit(first);
+        await until(() => origin.atOnce === 1);
+        expect(shown(await object.submit(second))).toEqual(["queued", "accepted"]);
+        expect([shown(await failing), origin.numbers]).toEqual([["settled", "ambiguous", "no-answer"], [1]]);
+      },
+      outbox,
+    );
   });
 
   test("an answer that there is no room for is not lost silently, and nothing is sent again for it", async () => {
@@ -595,6 +653,24 @@ describe("an object that is lost", () => {
     isOpen = true;
     return { origin, submission, submitted, armedFor };
   }
+
+  test("is not lost for having nobody who waits: it is woken while it sends", async () => {
+    const origin = originOf();
+    let isOpen = false;
+    origin.script = async () => {
+      await until(() => isOpen);
+      return { result: TEXT };
+    };
+    const submitted = await origin.outbox.submit(origin.submission(1, { isAtOnce: true }));
+    expect(shown(submitted)).toEqual(["queued", "accepted"]);
+    await expect.poll(() => origin.atOnce).toBe(1);
+    // An object of which nobody wants anything is ended after a minute or so.
+    await expect.poll(async () => ((await alarmOf(origin)) ?? Infinity) - Date.now()).toBeLessThanOrEqual(30_000);
+    await runDurableObjectAlarm(origin.outbox);
+    await expect.poll(async () => ((await alarmOf(origin)) ?? Infinity) - Date.now()).toBeLessThanOrEqual(30_000);
+    isOpen = true;
+    await expect.poll(() => origin.atOnce).toBe(0);
+  });
 
   test("in the middle of sending does not send again what must not be sent twice", async () => {
     const { origin, submission, submitted, armedFor } = await lose({ isAtOnce: false });

@@ -145,10 +145,15 @@ describe("what may become of an operation", () => {
   });
 });
 
+interface Tools {
+  ledger: MemoryLedger;
+  random: number;
+}
+
 /** A desk with a clock that can be set. */
-function world({ ledger = new MemoryLedger(), random = 0 } = {}) {
+function world({ ledger = new MemoryLedger(), random = 0, ...more }: Partial<Tools> = {}) {
   const clock = { now: NOW };
-  const desk = new Desk({ ledger, now: () => clock.now, random: () => random });
+  const desk = new Desk({ ledger, now: () => clock.now, random: () => random, ...more });
   const facts = (id: string, more: Partial<SubmissionFacts> = {}): SubmissionFacts => ({
     id,
     limits: LIMITS,
@@ -314,6 +319,30 @@ test("an object that is started anew knows what was being sent, and for how long
   expect(desk.recover()).toEqual({ lost: [], removed: [] });
 });
 
+test("what is over takes room until it is forgotten: who takes all back, or is answered at length, does not fill the disk", () => {
+  const { accept, desk, ledger, lease, clock } = world();
+  const outcome = { kind: "result", text: '"é"', era: "modern" } as const;
+  accept("a", { isAtOnce: true }, "1234");
+  desk.end(lease("a")!, ANSWER, outcome);
+  expect([ledger.amount(), ledger.held(), ledger.held("ann")]).toEqual([
+    { depth: 0, bytes: 0 },
+    { depth: 1, bytes: 8 },
+    { depth: 1, bytes: 8 },
+  ]);
+  const fill = (id: string, principal: string) => {
+    accept(id, { isAtOnce: true, principal });
+    ledger.update({ ...ledger.get(id)!, bytes: 4 * 2 ** 30 });
+    expect(desk.cancel(id, principal)?.state).toBe("cancelled");
+  };
+  fill("b", "ann");
+  expect(accept("c")).toMatchObject({ kind: "refused", why: "principal-full" });
+  fill("d", "bob");
+  expect(accept("e", { principal: "eve" })).toMatchObject({ kind: "refused", why: "full" });
+  clock.now += LIMITS.retentionMs;
+  desk.forget();
+  expect([accept("c").kind, accept("e", { principal: "eve" }).kind]).toEqual(["accepted", "accepted"]);
+});
+
 test("the operator has what rests looked at now", () => {
   const { accept, desk, lease, next } = world();
   accept("a", SAME);
@@ -334,7 +363,7 @@ test("readers are told of the tags of what is queued, and of the origin where th
 test("it is said how it stands, and when there is something to do", () => {
   const { accept, desk, lease, clock } = world();
   expect([desk.dueAt(), desk.status().amount]).toEqual([undefined, { depth: 0, bytes: 0 }]);
-  accept("a");
+  accept("a", { key: "k" });
   expect([desk.dueAt(), desk.dueAt(false)]).toEqual([NOW, NOW + HOUR_MS]);
   const leased = lease("a")!;
   expect(desk.dueAt()).toBe(NOW + 30_000);
@@ -346,4 +375,27 @@ test("it is said how it stands, and when there is something to do", () => {
   expect(desk.forget()).toBe(0);
   clock.now++;
   expect([desk.forget(), desk.dueAt()]).toEqual([1, undefined]);
+});
+
+test("what its caller has heard of is forgotten in an hour; what was promised, has a key, or was unknown at first is kept", () => {
+  const { accept, desk, lease, clock, ledger } = world();
+  accept("heard");
+  accept("promised", { isAtOnce: true });
+  accept("keyed", { key: "k" });
+  accept("late", SAME);
+  const late = lease("late")!;
+  desk.end(late, { kind: "unknown", reason: "no-answer", isFinal: true });
+  desk.end(late, ANSWER);
+  for (const id of ["heard", "promised", "keyed"]) desk.end(lease(id)!, ANSWER);
+  expect(desk.dueAt()).toBe(NOW + HOUR_MS);
+  clock.now += HOUR_MS - 1;
+  expect(desk.forget()).toBe(0);
+  clock.now++;
+  expect(desk.forget()).toBe(1);
+  expect(ledger.operations().map(({ id, state }) => [id, state])).toEqual([
+    ["promised", "done"],
+    ["keyed", "done"],
+    ["late", "done"],
+  ]);
+  expect(desk.dueAt()).toBe(NOW + LIMITS.retentionMs);
 });

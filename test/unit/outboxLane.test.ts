@@ -271,6 +271,40 @@ describe("while the origin is down", () => {
   });
 });
 
+test("calls count for their caller as those do that are relayed: those at once, and those that reach the origin", async () => {
+  const counted: string[] = [];
+  const ORIGIN_LIMIT = {
+    limit: async ({ key }: { key: string }) => {
+      counted.push(key);
+      return { success: counted.length < 3 };
+    },
+  };
+  const { origin, told } = setUp(
+    { note: QUEUED },
+    {
+      replica: { access: { open: true, openOnPurpose: true }, limits: { concurrency: 1, origin: "ORIGIN_LIMIT" } },
+      world: { ...env, ORIGIN_LIMIT },
+    },
+  );
+  let mayEnd = false;
+  origin.script = async () => {
+    await until(() => mayEnd);
+    return { result: words("made") };
+  };
+  const headers = { "cf-connecting-ip": "203.0.113.7" };
+  const first = told("note", { n: 1 }, { headers });
+  await until(() => origin.calls.length === 1);
+  for (const meta of [{}, { progressToken: 1 }]) {
+    expect(await told("note", { n: 2 }, { headers, meta })).toMatchObject({ code: "too_many_calls" });
+  }
+  mayEnd = true;
+  expect(await first).toMatchObject(words("made"));
+  // What is over has made room, on a stream too.
+  expect(await told("note", { n: 3 }, { headers, meta: { progressToken: 1 } })).toMatchObject(words("made"));
+  expect(await told("note", { n: 4 }, { headers })).toMatchObject({ code: "rate_limited" });
+  expect([origin.numbers, counted.length, new Set(counted).size]).toEqual([[1, 3], 3, 1]);
+});
+
 describe("an idempotency key", () => {
   const KEY = "edge-replica/idempotency-key";
   const tools: Record<string, ToolConfig> = {
@@ -338,6 +372,8 @@ describe("an idempotency key", () => {
     expect(given).toEqual([own, own, "mine", 12, own]);
     expect(new Set(given).size).toBe(5);
     expect(await told("other", { request_id: {} })).toMatchObject({ code: -32602 });
+    // It is kept beside the arguments, where there is no room for whatever an argument may be.
+    expect(await told("other", { request_id: "x".repeat(1_025) })).toMatchObject({ code: -32602 });
     expect(origin.calls).toHaveLength(5);
   });
 

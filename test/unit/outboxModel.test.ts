@@ -69,6 +69,7 @@ const RARE: readonly string[] = [
   "lost within a transaction",
 ];
 
+/** What a run that fails has printed replays it: `seed` and `path` go into `fc.assert`, `replayPath` in here. */
 const history = fc.commands(HAPPENINGS, { maxCommands: 120, size: "max" });
 
 test(

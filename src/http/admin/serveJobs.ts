@@ -28,7 +28,7 @@ export async function serveJobs(tools: JobsTools, request: Request, env: Cloudfl
 
 /** Serves `GET /admin/jobs/ID`: shows one write, with its arguments. */
 export async function serveJob(tools: JobsTools, id: string, request: Request, env: Cloudflare.Env): Promise<Response> {
-  return respondJson(await job(tools, id, request, env), tools.report, "/admin/jobs/ID");
+  return respondJson(await job(tools, id, request, env), tools.report, "/admin/jobs/:id");
 }
 
 async function jobs(

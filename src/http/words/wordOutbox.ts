@@ -88,7 +88,7 @@ function refused({ tool, refusal }: Extract<WriteFailure, { kind: "write-refused
     case "principal-full":
       return inBand(
         "queue_full",
-        `You have as many writes in the queue of this origin as one caller may have. ${NOTHING}. Wait until some of them are over, and try again.`,
+        `You have as many writes in the queue of this origin, or as much kept of earlier ones, as one caller may have. ${NOTHING}. Wait until some of them are over or forgotten, and try again.`,
         refusal.retryAfterMs,
       );
     case "key-reused":

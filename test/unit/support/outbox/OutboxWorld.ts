@@ -3,14 +3,15 @@ import type { Ending } from "../../../../src/outbox/Ending.ts";
 import { isPending, type Operation } from "../../../../src/outbox/Operation.ts";
 import { randomFrom } from "../../../support/randomFrom.ts";
 import { hold } from "./hold.ts";
-import { hasRoom, isLeaseOf, LIMITS, storyOf, type Story } from "./story.ts";
+import { HEARD_MS, hasRoom, isLeaseOf, LIMITS, STUCK, storyOf, type Story } from "./story.ts";
 import { WatchedLedger } from "./WatchedLedger.ts";
 
 export const PATIENCE_MS = 60_000;
 const LEASE_MS = 90_000;
 /** So long after an answer the origin counts as ready. */
 const FRESH_MS = 10_000;
-const BERTHS = 5;
+/** Fewer than there may be operations. */
+const BERTHS = 3;
 
 /** What the origin does with a request that has reached it. */
 export type Behaviour =
@@ -48,7 +49,7 @@ class Crash extends Error {}
  * on their way, an alarm, a clock that is set. Each step ends after one durable write at most.
  */
 export class OutboxWorld {
-  readonly ledger = new WatchedLedger(() => this.now - LIMITS.retentionMs);
+  readonly ledger = new WatchedLedger((isHeard) => this.now - (isHeard ? HEARD_MS : LIMITS.retentionMs));
   readonly stories = new Map<string, Story>();
   /** What the origin has executed, by the ordering key: the seqs, each once. */
   readonly executed = new Map<string, number[]>();
@@ -221,6 +222,7 @@ export class OutboxWorld {
     const next = this.at((desk) => desk.next(free, new Set(this.announcing)));
     if (next === undefined) return;
     hold(next.length <= Math.max(0, free), "no more is sent at a time than may be");
+    hold(!next.some(({ id }) => this.announcing.includes(id)), "nothing is begun twice");
     this.announcing.push(...next.map(({ id }) => id));
   }
 
@@ -282,6 +284,8 @@ export class OutboxWorld {
     const operation = this.at((desk) => desk.end(leased, ending!));
     this.deliveries = this.deliveries.filter((one) => one !== delivery);
     if (operation === undefined) return;
+    const isFinal = ending!.kind === "hopeless" || (ending!.kind === "unknown" && ending!.isFinal === true);
+    if (isCurrent && isFinal) hold(STUCK.has(operation.state), `${leased.id} is not tried again in vain`);
     const isOthers = !isCurrent && before?.state === "leased";
     if (isOthers) hold(isLeaseOf(operation, before), `${leased.id} is still being sent by another`);
     if (isOthers) this.reached.add("an ending of an earlier lease");
