@@ -282,6 +282,25 @@ describe("an origin that is down", () => {
     expect([shown(submitted), origin.calls.length]).toEqual([["queued", "accepted"], 0]);
   });
 
+  test("one that is slow is waited for as long as its calls are, and is not taken to be away", async () => {
+    const origin = originOf({ timeout: { firstByte: "10s", total: "60s" } });
+    origin.isSlow = true;
+    // Eight seconds pass at once: who waits for no longer has waited in vain.
+    const real = globalThis.setTimeout;
+    const hurried = vi
+      .spyOn(globalThis, "setTimeout")
+      .mockImplementation(((act: () => void, ms = 0) => real(act, ms <= 8_000 ? 0 : ms)) as typeof setTimeout);
+    try {
+      const submitted = origin.outbox.submit(origin.submission(1));
+      await until(() => origin.probes > 0);
+      await scheduler.wait(20);
+      origin.isSlow = false;
+      expect(shown(await submitted)).toEqual(["settled", "done"]);
+    } finally {
+      hurried.mockRestore();
+    }
+  });
+
   test("after a connection that broke, nothing is sent before a probe has found it", async () => {
     const origin = originOf();
     origin.script = () => {
