@@ -372,6 +372,29 @@ describe("callers", () => {
     });
   });
 
+  test("however many, who have waited in vain at the same moment leave nothing behind", async () => {
+    const origin = originOf();
+    let isOpen = false;
+    origin.script = async () => {
+      await until(() => isOpen);
+      return { result: TEXT };
+    };
+    const first = origin.outbox.submit(origin.submission(1));
+    await expect.poll(() => origin.atOnce).toBe(1);
+    const all = Array.from({ length: 230 }, (_, n) =>
+      origin.outbox.submit(origin.submission(n + 2, { otherwise: "drop" })),
+    );
+    await expect.poll(async () => (await origin.outbox.status()).counts.accepted).toBe(230);
+    await runInDurableObject(origin.outbox, async (outbox: Outbox, { storage: { sql } }) => {
+      sql.exec("UPDATE operation SET gives_up_at = 1 WHERE state = 'accepted'");
+      await outbox.alarm();
+    });
+    expect(new Set((await Promise.all(all)).map(shown))).toEqual(new Set(["late"]));
+    expect((await origin.outbox.status()).counts).toMatchObject({ accepted: 0, dead: 0 });
+    isOpen = true;
+    expect(shown(await first)).toEqual(["settled", "done"]);
+  });
+
   test("may take back what was promised until it is sent, and nobody else may", async () => {
     const origin = originOf();
     origin.isDown = true;
