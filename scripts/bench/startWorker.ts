@@ -33,21 +33,19 @@ const UNBOUNDED = { limit: 1_000_000_000, period: 60 } as const;
 
 /**
  * Bundles a Worker of `workers/` and serves it with a direct socket. All have a KV and a D1, used or not; `limiters` are the names of
- * rate-limit bindings that let everything pass. `port` of 127.0.0.1, default any free one; `state`: where all persists, default nowhere.
+ * rate-limit bindings that let everything pass.
  */
 export async function startWorker(
   name: string,
   vars: Readonly<Record<string, string>> = {},
   limiters: readonly string[] = [],
-  { port: wanted, state }: { port?: number; state?: string } = {},
 ): Promise<Started> {
-  const port = await freePort(wanted);
+  const port = await freePort();
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
       port: 0,
       log: new Log(LogLevel.ERROR),
-      ...(state !== undefined && { resourcePersistencePath: state }),
       workers: [
         {
           name,

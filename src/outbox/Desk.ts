@@ -51,6 +51,11 @@ export interface DeskParts {
 
 /** How many are given up, or forgotten, in one go. */
 const BATCH = 100;
+/**
+ * How long it is known what its caller has heard of while it waited: longer than an isolate waits that has lost the object
+ * and asks once more, and any isolate does that within three quarters of an hour.
+ */
+const HEARD_MS = 3_600_000;
 /** How often `next` looks for others in place of those that have to rest. */
 const MAX_ROUNDS = 20;
 /** How many tags of queued writes are told apart. */
@@ -248,9 +253,12 @@ export class Desk {
     });
   }
 
-  /** Forgets what is over for long enough. How many there were. */
+  /** Forgets what is over for long enough; sooner, what its caller has heard of while it waited. How many there were. */
   forget(): number {
-    return this.#ledger.transaction(() => this.#ledger.forget(this.#now() - this.limits.retentionMs, BATCH));
+    return this.#ledger.transaction(() => {
+      const now = this.#now();
+      return this.#ledger.forget(now - this.limits.retentionMs, BATCH, now - this.#heardMs);
+    });
   }
 
   /**
@@ -259,11 +267,12 @@ export class Desk {
    */
   dueAt(canSend = true): number | undefined {
     const ledger = this.#ledger;
-    const overAt = ledger.oldestOverAt();
+    const [overAt, heardAt] = [ledger.oldestOverAt(), ledger.oldestHeardAt()];
     const times = [
       canSend ? this.#nextSendAt() : undefined,
       ledger.nextGiveUpAt(),
       overAt === undefined ? undefined : overAt + this.limits.retentionMs,
+      heardAt === undefined ? undefined : heardAt + this.#heardMs,
       ...ledger.leased().map(({ leaseUntil }) => leaseUntil),
     ].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -280,6 +289,10 @@ export class Desk {
   status(): DeskStatus {
     const ledger = this.#ledger;
     return { counts: ledger.counts(), amount: ledger.amount(), oldestAt: ledger.oldestAt() };
+  }
+
+  get #heardMs(): number {
+    return Math.min(HEARD_MS, this.limits.retentionMs);
   }
 
   #known({ id, principal, tool, key, digest }: SubmissionFacts): Accepted | undefined {

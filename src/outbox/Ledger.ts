@@ -85,10 +85,15 @@ export interface Ledger {
   /** When the oldest that is pending was accepted. */
   oldestAt(): number | undefined;
   list(filter: OperationFilter): Operation[];
-  /** Forgets what is over (not open) since then or before, and keys with it; `limit` at most. How many there were. */
-  forget(before: number, limit: number): number;
+  /**
+   * Forgets what is over (not open) since then or before, and keys with it; and what was heard of while its caller waited (it is
+   * done, was never promised, and has no key: nobody asks for it again) since `heardBefore`. `limit` at most of each. How many there were.
+   */
+  forget(before: number, limit: number, heardBefore?: number): number;
   /** When the first of those that are over came to be so (`updatedAt`); `undefined` where there is none. */
   oldestOverAt(): number | undefined;
+  /** The same of those that were heard of while their callers waited. */
+  oldestHeardAt(): number | undefined;
   /** A value that is kept under a name: how the origin is reached, and so on. */
   kept(name: string): string | undefined;
   keep(name: string, value: string): void;

@@ -25,6 +25,8 @@ import { Told } from "./Told.ts";
 
 /** A session that takes longer to be had is not waited for: nothing was sent. */
 const POOL_MS = 15_000;
+/** While something is being sent the object is woken so often: it is ended after a minute or so without anything to do. */
+const AWAKE_MS = 30_000;
 /** What the operator decides of at once. */
 const MOST_DECIDED = 1_000;
 const MOST_LISTED = 1_000;
@@ -213,6 +215,8 @@ export class Outbox extends DurableObject<Cloudflare.Env> {
     // What cannot be sent now is looked at again.
     const sendAt = canSend ? undefined : this.#desk.dueAt(true);
     if (sendAt !== undefined) times.push(Math.max(sendAt, againAt, now));
+    // The platform ends an object of which nobody wants anything, whatever that waits for.
+    if (this.#deliveries.status.sending > 0) times.push(now + AWAKE_MS);
     const known = times.filter((at) => at !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
   }

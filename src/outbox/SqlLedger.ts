@@ -37,6 +37,7 @@ const SELECT = `SELECT ${OPERATION_COLUMNS} FROM operation`;
 const SENDABLE = "INDEXED BY operation_due WHERE is_head = 1 AND state IN ('accepted', 'retry')";
 const GIVEN_UP = "INDEXED BY operation_give_up WHERE state IN ('accepted', 'retry')";
 const OVER = "INDEXED BY operation_over WHERE state IN ('done', 'cancelled', 'discarded')";
+const HEARD = "INDEXED BY operation_heard WHERE state = 'done' AND is_queued = 0 AND caller_key IS NULL";
 const UNPROMISED = "INDEXED BY operation_unpromised WHERE state = 'accepted' AND attempts = 0 AND is_queued = 0";
 const HOLDING = "INDEXED BY operation_order WHERE order_key = ? AND holds = 1";
 
@@ -213,19 +214,19 @@ export class SqlLedger implements Ledger {
     return found.toSorted((a, b) => b.seq - a.seq).slice(0, limit);
   }
 
-  forget(before: number, limit: number): number {
+  forget(before: number, limit: number, heardBefore?: number): number {
     return this.transaction(() => {
-      const over = this.#all(`${OVER} AND updated_at <= ? ORDER BY updated_at, seq LIMIT ?`, before, limit);
-      for (const one of over) {
-        this.#leaveNothing(one.seq);
-        this.#totals.change(one, undefined);
-      }
-      return over.length;
+      const forgotten = this.#forget(OVER, before, limit);
+      return forgotten + (heardBefore === undefined ? 0 : this.#forget(HEARD, heardBefore, limit));
     });
   }
 
   oldestOverAt(): number | undefined {
     return this.#all(`${OVER} ORDER BY updated_at, seq LIMIT 1`)[0]?.updatedAt;
+  }
+
+  oldestHeardAt(): number | undefined {
+    return this.#all(`${HEARD} ORDER BY updated_at, seq LIMIT 1`)[0]?.updatedAt;
   }
 
   kept(name: string): string | undefined {
@@ -234,6 +235,15 @@ export class SqlLedger implements Ledger {
 
   keep(name: string, value: string): void {
     this.#sql.exec("INSERT OR REPLACE INTO outbox_value (name, value) VALUES (?, ?)", name, value);
+  }
+
+  #forget(which: string, before: number, limit: number): number {
+    const over = this.#all(`${which} AND updated_at <= ? ORDER BY updated_at, seq LIMIT ?`, before, limit);
+    for (const one of over) {
+      this.#leaveNothing(one.seq);
+      this.#totals.change(one, undefined);
+    }
+    return over.length;
   }
 
   #all(which: string, ...values: SqlStorageValue[]): Operation[] {

@@ -30,6 +30,8 @@ const STATEMENTS: readonly string[] = [
     WHERE state = 'accepted' AND attempts = 0 AND is_queued = 0`,
   `CREATE INDEX IF NOT EXISTS operation_over ON operation (updated_at, seq)
     WHERE state IN ('done', 'cancelled', 'discarded')`,
+  `CREATE INDEX IF NOT EXISTS operation_heard ON operation (updated_at, seq)
+    WHERE state = 'done' AND is_queued = 0 AND caller_key IS NULL`,
   "CREATE INDEX IF NOT EXISTS operation_state ON operation (state, seq)",
   "CREATE INDEX IF NOT EXISTS operation_tool ON operation (tool, state, seq)",
   "CREATE INDEX IF NOT EXISTS operation_principal ON operation (principal, seq)",

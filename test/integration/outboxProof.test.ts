@@ -1,22 +1,23 @@
-import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../../scripts/serve/freePort.ts";
-import type { OperationView, Submitted } from "../../src/outbox/Submission.ts";
-import { tempFolder } from "../scripts/runScript.ts";
+import { SECRETS, tempFolder } from "../scripts/runScript.ts";
 import { randomFrom } from "../support/randomFrom.ts";
 import { runs, timeLimitMs } from "../support/runs.ts";
 import { type Cutting, startCutting } from "./support/cutting.ts";
 import { type Killable, killable } from "./support/killable.ts";
-import { until } from "./support/wire.ts";
+import { call, codeOf, type Got, modern, said, until } from "./support/wire.ts";
 
 /** The keys of the order: what a note is made on. */
 const FEATURES = ["css.properties.gap", "css.properties.grid"];
-const ROUNDS = 5;
-const WRITES = 4;
+/** On each of them in each round. */
+const WRITES = runs(2, 4);
 /** What may happen in a round. */
-const TROUBLES = ["cuts", "origin down", "origin killed", "replica killed before", "replica killed after"] as const;
+const TROUBLES = ["origin killed", "replica killed after", "replica killed before", "origin down", "cuts"] as const;
+/** How many of them a schedule has. */
+const ROUNDS = runs(2, TROUBLES.length);
+const TASKS = { extensions: { "io.modelcontextprotocol/tasks": {} } };
 
 const state = tempFolder();
 const notesFile = path.join(state, "origin", "notes.json");
@@ -32,31 +33,45 @@ beforeAll(async () => {
   origin = killable(["scripts/origin/main.ts", "--port", String(originPort), ...only], () =>
     fetch(`http://127.0.0.1:${originPort}/count`).then(({ ok }) => ok),
   );
-  const write = { queue: "when-down", orderBy: "{id}" };
-  const tools = { add_note: { write }, add_note_once: { write: { ...write, idempotent: { argument: "request_id" } } } };
-  const config = { origins: { bench: { url: cutting.url, tools } }, access: { open: true } };
+  const write = { orderBy: "{id}", unlessTask: "notify" };
+  const tools = {
+    add_note: { write: { ...write, queue: "always" } },
+    add_note_once: { write: { ...write, queue: "when-down", idempotent: { argument: "request_id" } } },
+  };
+  const file = path.join(state, "replica.config.mjs");
+  const bcd = { url: cutting.url, tools, sync: { listen: "off" } };
+  await writeFile(file, `export default ${JSON.stringify({ origins: { bcd }, access: { open: true } })};`);
   url = `http://127.0.0.1:${port}`;
-  const secret = randomBytes(32).toString("hex");
-  const script = path.join(import.meta.dirname, "support/outboxProcess.ts");
-  const args = [script, String(port), path.join(state, "replica"), JSON.stringify(config), secret];
-  replica = killable(args, () => fetch(`${url}/status`).then(({ ok }) => ok));
+  const args = ["--config", file, "--port", String(port), "--state", path.join(state, "replica"), "--quiet"];
+  replica = killable(
+    ["scripts/start.ts", ...args],
+    () => fetch(`${url}/healthz`).then(({ ok }) => ok),
+    // With its secrets at hand it makes none, and it has no need to ask where it stands.
+    { ...SECRETS, CLOUDFLARE_CF_FETCH_ENABLED: "false" },
+  );
   await Promise.all([origin.start(), replica.start()]);
 });
 afterAll(async () => {
-  await Promise.all([origin.kill(), replica.kill(), cutting.close()]);
+  await Promise.all([origin?.kill(), replica?.kill(), cutting?.close()]);
 });
-
-async function ask<T>(at: string, body?: unknown): Promise<T> {
-  const response = await fetch(url + at, body === undefined ? {} : { method: "POST", body: JSON.stringify(body) });
-  if (!response.ok) throw new Error(`${at}: HTTP ${response.status}`);
-  return (await response.json()) as T;
-}
 
 /** A write as a test knows it. */
 interface Write {
   text: string;
   feature: string;
   isIdempotent: boolean;
+  /** Whether its caller declares that it knows tasks. */
+  knowsTasks: boolean;
+}
+
+/** What operators ask. They may not ask often, and wait for their turn. */
+async function admin(at: string, body?: object): Promise<any> {
+  const response = await until(
+    () => fetch(`${url}/admin/jobs${at}`, body && { method: "POST", body: JSON.stringify(body) }),
+    ({ status }) => status !== 429,
+  );
+  if (!response.ok) throw new Error(`${at}: HTTP ${response.status}, ${await response.text()}`);
+  return response.json();
 }
 
 /** The notes that the origin has on disk: the judge. */
@@ -66,24 +81,28 @@ async function notesOn(feature: string): Promise<string[]> {
   return notes.map((note) => note.text);
 }
 
-/** Comes again with the same key until there is an answer, as a caller does whose connection broke. */
-async function submit({ text, feature, isIdempotent }: Write, isAtOnce: boolean): Promise<Submitted> {
+/**
+ * Comes again with the same key until there is an answer, as a caller does whose connection broke. The id of the operation where
+ * that is not the origin's answer.
+ */
+async function submit({ text, feature, isIdempotent, knowsTasks }: Write, during: string): Promise<string | undefined> {
   const args = { id: feature, text, ...(isIdempotent && { request_id: text }) };
-  const call = {
-    tool: isIdempotent ? "add_note_once" : "add_note",
-    args: JSON.stringify(args),
-    key: text,
-    idempotency: isIdempotent ? { kind: "argument", name: "request_id", key: text } : { kind: "none" },
-    orderKey: `key:${feature}`,
-    tags: [`feature:${feature}`],
-    isAtOnce,
-    patienceMs: 300,
-  };
-  return until(
-    () => ask<Submitted>("/submit", call).catch(() => undefined),
-    (answer) => answer !== undefined,
+  const key = text.replaceAll(" ", "-");
+  const ask = { meta: { "edge-replica/idempotency-key": key }, capabilities: knowsTasks ? TASKS : {} };
+  const got = (await until(
+    () => call(`${url}/mcp`, isIdempotent ? "add_note_once" : "add_note", args, ask).catch(() => undefined),
+    (answer) => answer !== undefined && codeOf(answer) !== "outbox_unavailable",
     30_000,
-  ) as Promise<Submitted>;
+  )) as Got;
+  expect(got.body.result, `${during}: ${got.text}`).toBeDefined();
+  const { resultType, taskId, isError, _meta } = got.body.result;
+  if (resultType === "task") return taskId;
+  if (!isError) {
+    expect(said(got), during).toContain(text);
+    return undefined;
+  }
+  expect(codeOf(got), `${during}: ${got.text}`).toMatch(/^write_(queued|ambiguous)$/);
+  return _meta["edge-replica/error"].operationId;
 }
 
 test(
@@ -100,28 +119,31 @@ async function schedule(seed: number): Promise<void> {
   const promised = new Map<string, Write>();
   const redriven: string[] = [];
   const passedBefore = cutting.passed.length;
-  const troubles = TROUBLES.toSorted(() => random() - 0.5);
-  for (let round = 0; round < ROUNDS; round++) {
-    const during = `seed ${seed}, round ${round}: ${troubles[round]}`;
-    const mended = await trouble(troubles[round]!, random);
+  // The first schedule has them as they stand.
+  const troubles = seed === 1 ? TROUBLES : TROUBLES.toSorted(() => random() - 0.5);
+  for (const [round, which] of troubles.slice(0, ROUNDS).entries()) {
+    const during = `seed ${seed}, round ${round}: ${which}`;
+    const mended = await trouble(which, random);
     const writes = FEATURES.map((feature, key) =>
       Array.from({ length: WRITES }, (_, nth) => ({
-        write: { feature, isIdempotent: random() < 0.5, text: `s${seed} r${round} k${key} w${nth}` },
-        isAtOnce: random() < 0.5,
+        feature,
+        // Of the first ones, which are being sent when the trouble begins, one of either kind.
+        isIdempotent: nth === 0 ? key === 1 : random() < 0.5,
+        knowsTasks: random() < 0.5,
+        text: `s${seed} r${round} k${key} w${nth}`,
       })),
     );
     // On one key one after the other, so that the order in which they are accepted is known.
     const submitted = Promise.all(
       writes.map(async (list) => {
-        for (const { write, isAtOnce } of list) {
-          const answer = await submit(write, isAtOnce);
-          expect(answer, during).not.toMatchObject({ kind: "refused" });
-          if (answer.kind === "queued") promised.set(answer.operation.id, write);
+        for (const write of list) {
+          const id = await submit(write, during);
+          if (id !== undefined) promised.set(id, write);
         }
       }),
     );
     await mended(submitted);
-    written.push(...writes.flat().map(({ write }) => write));
+    written.push(...writes.flat());
     redriven.push(...(await operate(promised, during)));
   }
   for (const feature of FEATURES) {
@@ -139,6 +161,21 @@ async function schedule(seed: number): Promise<void> {
     const allowed = 1 + redriven.filter((one) => one === text).length;
     expect(times, text).toBeLessThanOrEqual(allowed);
   }
+  // Who was promised something is told what came of it.
+  expect(promised.size).toBeGreaterThan(0);
+  for (const [id, { text }] of promised) {
+    const { status, result, error } = await task(id);
+    if (status === "failed") expect(error.data.code, text).toBe("write_discarded");
+    else expect([status, result.content[0].text], text).toEqual(["completed", expect.stringContaining(text)]);
+  }
+}
+
+/** What is told of an operation. */
+async function task(taskId: string): Promise<any> {
+  const ask = { capabilities: TASKS, headers: { "mcp-name": taskId } };
+  const got = await modern(`${url}/mcp`, "tasks/get", { taskId }, ask);
+  expect(got.body.result, got.text).toMatchObject({ taskId });
+  return got.body.result;
 }
 
 /** Makes trouble for the round; what is given mends it, when the writes are submitted or before. */
@@ -172,9 +209,7 @@ async function trouble(
   };
   cutting.cuts = which === "replica killed before" ? { before: kill } : { after: kill };
   return async (submitted) => {
-    await promise;
-    await victim.start();
-    await submitted;
+    await Promise.all([submitted, promise.then(() => victim.start())]);
     cutting.cuts = {};
   };
 }
@@ -187,22 +222,17 @@ async function operate(promised: ReadonlyMap<string, Write>, during: string): Pr
   const redriven: string[] = [];
   await until(
     async () => {
-      for (const [id, { text }] of promised) {
-        const view = await ask<OperationView | null>(`/view?id=${id}`);
-        expect(view, `${during}: ${id}, ${text}`).not.toBeNull();
-        if (view!.state === "done") expect(view!.outcome!.text, during).toContain(text);
-      }
-      const stuck = await ask<OperationView[]>("/list", { states: ["ambiguous", "dead"], limit: 100 });
+      for (const id of promised.keys()) await task(id);
+      const { jobs: stuck } = await admin("?state=ambiguous&state=dead&limit=100");
       for (const { id, state: how, tool, reason } of stuck) {
         expect([how, tool], `${during}: ${reason}`).toEqual(["ambiguous", "add_note"]);
-        const { args } = await ask<{ args: string }>(`/show?id=${id}`);
-        const { id: feature, text } = JSON.parse(args) as { id: string; text: string };
+        const { id: feature, text } = JSON.parse((await admin(`/${id}`)).job.args) as { id: string; text: string };
         const isExecuted = (await notesOn(feature)).includes(text);
         if (!isExecuted) redriven.push(text);
-        await ask(isExecuted ? "/discard" : "/redrive", [id]);
+        await admin("", isExecuted ? { discard: [id], why: "It was executed." } : { redrive: [id] });
       }
-      const { counts } = await ask<{ counts: Record<string, number> }>("/drain");
-      return counts["accepted"]! + counts["leased"]! + counts["retry"]! + counts["ambiguous"]! + counts["dead"]!;
+      const { counts } = await admin("", { drain: true });
+      return counts.accepted + counts.leased + counts.retry + counts.ambiguous + counts.dead;
     },
     (open) => open === 0,
     60_000,

@@ -13,7 +13,7 @@ import { isOpen, isPending, type Operation, type OperationState } from "../../sr
 /** What is kept of an operation. Never changed: replaced. */
 interface Row {
   operation: Operation;
-  payload: Payload;
+  payload: Payload | undefined;
   outcome: StoredOutcome | undefined;
 }
 
@@ -180,20 +180,27 @@ export class MemoryLedger implements Ledger {
       .slice(0, limit);
   }
 
-  forget(before: number, limit: number): number {
+  forget(before: number, limit: number, heardBefore?: number): number {
     this.onWrite();
-    const old = this.operations()
-      .filter((operation) => !isOpen(operation) && operation.updatedAt <= before)
-      .sort((a, b) => a.updatedAt - b.updatedAt || a.seq - b.seq)
-      .slice(0, limit);
-    for (const { id } of old) this.remove(id);
-    return old.length;
+    const forgotten = this.#forget((operation) => !isOpen(operation), before, limit);
+    return (
+      forgotten +
+      (heardBefore === undefined ? 0 : this.#forget((operation) => this.isHeard(operation), heardBefore, limit))
+    );
   }
 
   oldestOverAt(): number | undefined {
     return least(
       this.operations()
         .filter((operation) => !isOpen(operation))
+        .map(({ updatedAt }) => updatedAt),
+    );
+  }
+
+  oldestHeardAt(): number | undefined {
+    return least(
+      this.operations()
+        .filter((operation) => this.isHeard(operation))
         .map(({ updatedAt }) => updatedAt),
     );
   }
@@ -207,9 +214,23 @@ export class MemoryLedger implements Ledger {
     this.#content.kept.set(name, value);
   }
 
+  /** Whether nobody asks for it any more: its caller has heard of it, and has no key. */
+  isHeard({ id, state, isQueued }: Operation): boolean {
+    return state === "done" && !isQueued && this.#content.keys.every((key) => key.id !== id);
+  }
+
   /** All there are, in the order in which they were accepted. */
   operations(): Operation[] {
     return this.#content.rows.map(({ operation }) => operation);
+  }
+
+  #forget(which: (operation: Operation) => boolean, before: number, limit: number): number {
+    const old = this.operations()
+      .filter((operation) => which(operation) && operation.updatedAt <= before)
+      .sort((a, b) => a.updatedAt - b.updatedAt || a.seq - b.seq)
+      .slice(0, limit);
+    for (const { id } of old) this.remove(id);
+    return old.length;
   }
 
   #row(id: string): Row | undefined {

@@ -347,6 +347,20 @@ export function ledgerContract(withLedger: (work: (ledger: Ledger) => void) => P
     },
   );
 
+  holds("what its caller has heard of, and cannot ask for again, is forgotten sooner", ({ ledger, put, become }) => {
+    const heard = { isQueued: false };
+    for (const id of ["a", "b", "c"]) put(id, heard);
+    put("d");
+    ledger.insert(newOperation("e", heard), "{}", dedupOf("k"));
+    for (const id of ["a", "d", "e"]) become(id, { state: "done", updatedAt: 2_000 });
+    become("b", { state: "discarded", updatedAt: 2_000 });
+    become("c", { state: "ambiguous", updatedAt: 2_000 });
+    expect([ledger.oldestHeardAt(), ledger.oldestOverAt()]).toEqual([2_000, 2_000]);
+    expect([ledger.forget(1_000, 10, 1_999), ledger.forget(1_000, 10, 2_000)]).toEqual([0, 1]);
+    expect([idsOf(ledger.list({ limit: 9 })), ledger.oldestHeardAt()]).toEqual([["e", "d", "c", "b"], undefined]);
+    expect(ledger.counts().done).toBe(2);
+  });
+
   holds("a transaction that fails leaves everything as it was", ({ ledger, due, put, become }) => {
     put("a", { orderKey: "k", tags: ["t"] });
     const failing = () =>

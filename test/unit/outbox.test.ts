@@ -677,6 +677,24 @@ describe("an object that is lost", () => {
     return { origin, submission, submitted, armedFor };
   }
 
+  test("is not lost for having nobody who waits: it is woken while it sends", async () => {
+    const origin = originOf();
+    let isOpen = false;
+    origin.script = async () => {
+      await until(() => isOpen);
+      return { result: TEXT };
+    };
+    const submitted = await origin.outbox.submit(origin.submission(1, { isAtOnce: true }));
+    expect(shown(submitted)).toEqual(["queued", "accepted"]);
+    await expect.poll(() => origin.atOnce).toBe(1);
+    // An object of which nobody wants anything is ended after a minute or so.
+    await expect.poll(async () => ((await alarmOf(origin)) ?? Infinity) - Date.now()).toBeLessThanOrEqual(30_000);
+    await runDurableObjectAlarm(origin.outbox);
+    await expect.poll(async () => ((await alarmOf(origin)) ?? Infinity) - Date.now()).toBeLessThanOrEqual(30_000);
+    isOpen = true;
+    await expect.poll(() => origin.atOnce).toBe(0);
+  });
+
   test("in the middle of sending does not send again what must not be sent twice", async () => {
     const { origin, submission, submitted, armedFor } = await lose({ isAtOnce: false });
     expect(armedFor).toBeGreaterThan(0);

@@ -143,12 +143,38 @@ describe("what may become of an operation", () => {
     expect(next).not.toHaveProperty("why");
     expect(advance(next, { kind: "cancel" }, { now: NOW, random: 0 })).toBeUndefined();
   });
+
+  test.each([
+    ["refused for good", {}, { kind: "hopeless", reason: "origin-failed" }, "skip"],
+    ["refused for good, and promised", { isQueued: true }, { kind: "hopeless", reason: "origin-failed" }, "park"],
+    [
+      "refused after a try that may have been executed",
+      { reason: "timeout" },
+      { kind: "hopeless", reason: "origin-failed" },
+      "park",
+    ],
+    [
+      "failed for good",
+      { idempotency: { kind: "same" } },
+      { kind: "unknown", reason: "timeout", isFinal: true },
+      "park",
+    ],
+  ] as const)("%s, a dead one holds those behind it or not", (_, more, ending, ifStuck) => {
+    const leased = operationIn("leased", { isQueued: false, ifStuck: "park", ...more });
+    const dead = advance(leased, { kind: "end", ending }, { now: NOW, random: 0 });
+    expect(dead).toMatchObject({ state: "dead", ifStuck });
+  });
 });
 
+interface Tools {
+  ledger: MemoryLedger;
+  random: number;
+}
+
 /** A desk with a clock that can be set. */
-function world({ ledger = new MemoryLedger(), random = 0 } = {}) {
+function world({ ledger = new MemoryLedger(), random = 0, ...more }: Partial<Tools> = {}) {
   const clock = { now: NOW };
-  const desk = new Desk({ ledger, now: () => clock.now, random: () => random });
+  const desk = new Desk({ ledger, now: () => clock.now, random: () => random, ...more });
   const facts = (id: string, more: Partial<SubmissionFacts> = {}): SubmissionFacts => ({
     id,
     limits: LIMITS,
@@ -358,7 +384,7 @@ test("readers are told of the tags of what is queued, and of the origin where th
 test("it is said how it stands, and when there is something to do", () => {
   const { accept, desk, lease, clock } = world();
   expect([desk.dueAt(), desk.status().amount]).toEqual([undefined, { depth: 0, bytes: 0 }]);
-  accept("a");
+  accept("a", { key: "k" });
   expect([desk.dueAt(), desk.dueAt(false)]).toEqual([NOW, NOW + HOUR_MS]);
   const leased = lease("a")!;
   expect(desk.dueAt()).toBe(NOW + 30_000);
@@ -370,4 +396,27 @@ test("it is said how it stands, and when there is something to do", () => {
   expect(desk.forget()).toBe(0);
   clock.now++;
   expect([desk.forget(), desk.dueAt()]).toEqual([1, undefined]);
+});
+
+test("what its caller has heard of is forgotten in an hour; what was promised, has a key, or was unknown at first is kept", () => {
+  const { accept, desk, lease, clock, ledger } = world();
+  accept("heard");
+  accept("promised", { isAtOnce: true });
+  accept("keyed", { key: "k" });
+  accept("late", SAME);
+  const late = lease("late")!;
+  desk.end(late, { kind: "unknown", reason: "no-answer", isFinal: true });
+  desk.end(late, ANSWER);
+  for (const id of ["heard", "promised", "keyed"]) desk.end(lease(id)!, ANSWER);
+  expect(desk.dueAt()).toBe(NOW + HOUR_MS);
+  clock.now += HOUR_MS - 1;
+  expect(desk.forget()).toBe(0);
+  clock.now++;
+  expect(desk.forget()).toBe(1);
+  expect(ledger.operations().map(({ id, state }) => [id, state])).toEqual([
+    ["promised", "done"],
+    ["keyed", "done"],
+    ["late", "done"],
+  ]);
+  expect(desk.dueAt()).toBe(NOW + LIMITS.retentionMs);
 });

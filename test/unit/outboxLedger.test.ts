@@ -199,6 +199,7 @@ function askEverything(ledger: Ledger): void {
   ledger.counts();
   ledger.oldestAt();
   ledger.oldestOverAt();
+  ledger.oldestHeardAt();
   for (const states of [undefined, ["dead"], ["dead", "ambiguous", "done"]] as const) {
     for (const tool of [undefined, "write", "other"]) {
       for (const principal of [undefined, "bob", "eve"])
@@ -214,7 +215,7 @@ function askEverything(ledger: Ledger): void {
   }
   ledger.list({ limit: 5 });
   ledger.remove("a");
-  ledger.forget(5_000, 3);
+  ledger.forget(5_000, 3, 5_000);
   ledger.keep("a", "b");
   ledger.kept("a");
 }
@@ -263,7 +264,12 @@ const change = fc.oneof(
   { weight: 3, arbitrary: put },
   { weight: 4, arbitrary: become },
   fc.record({ do: fc.constant("remove" as const), id }),
-  fc.record({ do: fc.constant("forget" as const), before: time, limit: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({
+    do: fc.constant("forget" as const),
+    before: time,
+    limit: fc.integer({ min: 1, max: 3 }),
+    heardBefore: fc.option(time, { nil: undefined }),
+  }),
 );
 type Change = typeof change extends fc.Arbitrary<infer Of> ? Of : never;
 type Step = Change | { do: "together"; changes: Change[]; fails: boolean };
@@ -297,7 +303,7 @@ function carryOut(one: Step, ledger: Ledger): unknown {
       ledger.remove(one.id);
       return undefined;
     case "forget":
-      return ledger.forget(one.before, one.limit);
+      return ledger.forget(one.before, one.limit, one.heardBefore);
     case "together":
       return ledger.transaction(() => {
         const done = one.changes.map((each) => carryOut(each, ledger));
@@ -330,6 +336,7 @@ function shownBy(ledger: Ledger) {
     due: [named(ledger.due(3, 9)), named(ledger.due(9, 2)), ledger.nextDueAt()],
     overdue: [named(ledger.overdue(3, 9)), named(ledger.overdue(9, 2)), ledger.nextGiveUpAt()],
     others: [named(ledger.leased()), named(ledger.unpromised()), ledger.oldestAt(), ledger.oldestOverAt()],
+    heard: ledger.oldestHeardAt(),
     amounts: [ledger.amount(), ledger.amount("ann"), ledger.amount("bob"), ledger.counts()],
     tags: [...ledger.pendingTags()].toSorted(),
     lists: [

@@ -3,7 +3,6 @@ import { impersonal } from "../../../src/config/originAuth.ts";
 import { resolve } from "../../../src/config/resolve.ts";
 import { createApp } from "../../../src/http/app.ts";
 import { Desk } from "../../../src/outbox/Desk.ts";
-import type { OperationFilter } from "../../../src/outbox/Ledger.ts";
 import { operationId } from "../../../src/outbox/operationId.ts";
 import { Outbox as RealOutbox } from "../../../src/outbox/Outbox.ts";
 import { SqlLedger } from "../../../src/outbox/SqlLedger.ts";
@@ -61,7 +60,7 @@ export class Outbox extends RealOutbox {
 }
 
 // The replica, and the object of its outbox past the lane: `POST /submit` takes what a call has of its own, `/fill?tool=T&count=N` puts
-// so many more into the queue, and the others are what callers and operators ask.
+// so many more into the queue, and the others are what operators ask.
 export default {
   async fetch(request: Request, given: Cloudflare.Env, context: ExecutionContext) {
     const { pathname, searchParams } = new URL(request.url);
@@ -73,16 +72,6 @@ export default {
       case "/fill":
         await object.fill(searchParams.get("tool")!, Number(searchParams.get("count")));
         return new Response();
-      case "/view":
-        return Response.json((await object.view(searchParams.get("id")!, "anonymous")) ?? null);
-      case "/show":
-        return Response.json((await object.show(searchParams.get("id")!)) ?? null);
-      case "/list":
-        return Response.json(await object.list(await body<OperationFilter>()));
-      case "/redrive":
-        return Response.json(await object.redrive(await body<string[]>()));
-      case "/discard":
-        return Response.json(await object.discard(await body<string[]>(), "It was executed."));
       case "/drain":
         return Response.json(await object.drain());
       case "/status":

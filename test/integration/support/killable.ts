@@ -10,12 +10,16 @@ export interface Killable {
   kill(): Promise<void>;
 }
 
-/** A script of the project, with these arguments: it is there when `isThere` says so. */
-export function killable(args: readonly string[], isThere: () => Promise<boolean>): Killable {
+/** A script of the project, with these arguments, and these more in its environment: it is there when `isThere` says so. */
+export function killable(
+  args: readonly string[],
+  isThere: () => Promise<boolean>,
+  env: Readonly<Record<string, string>> = {},
+): Killable {
   let running: { pid: number; ended: Promise<unknown> } | undefined;
   return {
     async start() {
-      const child = spawn(process.execPath, args, { stdio: "ignore" });
+      const child = spawn(process.execPath, args, { stdio: "ignore", env: { ...process.env, ...env } });
       const ended = once(child, "close");
       running = { pid: child.pid!, ended };
       // A run that is broken off leaves no servers behind.

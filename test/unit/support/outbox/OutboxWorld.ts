@@ -3,7 +3,7 @@ import type { Ending } from "../../../../src/outbox/Ending.ts";
 import { isPending, type Operation } from "../../../../src/outbox/Operation.ts";
 import { randomFrom } from "../../../support/randomFrom.ts";
 import { hold } from "./hold.ts";
-import { hasRoom, isLeaseOf, LIMITS, STUCK, storyOf, type Story } from "./story.ts";
+import { HEARD_MS, hasRoom, isLeaseOf, LIMITS, STUCK, storyOf, type Story } from "./story.ts";
 import { WatchedLedger } from "./WatchedLedger.ts";
 
 export const PATIENCE_MS = 60_000;
@@ -49,7 +49,7 @@ class Crash extends Error {}
  * on their way, an alarm, a clock that is set. Each step ends after one durable write at most.
  */
 export class OutboxWorld {
-  readonly ledger = new WatchedLedger(() => this.now - LIMITS.retentionMs);
+  readonly ledger = new WatchedLedger((isHeard) => this.now - (isHeard ? HEARD_MS : LIMITS.retentionMs));
   readonly stories = new Map<string, Story>();
   /** What the origin has executed, by the ordering key: the seqs, each once. */
   readonly executed = new Map<string, number[]>();

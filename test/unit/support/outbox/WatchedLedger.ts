@@ -22,10 +22,10 @@ export class WatchedLedger extends MemoryLedger {
   readonly forgotten = new Set<string>();
   /** What has become of what, in words. */
   readonly reached = new Set<string>();
-  readonly #forgetsBefore: () => number;
+  readonly #forgetsBefore: (isHeard: boolean) => number;
 
-  /** `forgetsBefore` says since when what is over may be forgotten. */
-  constructor(forgetsBefore: () => number) {
+  /** `forgetsBefore` says since when what is over may be forgotten, and of that what its caller has heard of. */
+  constructor(forgetsBefore: (isHeard: boolean) => number) {
     super();
     this.#forgetsBefore = forgetsBefore;
   }
@@ -53,7 +53,8 @@ export class WatchedLedger extends MemoryLedger {
 
   override remove(id: string): void {
     const before = this.get(id);
-    const isForgotten = before !== undefined && OVER.has(before.state) && before.updatedAt <= this.#forgetsBefore();
+    const isForgotten =
+      before !== undefined && OVER.has(before.state) && before.updatedAt <= this.#forgetsBefore(this.isHeard(before));
     const wasNothing = before?.state === "accepted" && before.attempts === 0 && !before.isQueued;
     hold(isForgotten || wasNothing, `${id} goes without a trace, as it may`);
     if (isForgotten) this.forgotten.add(id);

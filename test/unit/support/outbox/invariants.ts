@@ -1,7 +1,7 @@
 import { isPending, type Operation } from "../../../../src/outbox/Operation.ts";
 import { hold } from "./hold.ts";
 import type { OutboxWorld } from "./OutboxWorld.ts";
-import { LIMITS, STUCK } from "./story.ts";
+import { HEARD_MS, LIMITS, STUCK } from "./story.ts";
 
 /** What must hold after every step. */
 export function checkInvariants(world: OutboxWorld): void {
@@ -72,7 +72,7 @@ function checkAlarm(world: OutboxWorld, operations: readonly Operation[]): void 
     ...operations.filter(isWaiting).map(({ givesUpAt }) => givesUpAt),
     ...operations
       .filter((one) => !isPending(one) && !STUCK.has(one.state))
-      .map(({ updatedAt }) => updatedAt + LIMITS.retentionMs),
+      .map((one) => one.updatedAt + (world.ledger.isHeard(one) ? HEARD_MS : LIMITS.retentionMs)),
   ];
   for (const [dueAt, times] of [
     [world.at((desk) => desk.dueAt()), [...sendAt, ...otherAt]],

@@ -12,6 +12,9 @@ export const LIMITS = {
   retentionMs: 86_400_000,
 };
 
+/** How long an answer is kept that its caller has heard, and cannot ask for again. */
+export const HEARD_MS = 3_600_000;
+
 /** Those that a person has to look at. */
 export const STUCK: ReadonlySet<OperationState> = new Set(["ambiguous", "dead"]);
 
