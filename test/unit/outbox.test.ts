@@ -395,6 +395,25 @@ describe("callers", () => {
     expect(shown(await first)).toEqual(["settled", "done"]);
   });
 
+  test("whom the origin has put off for longer than they wait do not hold up their order, and can be redriven", async () => {
+    const origin = originOf();
+    let isBusy = true;
+    origin.script = () =>
+      isBusy ? new Response("", { status: 429, headers: { "retry-after": "120" } }) : { result: TEXT };
+    const asked = (orderKey: string | null) =>
+      origin.submission(1, { patienceMs: 60_000, otherwise: "drop", idempotency: { kind: "same" }, orderKey });
+    const putOff = [asked("key:a"), asked(null)];
+    const submitted = await Promise.all(putOff.map((one) => origin.outbox.submit(one)));
+    expect(submitted.map(shown)).toEqual([
+      ["settled", "dead", "too-old"],
+      ["settled", "dead", "too-old"],
+    ]);
+    isBusy = false;
+    expect(shown(await origin.outbox.submit(asked("key:a")))).toEqual(["settled", "done"]);
+    await origin.outbox.redrive(putOff.map(({ id }) => id));
+    await expect.poll(() => Promise.all(putOff.map((one) => stateOf(origin, one)))).toEqual(["done", "done"]);
+  });
+
   test("may take back what was promised until it is sent, and nobody else may", async () => {
     const origin = originOf();
     origin.isDown = true;
