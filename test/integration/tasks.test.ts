@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { OriginConfig } from "../../src/config/types.ts";
+import { jsonOnPage, likePiece } from "../support/jsonOnPage.ts";
 import { CLIENTS } from "./support/clients.ts";
 import { Fixture, text, tool } from "./support/fixture.ts";
 import { bearer, makeKey, PEPPER } from "./support/keys.ts";
@@ -24,6 +25,8 @@ const WRITES: OriginConfig = {
     save: { write: { queue: "always", orderBy: false } },
     // One after the other, for each caller.
     append: { write: { queue: "always" } },
+    note: { write: { queue: "when-down", orderBy: false, unlessTask: "notify" } },
+    post: { write: { queue: "when-down", orderBy: false } },
   },
 };
 const everything = { tools: ["*"], resources: ["*"], prompts: ["*"] };
@@ -291,6 +294,19 @@ test("what opens a connection says that there are tasks to modern callers only, 
   expect(origin.count("tasks/get")).toBe(1);
 });
 
+const [created, completed, failed, cancelled, notice, refusal, keyed] = jsonOnPage("writes.md");
+
+test("what callers see of what was sent is what the page on writes shows", async () => {
+  const done = async () => (await over(bob, (await saving(bob)).body.result.taskId)).body.result;
+  expect(await done()).toEqual(likePiece(completed));
+  const asks = with_(bob, { meta: keyed.params._meta });
+  const [first, again] = [await call(mcp(), "note", {}, asks), await call(mcp(), "note", {}, asks)];
+  expect(again.body).toEqual(first.body);
+  expect(origin.count("tools/call", "note")).toBe(1);
+  origin.on("tools/call save", () => "reset");
+  expect(await done()).toEqual(likePiece(failed));
+});
+
 test("with the origin dead, all of it is there still", async () => {
   const { taskId } = (await saving(ann)).body.result;
   await over(ann, taskId);
@@ -305,4 +321,20 @@ test("with the origin dead, all of it is there still", async () => {
   expect((await tasks(ann, "get", taskId)).body.result.status).toBe("completed");
   expect((await asTool(taskId, ann)).body.result.structuredContent.status).toBe("completed");
   expect((await asResource(taskId, ann)).body.result.contents).toHaveLength(1);
+});
+
+test("what callers see of what waits is what the page on writes shows", async () => {
+  await origin.stop();
+  // An answer of a moment ago would have a write sent: it fails, and then it is known that nobody is there.
+  await until(
+    async () => codeOf(await call(mcp(), "note", {}, bob)),
+    (code) => code === "write_queued",
+  );
+  const { result } = (await saving(bob)).body;
+  expect(result).toEqual(likePiece(created));
+  expect(Object.keys(created)).toEqual(Object.keys(result));
+  await tasks(bob, "cancel", result.taskId);
+  expect((await tasks(bob, "get", result.taskId)).body.result).toEqual(likePiece(cancelled));
+  expect((await call(mcp(), "note", {}, bob)).body.result).toEqual(likePiece(notice));
+  expect((await call(mcp(), "post", {}, bob)).body.result).toEqual(likePiece(refusal));
 });
