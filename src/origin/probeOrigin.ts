@@ -7,13 +7,16 @@ import { MESSAGE_HEADERS } from "./inSession.ts";
 
 /** How a probe is made. */
 export interface ProbeOptions {
-  /** How long the origin may take to answer, unless its own bound is less. Default: 5 s, as one that starts may need. */
+  /**
+   * How long the origin may take to answer, unless its own bound (`firstByteMs`) is less. Default: 30 s, for one whose calls
+   * may take as long as it does is not away.
+   */
   timeoutMs?: number;
   /** The origin is known to speak the earlier revisions only: some of those servers fail at what they do not know. */
   isLegacy?: boolean;
 }
 
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 30_000;
 const DISCOVER = {
   headers: { ...MESSAGE_HEADERS, "mcp-protocol-version": MODERN_VERSION, "mcp-method": "server/discover" },
   body: JSON.stringify({
