@@ -5,6 +5,10 @@ import type { Word } from "../sync/ChangeLog.ts";
 import type { Exchange } from "./Exchange.ts";
 import { factsOf, operationOf, termsOf } from "./operationOf.ts";
 
+/** What could not be looked up is left alone for so long, and twice as long each time: there are many listeners. */
+const REST_MS = 1_000;
+const MAX_REST_MS = 30_000;
+
 /**
  * The tasks that a listener has named, and which of them are to be looked at: how one stands is told once, and to nobody
  * but whose it is.
@@ -15,6 +19,9 @@ export class TaskNews {
   /** What was last told of each. */
   readonly #told = new Map<string, { updatedAt: number; state: TaskFacts["state"] }>();
   readonly #due: Set<string>;
+  #restsUntil = 0;
+  /** How often in a row something could not be looked up. */
+  #failures = 0;
 
   /** All are looked at first: one may have come to its end before anybody listened. */
   constructor(x: Exchange, ids: ReadonlySet<string>) {
@@ -23,9 +30,9 @@ export class TaskNews {
     this.#due = new Set(ids);
   }
 
-  /** How many are to be looked at. */
+  /** How many are to be looked at now. */
   get due(): number {
-    return this.#due.size;
+    return this.#x.now() < this.#restsUntil ? 0 : this.#due.size;
   }
 
   /** Takes in a word of the feed. */
@@ -40,12 +47,19 @@ export class TaskNews {
   async look(): Promise<string[]> {
     const ids = [...this.#due];
     this.#due.clear();
-    return (await Promise.all(ids.map((id) => this.#lookAt(id)))).flat();
+    const told = await Promise.all(ids.map((id) => this.#lookAt(id)));
+    if (told.every((one) => one !== undefined)) this.#failures = 0;
+    else this.#restsUntil = this.#x.now() + Math.min(MAX_REST_MS, REST_MS * 2 ** this.#failures++);
+    return told.flatMap((one) => one ?? []);
   }
 
-  async #lookAt(id: string): Promise<string[]> {
+  /** `undefined`: it could not be looked up. */
+  async #lookAt(id: string): Promise<string[] | undefined> {
     const looked = await operationOf(this.#x, id);
-    if (looked.kind === "unavailable") this.#due.add(id);
+    if (looked.kind === "unavailable") {
+      this.#due.add(id);
+      return undefined;
+    }
     if (looked.kind !== "found") return [];
     const { updatedAt, state } = looked.view;
     const before = this.#told.get(id);

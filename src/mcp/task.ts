@@ -10,7 +10,6 @@ export interface TaskFacts {
   why?: string;
   acceptedAt: number;
   updatedAt: number;
-  givesUpAt: number;
   /** Until when it is remembered; `undefined` while it is open. */
   until?: number;
   /** The JSON of the result or the error, as modern callers are told it. */
@@ -35,7 +34,7 @@ export interface Task {
   statusMessage: string;
   createdAt: string;
   lastUpdatedAt: string;
-  /** For how long it is remembered, in ms from `createdAt`. */
+  /** For how long it is remembered at least, in ms from `createdAt`. */
   ttlMs: number;
   pollIntervalMs: number;
 }
@@ -141,9 +140,9 @@ function troubleOf(
 }
 
 function taskOf(facts: TaskFacts, now: number, { retentionMs = DAY_MS, isDown = false }: TaskTerms = {}): Task {
-  const { id, acceptedAt, updatedAt, givesUpAt, until } = facts;
-  // One that waits for the operator is remembered for as long as it does: at least for a while from now.
-  const endsAt = until ?? Math.max(givesUpAt, now) + retentionMs;
+  const { id, acceptedAt, updatedAt, until } = facts;
+  // It may be over at once, and must not be forgotten before what was said (SEP-2663): each asking prolongs that while it is not.
+  const endsAt = until ?? now + retentionMs;
   return {
     taskId: id,
     status: statusOfTask(facts),

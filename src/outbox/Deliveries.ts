@@ -142,8 +142,16 @@ export class Deliveries {
   async #dropUnpromised(): Promise<void> {
     const { ledger, answers, readiness, now } = this.#tools;
     const retryAfterMs = Math.max(AGAIN_MS, Math.ceil(readiness.restMs));
-    for (const { id, isQueued } of ledger.overdue(now(), MOST_DROPPED)) {
-      if (!isQueued) await answers.cannotSend(id, { why: "late", retryAfterMs });
+    // None is left that would be given up in its stead: dead, it would hold its key until the operator comes.
+    for (let areMore = true; areMore;) {
+      const overdue = ledger.overdue(now(), MOST_DROPPED);
+      let dropped = 0;
+      for (const { id, isQueued } of overdue) {
+        if (isQueued) continue;
+        await answers.cannotSend(id, { why: "late", retryAfterMs });
+        if (!ledger.get(id)) dropped++;
+      }
+      areMore = dropped > 0 && overdue.length === MOST_DROPPED;
     }
   }
 

@@ -280,7 +280,7 @@ export class Desk {
 
   /** How many queued writes wait for each tag; where there are too many tags, how many there are for all of the origin. */
   pendingTags(): Record<string, number> {
-    const tags = this.#ledger.pendingTags();
+    const tags = this.#ledger.pendingTags(MAX_TAGS + 1);
     if (tags.size <= MAX_TAGS) return Object.fromEntries(tags);
     const { accepted, leased, retry } = this.#ledger.counts();
     return { origin: accepted + leased + retry };

@@ -78,8 +78,8 @@ export interface Ledger {
   amount(principal?: string): Amount;
   /** Of all that are kept, also of those that are over; or of a principal's. */
   held(principal?: string): Amount;
-  /** How many pending operations have a tag; those that are queued only. */
-  pendingTags(): Map<string, number>;
+  /** How many pending operations have a tag, those that are queued only; of `most` tags at most, whichever. Default: of all. */
+  pendingTags(most?: number): Map<string, number>;
   /** How many there are in each state. */
   counts(): Record<OperationState, number>;
   /** When the oldest that is pending was accepted. */

@@ -55,9 +55,9 @@ export class LedgerTotals {
     return this.#one("held", principal);
   }
 
-  /** How many wait for each tag. */
-  tags(): Map<string, number> {
-    return new Map(this.#all("tag").map(({ name, depth }) => [name, depth]));
+  /** How many wait for each tag, of `most` tags. */
+  tags(most?: number): Map<string, number> {
+    return new Map(this.#all("tag", most).map(({ name, depth }) => [name, depth]));
   }
 
   #one(kind: Kind, name: string): Amount {
@@ -67,9 +67,13 @@ export class LedgerTotals {
     return row ?? { depth: 0, bytes: 0 };
   }
 
-  #all(kind: Kind) {
+  #all(kind: Kind, most = -1) {
     return this.#sql
-      .exec<{ name: string; depth: number; bytes: number }>("SELECT name, depth, bytes FROM total WHERE kind = ?", kind)
+      .exec<{
+        name: string;
+        depth: number;
+        bytes: number;
+      }>("SELECT name, depth, bytes FROM total WHERE kind = ? LIMIT ?", kind, most)
       .toArray();
   }
 }

@@ -27,6 +27,8 @@ import { Told } from "./Told.ts";
 const POOL_MS = 15_000;
 /** While something is being sent the object is woken so often: it is ended after a minute or so without anything to do. */
 const AWAKE_MS = 30_000;
+/** A probe may take as long as the call that waits for it (`firstByteMs`), but for origins that are given much longer than this. */
+const PROBE_MS = 30_000;
 /** What the operator decides of at once. */
 const MOST_DECIDED = 1_000;
 const MOST_LISTED = 1_000;
@@ -63,7 +65,8 @@ export class Outbox extends DurableObject<Cloudflare.Env> {
   });
   readonly #readiness = new Readiness({
     health: async () => (await this.#told.tell())?.health,
-    probe: () => probeOrigin(this.#reach.origin!, this.#bindings, { isLegacy: this.#reach.isLegacy }),
+    probe: () =>
+      probeOrigin(this.#reach.origin!, this.#bindings, { isLegacy: this.#reach.isLegacy, timeoutMs: PROBE_MS }),
     ended: (ending, begunAt) => this.#told.ended(ending, begunAt),
     now: Date.now,
     random: Math.random,

@@ -174,8 +174,8 @@ export class SqlLedger implements Ledger {
     return principal === undefined ? together([...this.#totals.states().values()]) : this.#totals.held(principal);
   }
 
-  pendingTags(): Map<string, number> {
-    return this.#totals.tags();
+  pendingTags(most?: number): Map<string, number> {
+    return this.#totals.tags(most);
   }
 
   counts(): Record<OperationState, number> {

@@ -70,7 +70,9 @@ export function advance(operation: Operation, event: OperationEvent, moment: Mom
     case "lose":
       return ended(operation, { kind: "unknown", reason: "lost" }, moment);
     case "expire":
-      return isWaiting(operation) && operation.givesUpAt <= moment.now ? dead(operation, "too-old", moment) : undefined;
+      return isWaiting(operation) && operation.givesUpAt <= moment.now
+        ? dead(operation, "too-old", moment, UNSURE.has(operation.reason))
+        : undefined;
     case "cancel":
       return wasNeverSent(operation)
         ? become(operation, { state: "cancelled", reason: "cancelled" }, moment)
@@ -92,7 +94,7 @@ function ended(operation: Operation, ending: Ending, moment: Moment): Operation 
     case "answered":
       return done(operation, moment);
     case "hopeless":
-      return dead(operation, ending.reason, moment);
+      return dead(operation, ending.reason, moment, UNSURE.has(operation.reason));
     case "not-executed": {
       // An earlier try may have been executed all the same.
       const isUnsure = operation.idempotency.kind !== "none" && UNSURE.has(operation.reason);
@@ -104,7 +106,7 @@ function ended(operation: Operation, ending: Ending, moment: Moment): Operation 
         return become(operation, { state: "ambiguous", reason: ending.reason }, moment);
       }
       return ending.isFinal === true
-        ? dead(operation, ending.reason, moment)
+        ? dead(operation, ending.reason, moment, true)
         : again(operation, "retry", ending, moment);
   }
 }
@@ -124,9 +126,9 @@ function again(
   moment: Moment,
 ): Operation {
   const { attempts, givesUpAt } = operation;
-  if (attempts >= MAX_ATTEMPTS) return dead(operation, "too-many-tries", moment);
+  if (attempts >= MAX_ATTEMPTS) return dead(operation, "too-many-tries", moment, state === "retry");
   const dueAt = moment.now + Math.max(backoffMs(attempts, moment.random), retryAfterMs);
-  if (dueAt >= givesUpAt) return dead(operation, "too-old", moment);
+  if (dueAt >= givesUpAt) return dead(operation, "too-old", moment, state === "retry");
   return become(operation, { state, reason, dueAt }, moment);
 }
 
@@ -135,8 +137,11 @@ function done(operation: Operation, moment: Moment): Operation {
   return become(rest, { state: "done" }, moment);
 }
 
-function dead(operation: Operation, reason: OperationReason, moment: Moment): Operation {
-  return become(operation, { state: "dead", reason }, moment);
+/** `mayHaveRun`: nobody can tell that it was never executed. */
+function dead(operation: Operation, reason: OperationReason, moment: Moment, mayHaveRun: boolean): Operation {
+  // Its caller is told at once that nothing has happened: nothing is left for an operator to decide, and nobody has to wait for that.
+  const isNothing = !mayHaveRun && !operation.isQueued;
+  return become(operation, { state: "dead", reason, ...(isNothing && { ifStuck: "skip" as const }) }, moment);
 }
 
 function redriven(operation: Operation, givesUpAt: number, moment: Moment): Operation {

@@ -58,6 +58,7 @@ export function operationOf(row: OperationRow): Operation {
 /** The columns of an operation that change in its life, and their values. */
 export function changingValues(operation: Operation | Omit<Operation, "seq">): Record<string, SqlStorageValue> {
   return {
+    if_stuck: operation.ifStuck,
     is_queued: Number(operation.isQueued),
     state: operation.state,
     reason: operation.reason ?? null,
@@ -79,7 +80,6 @@ export function lastingValues(operation: Omit<Operation, "seq">): Record<string,
     principal: operation.principal,
     tool: operation.tool,
     order_key: operation.orderKey,
-    if_stuck: operation.ifStuck,
     idempotency: JSON.stringify(operation.idempotency),
     tags: JSON.stringify(operation.tags),
     is_awaited: Number(operation.isAwaited),

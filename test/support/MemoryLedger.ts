@@ -142,13 +142,13 @@ export class MemoryLedger implements Ledger {
     return { depth: all.length, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) };
   }
 
-  pendingTags(): Map<string, number> {
+  pendingTags(most = Number.POSITIVE_INFINITY): Map<string, number> {
     const tags = new Map<string, number>();
     for (const operation of this.operations()) {
       if (!isPending(operation) || !operation.isQueued) continue;
       for (const tag of new Set(operation.tags)) tags.set(tag, (tags.get(tag) ?? 0) + 1);
     }
-    return tags;
+    return new Map([...tags].slice(0, most));
   }
 
   counts(): Record<OperationState, number> {

@@ -283,6 +283,7 @@ export function ledgerContract(withLedger: (work: (ledger: Ledger) => void) => P
     become("b", { state: "leased" });
     become("c", { isQueued: true });
     expect(ledger.pendingTags()).toEqual(new Map(Object.entries({ x: 3, y: 1, z: 1 })));
+    expect([ledger.pendingTags(2).size, ledger.pendingTags(3).size]).toEqual([2, 3]);
     become("a", { state: "ambiguous" });
     become("b", { state: "done" });
     expect(ledger.pendingTags()).toEqual(new Map(Object.entries({ x: 1, z: 1 })));

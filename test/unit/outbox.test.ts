@@ -282,6 +282,25 @@ describe("an origin that is down", () => {
     expect([shown(submitted), origin.calls.length]).toEqual([["queued", "accepted"], 0]);
   });
 
+  test("one that is slow is waited for as long as its calls are, and is not taken to be away", async () => {
+    const origin = originOf({ timeout: { firstByte: "10s", total: "60s" } });
+    origin.isSlow = true;
+    // Eight seconds pass at once: who waits for no longer has waited in vain.
+    const real = globalThis.setTimeout;
+    const hurried = vi
+      .spyOn(globalThis, "setTimeout")
+      .mockImplementation(((act: () => void, ms = 0) => real(act, ms <= 8_000 ? 0 : ms)) as typeof setTimeout);
+    try {
+      const submitted = origin.outbox.submit(origin.submission(1));
+      await until(() => origin.probes > 0);
+      await scheduler.wait(20);
+      origin.isSlow = false;
+      expect(shown(await submitted)).toEqual(["settled", "done"]);
+    } finally {
+      hurried.mockRestore();
+    }
+  });
+
   test("after a connection that broke, nothing is sent before a probe has found it", async () => {
     const origin = originOf();
     origin.script = () => {
@@ -370,6 +389,48 @@ describe("callers", () => {
       kind: "queued",
       operation: { state: "accepted", reason: "origin-refused", isQueued: true },
     });
+  });
+
+  test("however many, who have waited in vain at the same moment leave nothing behind", async () => {
+    const origin = originOf();
+    let isOpen = false;
+    origin.script = async () => {
+      await until(() => isOpen);
+      return { result: TEXT };
+    };
+    const first = origin.outbox.submit(origin.submission(1));
+    await expect.poll(() => origin.atOnce).toBe(1);
+    const all = Array.from({ length: 230 }, (_, n) =>
+      origin.outbox.submit(origin.submission(n + 2, { otherwise: "drop" })),
+    );
+    await expect.poll(async () => (await origin.outbox.status()).counts.accepted).toBe(230);
+    await runInDurableObject(origin.outbox, async (outbox: Outbox, { storage: { sql } }) => {
+      sql.exec("UPDATE operation SET gives_up_at = 1 WHERE state = 'accepted'");
+      await outbox.alarm();
+    });
+    expect(new Set((await Promise.all(all)).map(shown))).toEqual(new Set(["late"]));
+    expect((await origin.outbox.status()).counts).toMatchObject({ accepted: 0, dead: 0 });
+    isOpen = true;
+    expect(shown(await first)).toEqual(["settled", "done"]);
+  });
+
+  test("whom the origin has put off for longer than they wait do not hold up their order, and can be redriven", async () => {
+    const origin = originOf();
+    let isBusy = true;
+    origin.script = () =>
+      isBusy ? new Response("", { status: 429, headers: { "retry-after": "120" } }) : { result: TEXT };
+    const asked = (orderKey: string | null) =>
+      origin.submission(1, { patienceMs: 60_000, otherwise: "drop", idempotency: { kind: "same" }, orderKey });
+    const putOff = [asked("key:a"), asked(null)];
+    const submitted = await Promise.all(putOff.map((one) => origin.outbox.submit(one)));
+    expect(submitted.map(shown)).toEqual([
+      ["settled", "dead", "too-old"],
+      ["settled", "dead", "too-old"],
+    ]);
+    isBusy = false;
+    expect(shown(await origin.outbox.submit(asked("key:a")))).toEqual(["settled", "done"]);
+    await origin.outbox.redrive(putOff.map(({ id }) => id));
+    await expect.poll(() => Promise.all(putOff.map((one) => stateOf(origin, one)))).toEqual(["done", "done"]);
   });
 
   test("may take back what was promised until it is sent, and nobody else may", async () => {

@@ -143,6 +143,27 @@ describe("what may become of an operation", () => {
     expect(next).not.toHaveProperty("why");
     expect(advance(next, { kind: "cancel" }, { now: NOW, random: 0 })).toBeUndefined();
   });
+
+  test.each([
+    ["refused for good", {}, { kind: "hopeless", reason: "origin-failed" }, "skip"],
+    ["refused for good, and promised", { isQueued: true }, { kind: "hopeless", reason: "origin-failed" }, "park"],
+    [
+      "refused after a try that may have been executed",
+      { reason: "timeout" },
+      { kind: "hopeless", reason: "origin-failed" },
+      "park",
+    ],
+    [
+      "failed for good",
+      { idempotency: { kind: "same" } },
+      { kind: "unknown", reason: "timeout", isFinal: true },
+      "park",
+    ],
+  ] as const)("%s, a dead one holds those behind it or not", (_, more, ending, ifStuck) => {
+    const leased = operationIn("leased", { isQueued: false, ifStuck: "park", ...more });
+    const dead = advance(leased, { kind: "end", ending }, { now: NOW, random: 0 });
+    expect(dead).toMatchObject({ state: "dead", ifStuck });
+  });
 });
 
 interface Tools {

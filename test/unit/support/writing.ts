@@ -39,6 +39,8 @@ export class WritingOrigin {
   probes = 0;
   era: "modern" | "stateless" | "sessions" = "modern";
   isDown = false;
+  /** Nothing but calls of tools is answered until it is so no more. */
+  isSlow = false;
   /** What it lists. */
   tools: object[] = [];
   live = new Set<string>();
@@ -104,6 +106,7 @@ export class WritingOrigin {
     const isModern = params?._meta?.["io.modelcontextprotocol/protocolVersion"] === "2026-07-28";
     if (method !== "tools/call") this.probes++;
     if (this.isDown) throw new TypeError("no connection");
+    if (method !== "tools/call") await until(() => !this.isSlow);
     const told = (message: object, status = 200, more = {}) =>
       Response.json({ jsonrpc: "2.0", id: id ?? null, ...message }, { status, headers: more });
     if (isModern !== (this.era === "modern") && http === "POST")
