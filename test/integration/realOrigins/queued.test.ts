@@ -79,6 +79,11 @@ test(
     expect(await Promise.all(tasks.map(get))).toEqual(tasks.map(() => expect.objectContaining({ status: "working" })));
     expect(passing.passed.map(({ tool }) => tool)).toEqual(["read_graph"]);
 
+    const [underWay, most] = [new Set<object>(), { at: 0 }];
+    passing.cuts = {
+      before: (one) => (underWay.add(one), (most.at = Math.max(most.at, underWay.size)), false),
+      after: (one) => (underWay.delete(one), false),
+    };
     await origin.start();
     await until(
       async () => {
@@ -100,6 +105,7 @@ test(
       create("Babbage"),
       observe("Babbage", "third"),
     ]);
+    expect(most.at).toBe(1);
     const [early, , last] = await Promise.all(tasks.map(get));
     expect(early).toMatchObject({ status: "completed", result: { isError: true } });
     expect(early.result.content[0].text).toContain("Babbage");
