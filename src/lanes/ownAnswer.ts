@@ -12,7 +12,7 @@ export function eraOf(x: Exchange): Era {
 export function wrongIn(x: Exchange): Answer | undefined {
   // Nobody waits for an answer.
   if ((x.body as { id?: unknown }).id === undefined) return { kind: "accepted" };
-  const wrong = eraOf(x) === "modern" ? ladder(x.body, x.headers) : undefined;
+  const wrong = eraOf(x) === "modern" ? ladder(x.body, x.headers, true) : undefined;
   return wrong && failed({ kind: "rejected", ...wrong });
 }
 

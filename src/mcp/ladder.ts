@@ -16,7 +16,11 @@ const NAMED: Readonly<Record<string, "name" | "uri" | "taskId">> = {
   "tools/call": "name",
   "prompts/get": "name",
   "resources/read": "uri",
-  // The tasks extension's (SEP-2663, routing headers).
+};
+
+/** With the tasks extension's methods (SEP-2663, routing headers): for who knows it. */
+const NAMED_WITH_TASKS: typeof NAMED = {
+  ...NAMED,
   "tasks/get": "taskId",
   "tasks/update": "taskId",
   "tasks/cancel": "taskId",
@@ -35,9 +39,10 @@ export function batchRejection(why: string): Rejection {
 
 /**
  * Validates a request as a server of the modern revision does, in the order of its rungs (the SDK's inbound ladder);
- * words the errors where no origin does. `undefined` where nothing is wrong, and for legacy requests.
+ * words the errors where no origin does. `undefined` where nothing is wrong, and for legacy requests. `hasTasks`: of one that
+ * knows the tasks extension.
  */
-export function ladder(body: unknown, headers: Headers): Rejection | undefined {
+export function ladder(body: unknown, headers: Headers, hasTasks = false): Rejection | undefined {
   const header = (name: string) => headers.get(name) ?? undefined;
   const [version, method, name] = [header("mcp-protocol-version"), header("mcp-method"), header("mcp-name")];
   const outcome = classifyInboundRequest({
@@ -56,21 +61,23 @@ export function ladder(body: unknown, headers: Headers): Rejection | undefined {
       requested: claimed,
     });
   }
-  return standardHeaders(outcome.message.method, outcome.message.params, version, method, name);
+  const names = hasTasks ? NAMED_WITH_TASKS : NAMED;
+  const { method: asked, params } = outcome.message;
+  const member = Object.hasOwn(names, asked) ? names[asked] : undefined;
+  const named = member && isObject(params) ? params[member] : undefined;
+  return standardHeaders(asked, named, version, method, name);
 }
 
 /** The presence of the standard headers, and `Mcp-Name`; the classifier has compared the others (SEP-2243). */
 function standardHeaders(
   method: string,
-  params: unknown,
+  named: unknown,
   versionHeader: string | undefined,
   methodHeader: string | undefined,
   nameHeader: string | undefined,
 ): Rejection | undefined {
   if (versionHeader === undefined) return mismatch("MCP-Protocol-Version", undefined, MODERN_VERSION);
   if (methodHeader === undefined) return mismatch("Mcp-Method", undefined, method);
-  const member = Object.hasOwn(NAMED, method) ? NAMED[method] : undefined;
-  const named = member && isObject(params) ? params[member] : undefined;
   if (typeof named !== "string") return undefined;
   if (nameHeader === undefined || decodeHeaderValue(nameHeader.trim()) !== named)
     return mismatch("Mcp-Name", nameHeader, named);

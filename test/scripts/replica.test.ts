@@ -16,7 +16,7 @@ test.each([["--help"], ["help"], ["status", "--help"]])(
   async (...args) => {
     const script = replica(...args);
     expect(await script.ended).toBe(0);
-    expect(script.output()).toMatch(/^npm run replica -- init URL/);
+    expect(script.output()).toMatch(/^npm run replica -- init URL/m);
   },
 );
 

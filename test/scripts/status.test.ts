@@ -226,7 +226,7 @@ describe("awaiting pulls", () => {
       before,
       screen: { isTTY: true, write: (text) => written.push(text) },
       everyMs: 1,
-      patienceMs: 5,
+      patienceMs: 250,
     });
     return { asked, ended, waiting, written };
   }
