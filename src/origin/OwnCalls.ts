@@ -41,6 +41,8 @@ export interface CallOptions extends Pick<AskingTools, "abandoned" | "heard"> {
   headers: Readonly<Record<string, string>>;
   /** The token under which progress is told; absent: none is asked for. */
   token?: string;
+  /** The most that is read of the answer. Default: 16 MB. */
+  maxBytes?: number;
 }
 
 /** What came of such a call. */
@@ -184,7 +186,7 @@ export class OwnCalls {
     const { kind } = way;
     const more = kind === "modern" && method === "tools/call" ? await this.#paramHeaders(params) : {};
     if (isFailed(more)) return { reply: more, isUnsent: true };
-    const { token, pool = this.#poolName, headers: others, abandoned, heard } = options ?? {};
+    const { token, maxBytes, pool = this.#poolName, headers: others, abandoned, heard } = options ?? {};
     if (abandoned?.aborted) return { reply: { failure: { kind: "unreachable" } }, isUnsent: true };
     const version = kind === "modern" ? MODERN_VERSION : kind === "stateless" ? way.version : undefined;
     const { uri, name } = params;
@@ -210,6 +212,7 @@ export class OwnCalls {
         body,
         ...(kind === "pooled" && { pool }),
         ...(token !== undefined && { token }),
+        ...(maxBytes !== undefined && { maxBytes }),
       },
       {
         ...this.#tools,

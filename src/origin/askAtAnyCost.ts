@@ -20,6 +20,8 @@ export interface Asking {
   pool?: string;
   /** The progress token that stands in it; in a pooled session the origin sees another. */
   token?: string;
+  /** The most that is read of the answer. Default: 16 MB. */
+  maxBytes?: number;
 }
 
 /** The JSON-RPC id of what is asked outside of sessions. Each is an HTTP exchange of its own, so one id serves all. */
@@ -54,11 +56,11 @@ const SILENT: Reply = { failure: { kind: "asked-back" } };
 
 /** Asks the origin, in a pooled session or in none, and reads its answer, whatever that takes. Never throws. */
 export async function askAtAnyCost(request: Asking, tools: AskingTools, meter?: Meter): Promise<Told> {
-  const { origin, headers, body, id, pool, token } = request;
+  const { maxBytes = MAX_REPLY_BYTES, origin, headers, body, id, pool, token } = request;
   const { bindings, abandoned, room, waitUntil, heard: told } = tools;
   const measured = (response: Response) => meter?.measured(response) ?? response;
   const sent = { method: "POST", headers, body, ...(abandoned && { abandoned }) };
-  const limits = { id, maxBytes: MAX_REPLY_BYTES, totalMs: origin.totalMs, ...(room && { room }) };
+  const limits = { id, maxBytes, totalMs: origin.totalMs, ...(room && { room }) };
   if (pool === undefined) {
     const called = await callOrigin(origin, bindings, sent);
     if ("failure" in called) return { reply: called };

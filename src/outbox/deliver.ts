@@ -23,6 +23,9 @@ export interface DeliverTools {
 /** An operation's trace id is that of its own id. */
 const RANDOM = /[0-9a-f]{32}$/;
 
+/** Five at once, each held in several forms while it is kept, have to be less than an object's 128 MB. */
+const MAX_ANSWER_BYTES = 4 * 1_048_576;
+
 /**
  * Sends an operation to the origin, once. `args` is the JSON of its arguments. In a session that is its principal's, where
  * the origin keeps sessions; nothing of a client is declared, so that it is not asked for anything.
@@ -43,7 +46,7 @@ export async function deliver(
   };
   return calls.call(
     { name: tool, arguments: JSON.parse(args) as unknown },
-    { pool, headers, abandoned, ...(told && { token: id, heard }) },
+    { pool, headers, abandoned, maxBytes: MAX_ANSWER_BYTES, ...(told && { token: id, heard }) },
   );
 }
 

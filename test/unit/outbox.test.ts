@@ -79,6 +79,11 @@ describe("an origin that answers", () => {
     ["a connection that breaks", breakOff, ["settled", "ambiguous", "no-answer"]],
     ["HTTP 500", () => new Response("oh", { status: 500 }), ["settled", "ambiguous", "origin-failed"]],
     ["what is no JSON", () => new Response("<html>"), ["settled", "ambiguous", "unusable-answer"]],
+    [
+      "more than is read",
+      () => ({ result: { content: [{ type: "text", text: "x".repeat(4 * 2 ** 20) }] } }),
+      ["settled", "ambiguous", "unusable-answer"],
+    ],
     ["HTTP 422 without a word", () => new Response("no", { status: 422 }), ["settled", "dead", "origin-refused"]],
     ["a question", () => ({ result: { resultType: "input_required" } }), ["settled", "dead", "unfinished"]],
     ["a task", () => ({ result: { resultType: "task", taskId: "t" } }), ["settled", "ambiguous", "unfinished"]],
