@@ -1,7 +1,8 @@
 import { mayCoincide, spanOfPattern, spansOfTemplate, type Span } from "./coincide.ts";
 import type { Collection } from "./mirror.ts";
 import type { WriteRule } from "./replica.ts";
-import type { Consistency, OriginConfig, WriteConfig } from "./types.ts";
+import type { Consistency, OriginConfig } from "./types.ts";
+import type { WriteConfig } from "./writeTypes.ts";
 
 /** The tags that all answers of a kind have, and the one that each has of its own. */
 const KINDS = {

@@ -1,7 +1,7 @@
 import { parseDuration } from "./duration.ts";
 import type { OutboxLimits } from "./replica.ts";
 import { parseSize } from "./size.ts";
-import type { OutboxConfig } from "./types.ts";
+import type { OutboxConfig } from "./writeTypes.ts";
 
 /** How much the arguments in an outbox may take at most: 1 GB, a tenth of what a Durable Object holds. */
 export const MAX_OUTBOX_BYTES = 1_073_741_824;

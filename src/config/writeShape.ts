@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { MAX_OUTBOX_BYTES } from "./outboxLimits.ts";
 import { parseSize, SIZE_SHAPE } from "./size.ts";
-import type { OutboxConfig, WriteConfig } from "./types.ts";
+import type { OutboxConfig, WriteConfig } from "./writeTypes.ts";
 import { durationOf, tag, wholeNumber } from "./values.ts";
 
 /** What an origin reads of a header that is no key: who asks, from where, through what. None of these may say anything else. */

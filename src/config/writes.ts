@@ -4,7 +4,8 @@ import type { IdempotentRule, OutboxRule } from "./replica.ts";
 import { below, type Report } from "./report.ts";
 import { shorten } from "./shorten.ts";
 import { placesIn } from "./template.ts";
-import type { OriginConfig, ToolConfig, WriteConfig } from "./types.ts";
+import type { OriginConfig, ToolConfig } from "./types.ts";
+import type { WriteConfig } from "./writeTypes.ts";
 
 /** How the calls of a tool go through the outbox, with every default filled in; `undefined`: they are relayed. */
 export function outboxRuleOf(write: WriteConfig): OutboxRule | undefined {

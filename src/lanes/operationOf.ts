@@ -2,17 +2,14 @@ import { metaOf } from "../mcp/envelope.ts";
 import { membersOf } from "../mcp/members.ts";
 import { META_CAPABILITIES } from "../mcp/names.ts";
 import { declaresTasks, type TaskFacts, type TaskTerms } from "../mcp/task.ts";
-import { toLegacyReply } from "../mcp/toLegacyReply.ts";
-import { toModernReply } from "../mcp/toModernReply.ts";
 import type { Era } from "../mcp/versions.ts";
 import { outboxObject } from "../origin/outboxObject.ts";
 import type { OperationOutcome } from "../outbox/Operation.ts";
 import { isSoundOperationId } from "../outbox/operationId.ts";
 import type { OperationView } from "../outbox/Submission.ts";
 import { reasonOf } from "../telemetry/events.ts";
-import { knownEras } from "./eras.ts";
 import type { Exchange } from "./Exchange.ts";
-import { catalogueOf } from "./learn.ts";
+import { outcomeTold } from "./outcomeTold.ts";
 import { ownerOf } from "./ownerOf.ts";
 import { within } from "./within.ts";
 
@@ -71,21 +68,9 @@ export function knowsTasks({ body }: Pick<Exchange, "body">): boolean {
 }
 
 /** An outcome in the words of an era; `undefined` where they have none for it. */
-function outcomeIn(
-  x: Exchange,
-  tool: string,
-  { kind, text, era: asked }: OperationOutcome,
-  era: Era,
-): TaskFacts["outcome"] {
-  const reply = `{"jsonrpc":"2.0","id":0,"${kind}":${text}}`;
-  const told = asked === era ? reply : inOther(x, tool, reply, era);
+function outcomeIn(x: Exchange, tool: string, outcome: OperationOutcome, era: Era): TaskFacts["outcome"] {
+  const { kind } = outcome;
+  const told = outcomeTold(x, { id: 0, era, tool }, outcome)?.text;
   const member = told === undefined ? undefined : membersOf(told, 0).findLast(({ key }) => key === kind);
   return member && { kind, text: told!.slice(member.valueStart, member.end) };
-}
-
-function inOther(x: Exchange, tool: string, reply: string, era: Era): string | undefined {
-  const method = "tools/call";
-  if (era === "modern")
-    return toModernReply(reply, { method, hints: false, serverInfo: knownEras(x).serverInfo })?.text;
-  return toLegacyReply(reply, { method, isWrapped: catalogueOf(x).get(tool)?.isWrapped ?? false });
 }

@@ -1,14 +1,11 @@
 import type { CacheOutcome } from "../cache/cacheStatus.ts";
 import { isObject } from "../mcp/isObject.ts";
-import { toLegacyReply } from "../mcp/toLegacyReply.ts";
-import { toModernReply } from "../mcp/toModernReply.ts";
 import type { Call } from "../mcp/recognise.ts";
 import { createdTask } from "../mcp/task.ts";
 import type { OperationOutcome } from "../outbox/Operation.ts";
 import type { OperationView, Submitted } from "../outbox/Submission.ts";
-import { knownEras } from "./eras.ts";
 import type { Answer, Exchange } from "./Exchange.ts";
-import { catalogueOf } from "./learn.ts";
+import { outcomeTold } from "./outcomeTold.ts";
 import { takesTasks } from "./submissionOf.ts";
 
 /** How soon to ask again what became of an operation, in ms: of an origin that is down nothing comes of asking often. */
@@ -32,20 +29,6 @@ export function toldOperation(x: Exchange, call: Call, submitted: Submitted): An
       return failure({ kind: "write-refused", tool: call.target!, refusal });
     }
   }
-}
-
-/** The response to a call in the words of its caller's era; `undefined` where it has no form there. */
-export function outcomeTold(
-  x: Exchange,
-  { id, era, tool }: { id: string | number; era: Call["era"]; tool: string },
-  { kind, text, era: asked }: OperationOutcome,
-): { text: string; status: number } | undefined {
-  const reply = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"${kind}":${text}}`;
-  const method = "tools/call";
-  if (era === asked) return { text: reply, status: 200 };
-  if (era === "modern") return toModernReply(reply, { method, hints: false, serverInfo: knownEras(x).serverInfo });
-  const told = toLegacyReply(reply, { method, isWrapped: catalogueOf(x).get(tool)?.isWrapped ?? false });
-  return told === undefined ? undefined : { text: told, status: 200 };
 }
 
 function answered(x: Exchange, { id, era, target }: Call, outcome: OperationOutcome, isReplay: boolean): Answer {

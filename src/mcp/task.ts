@@ -155,7 +155,7 @@ function taskOf(facts: TaskFacts, now: number, { retentionMs = DAY_MS, isDown = 
 }
 
 /** How an operation stands, in a sentence. */
-export function saidOf(facts: TaskFacts): string {
+function saidOf(facts: TaskFacts): string {
   switch (facts.state) {
     case "accepted":
       return "Waits to be sent to the origin.";

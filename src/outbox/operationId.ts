@@ -20,11 +20,6 @@ export function isSoundOperationId(id: string): boolean {
   return FORM.test(id);
 }
 
-/** The URI of an operation. */
-export function operationUri(id: string): string {
-  return URI + id;
-}
-
 /** What a URI names among the operations; `undefined` where it is of another kind. */
 export function operationNamed(uri: string): string | undefined {
   return uri.startsWith(URI) ? uri.slice(URI.length) : undefined;

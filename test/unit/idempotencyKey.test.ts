@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { resolve } from "../../src/config/resolve.ts";
-import type { WriteConfig } from "../../src/config/types.ts";
+import type { WriteConfig } from "../../src/config/writeTypes.ts";
 import type { Exchange } from "../../src/lanes/Exchange.ts";
 import { submissionOf } from "../../src/lanes/submissionOf.ts";
 import { Catalogue } from "../../src/mcp/Catalogue.ts";
